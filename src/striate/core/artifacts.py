@@ -1,0 +1,134 @@
+"""The one writer: every file that striate leaves behind goes through `write_bytes`, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from striate.core.errors import DiskFull, StriateError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file aside, flush it to the disk, rename it into place: a reader sees the old or the new, whole.
+
+    Raises:
+        DiskFull: no room (ENOSPC or a quota); what stood there before still stands.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _explained(path):
+        try:
+            with open(aside, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a rename survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"the disk is full: {path} could not be written; what was saved before is whole",
+                fix="make room, then go on with `striate train --resume RUN`",
+            ) from error
+        raise StriateError(
+            f"{path} cannot be written: {error.strerror}", fix="choose a folder that you may write to, with --out"
+        ) from error
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    write_bytes(path, content.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write strict JSON (a number that is not finite becomes null), whole or not at all."""
+    write_text(path, json.dumps(finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises `StriateError` naming the file where it is missing or not JSON."""
+    try:
+        return json.loads(path.read_text("utf-8", "surrogateescape"))
+    except FileNotFoundError:
+        raise StriateError(f"{path} does not exist") from None
+    except (ValueError, OSError) as error:
+        raise StriateError(f"{path} cannot be read: {error}") from error
+
+
+def write_yaml(path: Path, content: Any) -> None:
+    """Write YAML in the order given, whole or not at all."""
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV, whole or not at all."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and flush it to the disk."""
+    with _explained(path), open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and its parents, with a clear error where that is not allowed."""
+    with _explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def finite(content: Any) -> Any:
+    """The same structure with every number that is not finite replaced by None, and tuples by lists.
+
+    >>> finite({"loss": float("nan"), "shape": (1, 2)})
+    {'loss': None, 'shape': [1, 2]}
+    """
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return content

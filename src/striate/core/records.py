@@ -1,0 +1,142 @@
+"""What flows through every stage: sources, samples, targets, datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a picture's bytes are.
+
+    Args:
+        kind: "file" (path), "zip" or "tar" (path of the archive and its member), or "array" (name of an array held
+            by the Dataset, and the row in it).
+        path: the file's or archive's path, or the array's name.
+        member: the member of the archive.
+        row: the row of the array.
+    """
+
+    kind: Literal["file", "zip", "tar", "array"]
+    path: str
+    member: str = ""
+    row: int = 0
+
+    def __str__(self) -> str:
+        if self.kind == "file":
+            return self.path
+        return f"{self.path}[{self.row}]" if self.kind == "array" else f"{self.path}::{self.member}"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One class out of several."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Any number of classes at once, sorted."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One or more real numbers."""
+
+    values: tuple[float, ...]
+
+
+Target: TypeAlias = Label | Labels | Value
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of a Dataset.
+
+    Args:
+        key: what the sample is called everywhere: its path relative to the data, with forward slashes. Unique.
+        sources: where the bytes are; several are stacked as channels.
+        target: what is to be predicted; None where it is not known (prediction).
+        split: the split that the data itself gives, or None.
+        group: samples of one group never straddle a split.
+        weight: how much the sample counts in the loss.
+    """
+
+    key: str
+    sources: tuple[Source, ...]
+    target: Target | None = None
+    split: Split | None = None
+    group: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table of samples from any reader; never altered on disk.
+
+    Args:
+        path: what the user named, absolute.
+        reader: the reader's name.
+        task: the task inferred from the targets ("classify", "multilabel", "regress"), or None without targets.
+        samples: the rows, sorted by key.
+        target_names: class names (sorted) for classification, column names for regression.
+        arrays: arrays that samples of kind "array" point into, (N, H, W) or (N, H, W, C).
+        notes: what was inferred, in sentences for the user.
+    """
+
+    path: str
+    reader: str
+    task: str | None
+    samples: tuple[Sample, ...]
+    target_names: tuple[str, ...] = ()
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def select(self, keys: set[str]) -> Dataset:
+        """The same Dataset with only the samples of these keys."""
+        return replace(self, samples=tuple(sample for sample in self.samples if sample.key in keys))
+
+    @property
+    def given_splits(self) -> set[str]:
+        """The splits that the data itself names."""
+        return {sample.split for sample in self.samples if sample.split is not None}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Args:
+        pixels: (H, W, C), uint8 for depths up to 8 bits, else uint16 or float32, in the file's own scale.
+        mode: what the file held, such as "RGB", "I;16", "CMYK", "P".
+        notes: what had to be done: "turned by EXIF", "alpha over white", "first of 12 frames".
+    """
+
+    pixels: NDArray[Any]
+    mode: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A sample that cannot be used, and why."""
+
+    key: str
+    reason: str
+
+
+Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
