@@ -1,0 +1,439 @@
+"""The verbs, typed: what the command line, notebooks and other programs call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from striate.core.artifacts import read_json
+from striate.core.errors import RunError, StriateError, UsageError
+from striate.core.events import Reporter, Silent
+from striate.core.machine import cores
+from striate.core.plan import Decision, Plan
+from striate.core.run import RunFolder, list_runs, new_path
+from striate.data.audit import Audit, run_audit
+from striate.infer import Model, Prediction
+from striate.plan.planner import read_plan, user_decisions
+from striate.report import write_report
+from striate.workflows import attack as attack_workflow
+from striate.workflows import explain as explain_workflow
+from striate.workflows import export as export_workflow
+from striate.workflows import labelled as labelled_workflow
+from striate.workflows import train as train_workflow
+from striate.workflows.request import ReadRequest, Request
+from striate.workflows.stages import prepare, read_dataset
+
+Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
+PlanLike: TypeAlias = Plan | str | Path | None
+
+
+class Run:
+    """A training on disk, finished or not.
+
+    >>> run = Run("runs/photos")            # doctest: +SKIP
+    >>> run.metrics["test"]["accuracy"]     # doctest: +SKIP
+    0.97
+
+    Raises:
+        RunError: there is no Run, or one of another version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = RunFolder.open(path)
+        self.path = self.folder.path
+
+    @property
+    def finished(self) -> bool:
+        """Whether it went through to its report."""
+        return self.folder.report.exists()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` holds: figures by split under "val" and "test", each headline with its interval."""
+        if not self.folder.metrics.exists():
+            raise RunError(f"{self.path} is not finished", fix=f"go on with `striate train --resume {self.path}`")
+        content: dict[str, Any] = read_json(self.folder.metrics)
+        return content
+
+    @property
+    def model(self) -> Model:
+        """The trained model."""
+        return Model.load(self.folder.model)
+
+    @property
+    def plan(self) -> Plan:
+        """Every decision, resolved, with its because."""
+        return Plan(read_plan(self.folder.plan))
+
+    @property
+    def audit(self) -> Audit:
+        """What one full read of the data found."""
+        return Audit.from_dict(read_json(self.folder.audit))
+
+    def summary(self) -> dict[str, Any]:
+        """What `striate train --json` prints."""
+        metrics = self.metrics
+        return {
+            "run": str(self.path),
+            "task": metrics["task"],
+            "metrics": {part: metrics[part] for part in ("val", "test") if part in metrics},
+            "seconds": metrics["training"]["seconds"],
+            "samples_per_second": metrics["training"]["samples_per_second"],
+            "quarantined": metrics["split"]["quarantined"],
+            "plan": str(self.folder.plan),
+        }
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}{'' if self.finished else ', unfinished'})"
+
+    def _repr_html_(self) -> str:
+        if not self.finished:
+            return f"<p>Run <code>{escape(str(self.path))}</code>, unfinished</p>"
+        metrics = self.metrics
+        parts = [part for part in ("val", "test") if part in metrics]
+        names = [name for name, value in metrics[parts[-1]].items() if isinstance(value, int | float)]
+        head = "".join(f"<th>{escape(part)}</th>" for part in parts)
+        cells = {name: "".join(f"<td>{_figure(metrics[part], name)}</td>" for part in parts) for name in names}
+        rows = "".join(f"<tr><td>{escape(name)}</td>{row}</tr>" for name, row in cells.items())
+        return f"<p>Run <code>{escape(str(self.path))}</code></p><table><tr><th>metric</th>{head}</tr>{rows}</table>"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of `striate runs`.
+
+    Args:
+        path: the Run's folder.
+        status: "finished", "unfinished", or why it cannot be read.
+        task: the task, None where it is not known yet.
+        metric, value, interval: the headline on the test split (validation without one).
+        finished: when it was finished, seconds since the epoch.
+        seconds: time spent training.
+    """
+
+    path: Path
+    status: str
+    task: str | None = None
+    metric: str | None = None
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    finished: float | None = None
+    seconds: float | None = None
+
+
+def audit(
+    data: Data = None,
+    *,
+    task: str | None = None,
+    reader: str | None = None,
+    label_depth: int | None = None,
+    root: str | Path | None = None,
+    group: str | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
+    workers: int | None = None,
+    reporter: Reporter | None = None,
+) -> Audit:
+    """Read and decode every sample once and say what is there.
+
+    Args:
+        data: a folder, table, archive or `.npz`; arrays by name (`x`, `y`); None for the built-in digits.
+        task: "classify", "multilabel" or "regress", in place of what the targets suggest.
+        reader: a reader's name, in place of the one that looking at the data chooses.
+        label_depth: how many folders below the root make the label.
+        root: what a table's paths are relative to.
+        group: a column, or a pattern for the file names, of what must not straddle a split.
+        val, test: further data for these splits.
+        workers: decoding processes; the machine's cores by default.
+        reporter: told of the progress.
+
+    Raises:
+        DataError: there is nothing to read, or it makes no sense.
+    """
+    request = _read_request(data, reader, task, label_depth, root, group, val, test)
+    reporter = reporter or Silent()
+    dataset = read_dataset(request, reporter)
+    reporter.stage("audit")
+    return run_audit(dataset, workers=cores() if workers is None else workers, reporter=reporter)
+
+
+def plan(
+    data: Data = None,
+    *,
+    task: str | None = None,
+    reader: str | None = None,
+    label_depth: int | None = None,
+    root: str | Path | None = None,
+    group: str | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
+    model: str | None = None,
+    weights: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
+    size: int | None = None,
+    seed: int | None = None,
+    plan: PlanLike = None,
+    set: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Plan:
+    """Decide everything about a training but what only measuring can tell (those leaves are "auto").
+
+    Args:
+        data, task, reader, label_depth, root, group, val, test: see `audit`.
+        model: a family, "timm/NAME", "torchvision/NAME", or a network file.
+        weights: a weights file with its sidecar, a Run, "hub", or "none".
+        minutes, epochs: the budget; at most one of them.
+        size: the side of the network's input, in pixels.
+        seed: of initialisation, order and augmentation.
+        plan: decisions to start from; they win over the rules.
+        set: the user's own values by dotted key; they win over all.
+        device: "auto", "cpu", "cuda" or "mps".
+        reporter: told of the progress.
+
+    Raises:
+        PlanError: a key or value that no leaf takes.
+        DataError: the data cannot be trained on.
+    """
+    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    request = _request(read, model, weights, minutes, epochs, size, seed, plan, set)
+    return prepare(request, None, device, reporter or Silent()).plan
+
+
+def train(
+    data: Data = None,
+    plan: PlanLike = None,
+    *,
+    out: str | Path | None = None,
+    task: str | None = None,
+    reader: str | None = None,
+    label_depth: int | None = None,
+    root: str | Path | None = None,
+    group: str | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
+    model: str | None = None,
+    weights: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
+    size: int | None = None,
+    seed: int | None = None,
+    set: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    started: float | None = None,
+    reporter: Reporter | None = None,
+) -> Run:
+    """From data to a finished Run: read, audit, split, plan, train, evaluate, report.
+
+    Args:
+        out: the Run's folder, new or empty; `runs/NAME-TIME` by default.
+        started: `time.monotonic()` that `minutes` count from; now by default.
+        data, plan and all others: see `plan`.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM, after saving; `resume` goes on.
+        NonFinite: a loss or gradient stopped being a number.
+    """
+    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    request = _request(read, model, weights, minutes, epochs, size, seed, plan, set)
+    path = Path(out) if out is not None else new_path(Path("runs"), read.name)
+    begun = time.monotonic() if started is None else started
+    return Run(train_workflow.train(request, path, device, reporter or Silent(), begun).path)
+
+
+def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
+    """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit."""
+    return Run(train_workflow.resume(_path(run), reporter or Silent()).path)
+
+
+def load(path: str | Path) -> Model:
+    """The Model in a folder, or that of a Run."""
+    return Model.load(path)
+
+
+def runs(folder: str | Path = "runs") -> list[RunSummary]:
+    """The Runs in a folder, oldest first."""
+    return [_summarise(one) for one in list_runs(Path(folder))]
+
+
+def predict(
+    model: Model | Run | str | Path,
+    paths: Sequence[str | Path],
+    *,
+    batch_size: int | None = None,
+    on_damaged: Callable[[str, str], None] | None = None,
+) -> Iterator[Prediction]:
+    """Predict files, folders and archives of any size, one after another, in their order.
+
+    Args:
+        model: a Model, a Run, or where one is.
+        batch_size: pictures a batch; the Model's own by default.
+        on_damaged: called with key and reason of each picture that cannot be read; such are left out.
+    """
+    return _model(model).predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+
+
+def evaluate(run: str | Path | Run, data: str | Path, *, reporter: Reporter | None = None) -> dict[str, Any]:
+    """Score a Run on other labelled data, read in the way its own was."""
+    opened = _run(run)
+    return labelled_workflow.evaluate(opened.folder, opened.model, str(data), reporter or Silent())
+
+
+def explain(
+    run: Model | Run | str | Path,
+    paths: Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Path:
+    """Heat maps of what was predicted for pictures, in one offline page.
+
+    Args:
+        out: the folder for page and pictures; a new `explain-TIME` in the working folder by default.
+
+    Returns:
+        the page.
+    """
+    folder = Path(out) if out is not None else new_path(Path(), "explain")
+    return explain_workflow.explain(_model(run), paths, folder, reporter or Silent())
+
+
+def attack(
+    run: str | Path | Run, data: str | Path | None = None, *, limit: int = 1000, reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Accuracy when pictures are changed within a bound so as to mislead: FGSM at three strengths.
+
+    Args:
+        data: labelled data; the Run's own test split by default.
+        limit: at most so many samples, evenly spread.
+    """
+    opened = _run(run)
+    path = None if data is None else str(data)
+    return attack_workflow.attack(opened.folder, opened.model, path, reporter or Silent(), limit)
+
+
+def export(
+    run: str | Path | Run,
+    out: str | Path | None = None,
+    *,
+    format: str = "onnx",
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """A Run's model in another format, proved on real samples; not written when it disagrees.
+
+    Args:
+        out: the file; `RUN/model/model.onnx` by default.
+        format: an exporter's name.
+    """
+    opened = _run(run)
+    path = Path(out) if out is not None else opened.folder.model / f"model.{format}"
+    return export_workflow.export(opened.folder, opened.model, path, format, reporter or Silent())
+
+
+def report(run: str | Path | Run) -> Path:
+    """Rewrite a Run's report from its files."""
+    return write_report(_run(run).folder)
+
+
+def _run(run: str | Path | Run) -> Run:
+    return run if isinstance(run, Run) else Run(run)
+
+
+def _path(run: str | Path | Run) -> Path:
+    return run.path if isinstance(run, Run) else Path(run)
+
+
+def _model(model: Model | Run | str | Path) -> Model:
+    return model if isinstance(model, Model) else Model.load(_path(model))
+
+
+def _figure(metrics: Mapping[str, Any], name: str) -> str:
+    value, interval = metrics.get(name), metrics.get(f"{name}_interval")
+    if value is None:
+        return ""
+    return f"{value:.4f}" + (f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
+
+
+def _summarise(folder: RunFolder) -> RunSummary:
+    try:
+        run = Run(folder.path)
+        if not run.finished:
+            return RunSummary(folder.path, "unfinished")
+        metrics = run.metrics
+    except StriateError as error:
+        return RunSummary(folder.path, error.message)
+    name, part = metrics["headline"], metrics.get("test", metrics.get("val", {}))
+    interval = part.get(f"{name}_interval")
+    return RunSummary(
+        folder.path,
+        "finished",
+        metrics["task"],
+        name,
+        part.get(name),
+        (interval[0], interval[1]) if interval else None,
+        folder.report.stat().st_mtime,
+        metrics["training"]["seconds"],
+    )
+
+
+def _read_request(
+    data: Data,
+    reader: str | None,
+    task: str | None,
+    label_depth: int | None,
+    root: str | Path | None,
+    group: str | None,
+    val: str | Path | None,
+    test: str | Path | None,
+) -> ReadRequest:
+    def absolute(path: str | Path | None) -> str | None:
+        return None if path is None else str(Path(path).expanduser().absolute())
+
+    request = ReadRequest(None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test))
+    if isinstance(data, Mapping):
+        return replace(request, arrays=dict(data))
+    return replace(request, data=absolute(data))
+
+
+def _request(
+    read: ReadRequest,
+    model: str | None,
+    weights: str | Path | None,
+    minutes: float | None,
+    epochs: int | None,
+    size: int | None,
+    seed: int | None,
+    plan: PlanLike,
+    settings: Mapping[str, Any] | None,
+) -> Request:
+    if minutes is not None and epochs is not None:
+        raise UsageError("minutes and epochs are two budgets; a training has one", fix="give one of them")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"minutes must be above 0, not {minutes:g}")
+    overrides: dict[str, Decision] = {}
+    if isinstance(plan, Plan):
+        overrides |= plan.decisions
+    elif plan is not None:
+        overrides |= read_plan(Path(plan))
+    flags = {
+        "network.name": model,
+        "train.epochs": epochs,
+        "input.height": size,
+        "input.width": size,
+        "train.seed": seed,
+    }
+    overrides |= user_decisions({key: value for key, value in flags.items() if value is not None})
+    overrides |= user_decisions(settings or {})
+    chosen = str(weights) if weights is not None else None
+    if chosen is None and overrides.get("network.weights") is not None:
+        chosen = overrides["network.weights"].value
+    if chosen not in (None, "none", "hub"):
+        chosen = str(Path(str(chosen)).expanduser().absolute())
+    return Request(read, minutes, epochs, chosen, overrides)

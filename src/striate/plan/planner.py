@@ -1,0 +1,192 @@
+"""The planner: asks each rule when its leaf is needed, lets the user's word win, never trains."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from striate.core.errors import PlanError, nearest
+from striate.core.plan import Decision, Plan, read_decisions
+from striate.core.records import Dataset, Label, Labels, Sample
+from striate.data.audit import Audit
+from striate.data.split import SplitTable
+from striate.nets import Weights
+from striate.plan.leaves import Leaf, check_value, parse_value
+from striate.plan.rule import RULES, Rule
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the training will run on.
+
+    Args:
+        cores: processor cores.
+        memory_bytes: memory that may still be taken, on the device that trains.
+        device: "cpu", "cuda" or "mps".
+        macs_per_second: multiply-accumulates a second of a 3×3 convolution, forward, measured.
+    """
+
+    cores: int
+    memory_bytes: int
+    device: str
+    macs_per_second: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: minutes from the command's start to the finished Run, or epochs, or neither."""
+
+    minutes: float | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rules may look at. Indexing by a leaf's key decides that leaf first.
+
+    Args:
+        dataset: the samples, their targets and names.
+        audit: what one full read found.
+        split: who is in train, val and test.
+        machine: what the training runs on.
+        budget: the time or epochs allowed.
+        weights: pretrained weights at hand, or None.
+        overrides: the user's own values by key.
+    """
+
+    dataset: Dataset
+    audit: Audit
+    split: SplitTable
+    machine: Machine
+    budget: Budget
+    weights: Weights | None
+    overrides: Mapping[str, Decision]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.decision(key).value
+
+    def decision(self, key: str) -> Decision:
+        """The decision of one leaf, asking its rule where that was not done yet."""
+        if key not in self._decided:
+            self._ask(_owner(key))
+        return self._decided[key]
+
+    def _ask(self, name: str) -> None:
+        if name in self._asking:
+            raise RuntimeError(f"the rules {' → '.join([*self._asking, name])} wait for each other")
+        self._asking.append(name)
+        found = RULES.get(name)
+        for key in found.leaves:
+            if key in self.overrides:
+                self._decided[key] = self.overrides[key]
+        if not all(key in self._decided for key in found.leaves):
+            for key, (value, because) in found.decide(self).items():
+                if key not in found.leaves:
+                    raise RuntimeError(f"the rule {name!r} decided {key!r}, which is not its own")
+                if key not in self._decided:
+                    self._decided[key] = Decision(check_value(key, found.leaves[key], value), because)
+        self._asking.pop()
+
+    @cached_property
+    def _decided(self) -> dict[str, Decision]:
+        return {}
+
+    @cached_property
+    def _asking(self) -> list[str]:
+        return []
+
+    @cached_property
+    def train_samples(self) -> list[Sample]:
+        """The samples of the train split, in the order of their keys."""
+        keys = set(self.split.keys("train"))
+        return [sample for sample in self.dataset.samples if sample.key in keys]
+
+    @cached_property
+    def class_counts(self) -> dict[str, int]:
+        """Training samples of each class; empty for regression."""
+        counts: Counter[str] = Counter(dict.fromkeys(self.dataset.target_names, 0))
+        for sample in self.train_samples:
+            if isinstance(sample.target, Label):
+                counts[sample.target.name] += 1
+            elif isinstance(sample.target, Labels):
+                counts.update(sample.target.names)
+            else:
+                return {}
+        return dict(counts)
+
+
+def leaves() -> dict[str, Leaf]:
+    """Every leaf that a plan has, by dotted key."""
+    return {key: leaf for _, found in RULES.items() for key, leaf in found.leaves.items()}
+
+
+def _owner(key: str) -> str:
+    for name, found in RULES.items():
+        if key in found.leaves:
+            return name
+    raise RuntimeError(f"no rule decides {key!r}")
+
+
+def check_key(key: str) -> Leaf:
+    """The leaf of that key. Raises `PlanError` offering the nearest."""
+    known = leaves()
+    if key not in known:
+        near = nearest(key, known) or next((name for name in known if name.endswith("." + key)), None)
+        raise PlanError(
+            f"a plan has no {key!r}" + (f"; did you mean {near!r}?" if near else ""),
+            fix="`striate plan DATA` prints every key",
+        )
+    return known[key]
+
+
+def user_decisions(settings: Mapping[str, Any], because: str = "set by you") -> dict[str, Decision]:
+    """The user's own values as decisions, names and types checked.
+
+    Args:
+        settings: by dotted key; strings are read as `--set` reads them.
+    """
+    return {key: Decision(parse_value(key, check_key(key), value), because, "user") for key, value in settings.items()}
+
+
+def read_plan(path: Path) -> dict[str, Decision]:
+    """The decisions of a plan file, names and types checked. Raises `PlanError`."""
+    found = read_decisions(path)
+    for key, decision in found.items():
+        check_value(key, check_key(key), decision.value)
+    return found
+
+
+def make_plan(
+    dataset: Dataset,
+    audit: Audit,
+    split: SplitTable,
+    machine: Machine,
+    *,
+    budget: Budget | None = None,
+    weights: Weights | None = None,
+    overrides: Mapping[str, Decision] | None = None,
+) -> Plan:
+    """Decide every leaf.
+
+    Args:
+        dataset, audit, split: what is to be learnt, as found.
+        machine: what it runs on.
+        budget: the time or epochs allowed.
+        weights: pretrained weights at hand.
+        overrides: decisions of the user or of a plan file; they win.
+
+    Returns:
+        a plan with every leaf; those that only measuring can tell are "auto".
+    """
+    context = Context(dataset, audit, split, machine, budget or Budget(), weights, overrides or {})
+    decided = {key: context.decision(key) for _, found in RULES.items() for key in found.leaves}
+    order = ["task", "split", "input", "normalize", "network", "transfer", "augment", "loss", "optimizer", "schedule"]
+    rank = {group: place for place, group in enumerate(order)}
+    return Plan(dict(sorted(decided.items(), key=lambda entry: rank.get(entry[0].split(".")[0], len(rank)))))
+
+
+__all__ = ["Budget", "Context", "Machine", "Rule", "leaves", "make_plan", "read_plan", "user_decisions"]

@@ -1,0 +1,49 @@
+"""How many samples a step sees, within the memory predicted for it."""
+
+from striate.nets import profile, resolve
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+SIZES = (4, 8, 16, 32, 64, 128, 256)
+
+
+@rule(
+    "batch",
+    {
+        "batch.size": Leaf(int, "samples a step", low=1),
+        "batch.accumulate": Leaf(int, "parts that a step's batch is computed in", low=1),
+    },
+)
+def batch(context: Context) -> Decisions:
+    count = len(context.train_samples)
+    # At least 20 steps an epoch, so that batch statistics and gradients both have enough to average over.
+    wanted = max((size for size in SIZES if size * 20 <= count), default=4)
+    tuned = context["network.weights"] is not None
+    wanted = min(wanted, 32 if tuned else 128)
+    need = memory_need(context, wanted)
+    room = context.machine.memory_bytes * 0.6
+    accumulate = 1
+    while memory_need(context, wanted / accumulate) > room and accumulate < wanted:
+        accumulate *= 2
+    sentence = f"{count} samples make {max(1, count // wanted)} steps an epoch"
+    fits = f"{need / 1e9:.2f} GB predicted for a step, {context.machine.memory_bytes / 1e9:.1f} GB free"
+    return {
+        "batch.size": (wanted, sentence),
+        "batch.accumulate": (accumulate, fits if accumulate == 1 else f"{fits}: computed in {accumulate} parts"),
+    }
+
+
+def memory_need(context: Context, batch_size: float) -> float:
+    """Predicted bytes of a training step: weights, gradient, two moments, EMA, and what backward keeps."""
+    found = profile(
+        resolve(
+            context["network.name"],
+            outputs=max(1, len(context.dataset.target_names)),
+            channels=context["input.channels"],
+            height=context["input.height"],
+            width=context["input.width"],
+            arguments=context["network.arguments"],
+        )
+    )
+    return found.parameters * 4 * 5 + found.activation_bytes * batch_size

@@ -1,0 +1,48 @@
+"""How long to train."""
+
+from striate.core.plan import AUTO
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+
+@rule(
+    "length",
+    {
+        "train.epochs": Leaf(int, "passes over the training samples", low=1, measured=True),
+        "train.patience": Leaf(int, "epochs without gain after which training stops", low=1),
+    },
+)
+def length(context: Context) -> Decisions:
+    count, budget = len(context.train_samples), context.budget
+    patience = (1000, "the rate falls to the last step, so stopping early would cut the gain short")
+    if budget.epochs is not None:
+        return {"train.epochs": (budget.epochs, "set by you"), "train.patience": patience}
+    if budget.minutes is not None:
+        return {
+            "train.epochs": (AUTO, f"as many as {budget.minutes:g} minutes carry, measured at the start"),
+            "train.patience": patience,
+        }
+    if context["network.weights"] is not None:
+        epochs = 12
+        because = f"fine-tuning {count} samples"
+    else:
+        epochs = max(16, min(60, round(60_000 / count)))
+        because = f"{count} samples from scratch, about {epochs * count:,} looks in all"
+    return {
+        "train.epochs": (epochs, because),
+        "train.patience": (max(6, epochs // 2), "half of the epochs without a better validation is enough"),
+    }
+
+
+def epochs_in(seconds: float, epoch_seconds: float, frozen: int, frozen_seconds: float) -> tuple[int, str]:
+    """The epochs that a time carries, and the because.
+
+    Args:
+        seconds: the time for the fit.
+        epoch_seconds: the measured time of one epoch with its validation.
+        frozen, frozen_seconds: how many epochs train only the head, and the time of one.
+    """
+    epochs = max(1, int((seconds - frozen * frozen_seconds) / epoch_seconds) + frozen)
+    because = f"{epoch_seconds:.1f} s an epoch measured, {seconds:.0f} s left for the fit"
+    return epochs, because

@@ -1,0 +1,70 @@
+"""The optimizer, its rate and what holds it back."""
+
+from striate.core.plan import AUTO
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+BATCH_OF_REFERENCE = 128
+
+
+@rule(
+    "optimizer",
+    {
+        "optimizer.name": Leaf(str, "the optimizer", package="striate.train.optimizers"),
+        "optimizer.rate": Leaf(float, "peak learning rate", low=0, measured=True),
+        "optimizer.momentum": Leaf(float, "momentum, or AdamW's first decay", low=0, high=0.9999),
+        "optimizer.weight_decay": Leaf(float, "decay of weights, not of norms and biases", low=0),
+        "optimizer.clip": Leaf(float, "largest norm of the gradient; 0 is off", low=0),
+    },
+)
+def optimizer(context: Context) -> Decisions:
+    tuned = context["network.weights"] is not None
+    if tuned or context["task.kind"] == "regress":
+        why = "pretrained layers differ in scale" if tuned else "targets differ in scale"
+        return {
+            "optimizer.name": ("adamw", f"{why}, and it steps each weight by its own"),
+            "optimizer.rate": (AUTO, "a short range test decides"),
+            "optimizer.momentum": (0.9, "the usual"),
+            "optimizer.weight_decay": (0.05, "decoupled, the usual for AdamW"),
+            "optimizer.clip": (1.0, "keeps the first batches from tearing the weights"),
+        }
+    return {
+        "optimizer.name": ("sgd", "with Nesterov's momentum: the best final score from scratch on convolutions"),
+        "optimizer.rate": (AUTO, "a short range test decides"),
+        "optimizer.momentum": (0.9, "the usual"),
+        "optimizer.weight_decay": (5e-4, "the usual from scratch"),
+        "optimizer.clip": (5.0, "a rare large gradient is cut; ordinary ones pass"),
+    }
+
+
+def default_rate(name: str, batch_size: int, tuned: bool) -> float:
+    """The rate that the range test starts from and stays near.
+
+    Linear in the batch for SGD (Goyal et al. 2017, section 2.1), by its square root for AdamW.
+    """
+    if name == "sgd":
+        return float(0.1 * batch_size / BATCH_OF_REFERENCE)
+    return float((1e-3 if tuned else 2e-3) * (batch_size / BATCH_OF_REFERENCE) ** 0.5)
+
+
+def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, str]:
+    """The rate that a range test's curve points to (Smith 2017, section 3.3), kept within a factor 3 of the usual.
+
+    Args:
+        curve: (rate, smoothed loss) with rising rates.
+        usual: the rate that experience would take.
+
+    Returns:
+        the rate and the because.
+    """
+    finite = [(rate, loss) for rate, loss in curve if loss == loss and loss != float("inf")]
+    if len(finite) < 5:
+        return usual, f"the range test gave only {len(finite)} figures, so the usual {usual:.2g}"
+    lowest_rate, lowest = min(finite, key=lambda point: point[1])
+    wished = lowest_rate / 4
+    rate = min(max(wished, usual / 3), usual * 3)
+    because = f"the loss was lowest ({lowest:.3f}) at a rate of {lowest_rate:.2g}; a quarter of it is safe"
+    if rate != wished:
+        because += f", kept within a factor 3 of the usual {usual:.2g}"
+    return float(f"{rate:.3g}"), because

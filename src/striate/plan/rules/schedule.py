@@ -1,0 +1,24 @@
+"""How the rate moves over the steps."""
+
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+
+@rule(
+    "schedule",
+    {
+        "schedule.name": Leaf(str, "the schedule", package="striate.train.schedules"),
+        "schedule.warmup": Leaf(float, "share of the steps in which the rate rises", low=0, high=0.9),
+    },
+)
+def schedule(context: Context) -> Decisions:
+    if context["network.weights"] is not None:
+        return {
+            "schedule.name": ("cosine", "falls to zero by the last step, and pretrained weights need no long rise"),
+            "schedule.warmup": (0.1, "the optimizer's averages settle first"),
+        }
+    return {
+        "schedule.name": ("one_cycle", "a high rate in the middle finds flat minima in few epochs"),
+        "schedule.warmup": (0.25, "a quarter of the way up, three quarters down"),
+    }

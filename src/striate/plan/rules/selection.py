@@ -1,0 +1,36 @@
+"""What the weights are selected by, and what is averaged."""
+
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+
+@rule(
+    "selection",
+    {
+        "train.seed": Leaf(int, "seed of initialisation, order and augmentation", low=0),
+        "train.metric": Leaf(str, "the validation metric that chooses the weights"),
+        "train.ema": Leaf(
+            float, "horizon of the average of weights, as a share of all steps; 0 is off", low=0, high=0.5
+        ),
+        "train.checkpoint_seconds": Leaf(float, "seconds between checkpoints", low=0),
+    },
+)
+def selection(context: Context) -> Decisions:
+    kind = context["task.kind"]
+    if kind == "classify":
+        counts = [count for count in context.class_counts.values() if count]
+        ratio = max(counts) / min(counts)
+        metric = ("accuracy", f"classes are of similar size (ratio {ratio:.1f})")
+        if ratio > 10:
+            metric = ("macro_f1", f"at a ratio of {ratio:.1f} accuracy would forget the small classes")
+    elif kind == "multilabel":
+        metric = ("macro_f1", "each label counts the same")
+    else:
+        metric = ("mae", "in the target's own unit")
+    return {
+        "train.seed": (0, "repeatable; other seeds show the spread"),
+        "train.metric": metric,
+        "train.ema": (0.02, "an average over the last steps scores like a longer training"),
+        "train.checkpoint_seconds": (30.0, "a kill costs half a minute at most"),
+    }

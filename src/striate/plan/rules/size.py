@@ -1,0 +1,44 @@
+"""The size the network sees: the weights' own, the pictures' own, or what the machine affords."""
+
+import math
+
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)
+
+
+@rule(
+    "size",
+    {
+        "input.height": Leaf(int, "height the network takes, in pixels", low=1, high=4096),
+        "input.width": Leaf(int, "width the network takes, in pixels", low=1, high=4096),
+    },
+)
+def size(context: Context) -> Decisions:
+    sizes = context.audit.sizes
+    typical = round(min(sizes["height"]["median"], sizes["width"]["median"]))
+    sidecar = context.weights.sidecar if context.weights else None
+    if sidecar is not None:
+        trained = int(sidecar["preprocessing"]["size"])
+        side, because = _affordable(context, trained, typical)
+    else:
+        # Convolutions from scratch learn little more from detail than from count: a side that doubles costs four
+        # times the steps. 64 px holds a whole object; below that the pictures' own size is the limit.
+        side = max((option for option in SCRATCH_SIDES if option <= typical), default=typical)
+        because = f"the pictures' own short side is {typical} px in the median"
+        if side > 64:
+            side, because = 64, f"{because}; from scratch more steps at 64 px are worth more than detail"
+    return {"input.height": (side, because), "input.width": (side, because)}
+
+
+def _affordable(context: Context, trained: int, typical: int) -> tuple[int, str]:
+    """The size for pretrained weights: theirs, or smaller where the pictures or the time do not carry it."""
+    side = min(trained, max(32, 32 * math.ceil(typical / 32)))
+    because = f"the weights were trained at {trained} px, the pictures have {typical} px in the median"
+    slow = context.machine.device == "cpu"
+    if slow and side > 160:
+        side = 160
+        because += "; on a processor 160 px costs half as much and moves the filters' scale by little"
+    return side, because

@@ -1,0 +1,23 @@
+"""How the samples were divided. Decided before any other rule, recorded here so that the plan says it."""
+
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+
+@rule(
+    "split",
+    {
+        "split.file": Leaf(str, "a split.csv to obey", none=True),
+        "split.seed": Leaf(int, "seed of the division", low=0),
+        "split.damage_limit": Leaf(float, "share of damaged samples above which training stops", low=0, high=1),
+    },
+)
+def split(context: Context) -> Decisions:
+    counts = ", ".join(f"{len(context.split.keys(part))} {part}" for part in ("train", "val", "test"))
+    duplicates = len(context.audit.duplicates)
+    return {
+        "split.file": (None, f"stratified by target into {counts}; {duplicates} groups of duplicates kept together"),
+        "split.seed": (0, "the division stays the same while the training seed varies"),
+        "split.damage_limit": (0.05, f"{len(context.audit.quarantined)} of {context.audit.samples} are quarantined"),
+    }

@@ -1,0 +1,19 @@
+"""What is asked of the network, from the targets."""
+
+from striate.plan.leaves import Leaf
+from striate.plan.planner import Context
+from striate.plan.rule import Decisions, rule
+
+
+@rule("task", {"task.kind": Leaf(str, "what is predicted", package="striate.tasks")})
+def task(context: Context) -> Decisions:
+    dataset = context.dataset
+    names = dataset.target_names
+    if dataset.task == "regress":
+        because = f"the target is numeric: {', '.join(names)}"
+    elif dataset.task == "multilabel":
+        because = f"a sample may have several of the {len(names)} labels"
+    else:
+        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        because = f"each sample has one of {len(names)} classes: {shown}"
+    return {"task.kind": (dataset.task, because)}

@@ -1,0 +1,49 @@
+"""Parameter groups: no decay on norms and biases, smaller rates nearer the stem, and freezing all but the head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from striate.nets import depth_groups, head_parameters
+
+
+def parameter_groups(network: nn.Module, *, weight_decay: float, stem_rate: float) -> list[dict[str, Any]]:
+    """Groups for an optimizer, from the stem to the head.
+
+    Args:
+        weight_decay: for tensors with two or more dimensions; norms' scales and biases have none (He et al. 2019,
+            "Bag of tricks", section 3.1).
+        stem_rate: the factor on the rate at the stem; it rises geometrically to 1 at the head (Howard and Ruder 2018,
+            section 3.2).
+
+    Returns:
+        groups with `params`, `names`, `weight_decay` and `factor`; the training loop sets `lr`.
+    """
+    named = dict(network.named_parameters())
+    depths = depth_groups(network)
+    groups = []
+    for depth, names in enumerate(depths):
+        above = (len(depths) - 1 - depth) / max(1, len(depths) - 1)
+        for decayed in (True, False):
+            chosen = [name for name in names if (named[name].dim() > 1) == decayed]
+            if chosen:
+                groups.append(
+                    {
+                        "params": [named[name] for name in chosen],
+                        "names": chosen,
+                        "weight_decay": weight_decay if decayed else 0.0,
+                        "factor": stem_rate**above,
+                        "lr": 0.0,
+                    }
+                )
+    return groups
+
+
+def freeze_body(network: nn.Module, frozen: bool) -> None:
+    """Let only the head learn, with norms at their running statistics; or let everything learn again."""
+    head = set(head_parameters(network)) if frozen else set()
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not frozen or name in head)
+    network.train(not frozen)

@@ -1,0 +1,173 @@
+"""The loop: epochs of steps, a validation after each, checkpoints in between, and an end that restores the best.
+
+It reads from top to bottom as a training goes. All randomness is a function of (seed, epoch, batch), so going on from
+a checkpoint needs only the counters.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from striate.core.artifacts import append_line, finite, write_text
+from striate.core.errors import Interrupted, NonFinite
+from striate.core.events import Reporter, time_left
+from striate.core.run import RunFolder
+from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
+from striate.train.groups import freeze_body
+from striate.train.recipe import Recipe
+from striate.train.signals import StopRequest
+from striate.train.state import State
+from striate.train.step import clear_gradients, ran_out_of_memory, train_step
+
+
+def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadline: float | None = None) -> None:
+    """Train from wherever the Run's newest whole checkpoint stands to the end, leaving the best weights in `state`.
+
+    Args:
+        state: the networks before their first step; becomes the best state.
+        deadline: `time.monotonic()` at which training stops, whatever it has reached.
+
+    Raises:
+        Interrupted: on the first Ctrl-C or SIGTERM, after saving.
+        NonFinite: a loss or gradient is not finite; the last good weights are in the newest checkpoint.
+    """
+    with torch.random.fork_rng(devices=[]), StopRequest() as stop:
+        if load_newest(run.checkpoints, state, reporter) is None:
+            save_checkpoint(run.checkpoints, state)
+        _cut_history(run.history, state.counters.rows)
+        while not state.counters.done:
+            try:
+                _epoch(state, recipe, run, reporter, stop, deadline)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error) or state.counters.accumulate >= recipe.plan["batch.size"]:
+                    raise
+                _halve(state, run, reporter)
+            if stop.asked and not state.counters.done:
+                raise _interrupted(state, recipe, run)
+        counters = state.counters
+        load_checkpoint(best_path(run.checkpoints, state), state)
+        state.counters = counters
+
+
+def _epoch(
+    state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, stop: StopRequest, deadline: float | None
+) -> None:
+    counters, batches = state.counters, recipe.batches
+    for network in state.networks.values():
+        freeze_body(network, recipe.frozen(counters.epoch))
+    started, saved, first = time.monotonic(), time.monotonic(), counters.step
+    late = False
+    for batch in batches.epoch(counters.epoch, counters.batch):
+        begun = time.monotonic()
+        try:
+            loss = train_step(state, recipe, batch)
+        except NonFinite:
+            _keep_good(state, run)
+            raise
+        counters.loss_sum += loss
+        counters.loss_count += 1
+        counters.batch += 1
+        counters.samples += len(batch.ids)
+        now = time.monotonic()
+        counters.seconds += now - begun
+        left = time_left(counters.step - first, recipe.steps - first, started)
+        pace = (counters.step - first) * len(batch.ids) / max(now - started, 1e-9)
+        mean = counters.loss_sum / counters.loss_count
+        reporter.progress(
+            counters.step,
+            recipe.steps,
+            f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  loss {mean:.4f}"
+            f"  rate {recipe.rate(counters.step - 1):.2g}  {pace:.0f} samples/s  {left} left",
+        )
+        if stop.asked:
+            save_checkpoint(run.checkpoints, state)
+            raise _interrupted(state, recipe, run)
+        late = deadline is not None and now > deadline
+        if late:
+            break
+        if now - saved > recipe.plan["train.checkpoint_seconds"] and counters.batch < len(batches):
+            save_checkpoint(run.checkpoints, state)
+            saved = now
+    _finish_epoch(state, recipe, run, reporter, late)
+
+
+def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, late: bool) -> None:
+    counters, metric = state.counters, recipe.plan["train.metric"]
+    for network in state.networks.values():
+        network.eval()
+    found = recipe.validate(state.judged())
+    row = {
+        "epoch": counters.epoch + 1,
+        "step": counters.step,
+        "train_loss": counters.loss_sum / max(1, counters.loss_count),
+        "rate": recipe.rate(max(0, counters.step - 1)),
+        "val": found,
+    }
+    append_line(run.history, json.dumps(finite(row)))
+    counters.rows += 1
+    figure = found.get(metric)
+    better = (
+        figure is not None
+        and figure == figure
+        and (
+            counters.best is None
+            or (figure > counters.best if recipe.task.higher_is_better(metric) else figure < counters.best)
+        )
+    )
+    if better or not found:  # without a validation split the last weights are the best known
+        counters.best, counters.best_step, counters.best_epoch = figure, counters.step, counters.epoch + 1
+        counters.since_best = 0
+    else:
+        counters.since_best += 1
+    shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
+    reporter.line(
+        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}  val {shown}"
+    )
+    counters.epoch, counters.batch, counters.loss_sum, counters.loss_count = counters.epoch + 1, 0, 0.0, 0
+    if counters.epoch >= recipe.plan["train.epochs"]:
+        counters.done = "all epochs"
+    elif late:
+        counters.done = "time"
+        reporter.warn("the time is over before the last epoch; the best weights so far are taken")
+    elif counters.since_best >= recipe.plan["train.patience"]:
+        counters.done = "patience"
+        reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")
+    save_checkpoint(run.checkpoints, state)
+
+
+def _interrupted(state: State, recipe: Recipe, run: RunFolder) -> Interrupted:
+    return Interrupted(
+        f"stopped at step {state.counters.step} of {recipe.steps}; everything is saved",
+        fix=f"go on with `striate train --resume {run.path}`",
+    )
+
+
+def _halve(state: State, run: RunFolder, reporter: Reporter) -> None:
+    """Go back to the newest checkpoint with twice as many parts a batch: what memory ran out on is half as large."""
+    parts = state.counters.accumulate * 2
+    clear_gradients(state)
+    load_newest(run.checkpoints, state, reporter)
+    state.counters.accumulate = parts
+    save_checkpoint(run.checkpoints, state)
+    _cut_history(run.history, state.counters.rows)
+    reporter.warn(
+        f"memory ran out: each batch is now computed in {parts} parts, from step {state.counters.step} on "
+        f"(`--set batch.accumulate={parts}` does so from the start)"
+    )
+
+
+def _keep_good(state: State, run: RunFolder) -> None:
+    """Save the state from before a step that failed, unless the failure is in it already."""
+    if all(bool(tensor.isfinite().all()) for tensor in state.model_tensors().values() if tensor.is_floating_point()):
+        save_checkpoint(run.checkpoints, state)
+
+
+def _cut_history(path: Path, rows: int) -> None:
+    """Drop the lines that were written after the checkpoint."""
+    lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
+    if len(lines) != rows or any(not line.endswith("\n") for line in lines):
+        write_text(path, "".join(lines[:rows]))

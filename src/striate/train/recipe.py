@@ -1,0 +1,103 @@
+"""What a training follows: everything that stays the same from its first step to its last."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from striate.core.plan import Plan
+from striate.data.loader import TrainBatches
+from striate.nets import Normalize
+from striate.tasks import Task
+from striate.train.groups import parameter_groups
+from striate.train.optimizers import OPTIMIZERS
+from striate.train.schedules import SCHEDULES
+from striate.train.state import Counters, State
+
+Validate = Callable[[Mapping[str, nn.Module]], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved plan with the objects that it names.
+
+    Args:
+        plan: the plan; the leaves that the loop reads must not be "auto".
+        task: gives the losses of a batch.
+        batches: the training batches, a function of (epoch, batch).
+        keys: the training samples' keys, by the batches' ids.
+        normalize: from pixels to what the networks take.
+        validate: from networks to metrics on the validation split; empty where there is none.
+        rates: the rate at each step, in place of the plan's schedule (the range test's).
+    """
+
+    plan: Plan
+    task: Task
+    batches: TrainBatches
+    keys: Sequence[str]
+    normalize: Normalize
+    validate: Validate
+    rates: Callable[[int], float] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        return torch.device(self.plan["execution.device"])
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """The memory layout of pictures and filters."""
+        return torch.channels_last if self.plan["execution.channels_last"] else torch.contiguous_format
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return int(self.plan["train.epochs"]) * len(self.batches)
+
+    def frozen(self, epoch: int) -> bool:
+        """Whether only the head learns in that epoch."""
+        return epoch < min(self.plan["transfer.frozen_epochs"], self.plan["train.epochs"] - 1)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of the head at a step: constant while the rest is frozen, then along the schedule."""
+        if self.rates is not None:
+            return self.rates(step)
+        frozen = sum(self.frozen(epoch) for epoch in range(self.plan["train.epochs"])) * len(self.batches)
+        if step < frozen:
+            return float(self.plan["transfer.head_rate"])
+        schedule = SCHEDULES.get(self.plan["schedule.name"])
+        return self.plan["optimizer.rate"] * schedule(step - frozen, self.steps - frozen, self.plan["schedule.warmup"])
+
+    def average_horizon(self) -> float:
+        """Steps that the average of weights looks back over; 0 is off."""
+        return float(self.plan["train.ema"]) * self.steps
+
+
+def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
+    """The state before the first step.
+
+    Args:
+        networks: by name, with their first weights; each gets an optimizer of the same name. They are moved to the
+            recipe's device and layout in place.
+    """
+    plan = recipe.plan
+    make = OPTIMIZERS.get(plan["optimizer.name"])
+    averages: dict[str, nn.Module] = {}
+    optimizers: dict[str, torch.optim.Optimizer] = {}
+    for name, network in networks.items():
+        network.to(recipe.device, memory_format=recipe.layout)
+        groups = parameter_groups(
+            network, weight_decay=plan["optimizer.weight_decay"], stem_rate=plan["transfer.stem_rate"]
+        )
+        optimizers[name] = make(groups, plan["optimizer.momentum"])
+        if plan["train.ema"] > 0:
+            averages[name] = _frozen_copy(network)
+    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]))
+
+
+def _frozen_copy(network: nn.Module) -> nn.Module:
+    return copy.deepcopy(network).eval().requires_grad_(False)

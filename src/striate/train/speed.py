@@ -1,0 +1,148 @@
+"""What only measuring can tell: how fast this machine convolves, and which execution is fastest for this network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from striate.core.plan import Decision
+from striate.data.loader import Batch
+from striate.train.recipe import Recipe, fresh_state
+from striate.train.state import State
+from striate.train.step import clear_gradients, losses_of, train_step
+
+WAYS = (("float32", False), ("float32", True), ("bfloat16", True))
+LOSS_TOLERANCE = 0.05  # relative: bfloat16 keeps 8 bits, and a first loss averages over a batch
+
+
+def convolution_rate(device: str, seconds: float = 0.2) -> float:
+    """Multiply-accumulates a second of a 3×3 convolution, forward, in float32 on that device."""
+    layer = nn.Conv2d(64, 64, 3, padding=1).to(device).requires_grad_(False)
+    images = torch.zeros(8, 64, 32, 32, device=device)
+    macs = 8 * 32 * 32 * 64 * 64 * 9
+    layer(images)
+    _wait(device)
+    started, rounds = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        layer(images)
+        _wait(device)
+        rounds += 1
+    return macs * rounds / (time.perf_counter() - started)
+
+
+def try_ways(
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], steps: int = 2
+) -> dict[tuple[str, bool], float]:
+    """Samples a second of the ways to execute a step that agree with float32.
+
+    Args:
+        recipe: its plan's precision and layout are replaced by each way in turn.
+        networks: makes the networks with their first weights, equal each time.
+        steps: timed steps of each way, after one that warms up; the fastest counts, as noise only adds.
+
+    Returns:
+        rates by (precision, channels last); float32 in the ordinary layout is always among them.
+    """
+    batch = next(iter(recipe.batches.epoch(0, 0)))
+    rates: dict[tuple[str, bool], float] = {}
+    reference: float | None = None
+    for precision, channels_last in WAYS:
+        tried = with_execution(recipe, precision, channels_last)
+        state = fresh_state(tried, networks())
+        loss = float(sum(losses_of(state, tried, batch).values(), torch.zeros(())).detach())
+        clear_gradients(state)
+        reference = loss if reference is None else reference
+        if abs(loss - reference) > LOSS_TOLERANCE * max(abs(reference), 1e-3):
+            continue
+        train_step(state, tried, batch)
+        fastest = min(_step_seconds(state, tried, batch) for _ in range(steps))
+        rates[precision, channels_last] = len(batch.ids) / fastest
+    return rates
+
+
+def with_execution(recipe: Recipe, precision: str, channels_last: bool, rate: float | None = None) -> Recipe:
+    """The same recipe executed another way, with stand-ins for what the plan has not decided yet."""
+
+    def stand_in(value: object) -> Decision:
+        return Decision(value, "while measuring", "measured")
+
+    plan = recipe.plan.replace(
+        execution={"precision": stand_in(precision), "channels_last": stand_in(channels_last)},
+        optimizer={"rate": stand_in(rate if rate is not None else 1e-6)},
+    )
+    if recipe.plan["train.epochs"] == "auto":
+        plan = plan.replace(train={"epochs": stand_in(1)})
+    return replace(recipe, plan=plan)
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a range test measured.
+
+    Args:
+        curve: (rate, smoothed loss) with rising rates.
+        step_seconds: median time of one step, loading included.
+    """
+
+    curve: list[tuple[float, float]]
+    step_seconds: float
+
+
+def range_test(
+    recipe: Recipe,
+    networks: dict[str, nn.Module],
+    *,
+    low: float,
+    high: float,
+    steps: int,
+    seconds: float,
+) -> RangeTest:
+    """Train on rising rates and watch the loss (Smith 2017, "Cyclical learning rates", section 3.3).
+
+    Args:
+        networks: with their first weights; they are used up.
+        low, high: the rates at the first and last step; the rise is geometric.
+        steps: at most this many.
+        seconds: stops early at four times the lowest loss, or after this time.
+    """
+    plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(0, "while measuring", "measured")})
+    recipe = replace(recipe, plan=plan, rates=lambda step: low * (high / low) ** (step / max(1, steps - 1)))
+    state = fresh_state(recipe, networks)
+    curve: list[tuple[float, float]] = []
+    times: list[float] = []
+    smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe)
+    for step in range(steps):
+        begun = time.perf_counter()
+        loss = train_step(state, recipe, next(batches))
+        times.append(time.perf_counter() - begun)
+        smooth = 0.8 * smooth + 0.2 * loss
+        curve.append((recipe.rate(step), smooth / (1 - 0.8 ** (step + 1))))
+        if curve[-1][1] > 4 * min(figure for _, figure in curve) or time.perf_counter() - started > seconds:
+            break
+    batches.close()
+    return RangeTest(curve, sorted(times)[len(times) // 2])
+
+
+def _endless(recipe: Recipe) -> Generator[Batch, None, None]:
+    epoch = 0
+    while True:
+        yield from recipe.batches.epoch(epoch, 0)
+        epoch += 1
+
+
+def _step_seconds(state: State, recipe: Recipe, batch: Batch) -> float:
+    started = time.perf_counter()
+    train_step(state, recipe, batch)
+    _wait(recipe.device.type)
+    return time.perf_counter() - started
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    elif device == "mps":
+        torch.mps.synchronize()

@@ -1,0 +1,116 @@
+"""Everything a training is, at one step: networks, averages, optimizers and counters, to tensors and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from striate.core.errors import CheckpointError
+
+
+@dataclass
+class Counters:
+    """Where a training stands. All randomness is a function of these and the seed.
+
+    Args:
+        step: optimizer steps done.
+        epoch: the epoch that comes next or is under way.
+        batch: batches of that epoch done.
+        loss_sum, loss_count: of that epoch so far, in float64.
+        best: the best validation figure, None before the first.
+        best_step, best_epoch: where it was reached.
+        since_best: epochs since then.
+        rows: lines of the history so far.
+        accumulate: parts a batch is computed in.
+        seconds: time spent training.
+        samples: samples trained on.
+        done: why training is over, or "".
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    best: float | None = None
+    best_step: int = 0
+    best_epoch: int = 0
+    since_best: int = 0
+    rows: int = 0
+    accumulate: int = 1
+    seconds: float = 0.0
+    samples: int = 0
+    done: str = ""
+
+
+@dataclass
+class State:
+    """A training at one step.
+
+    Args:
+        networks: by name; a task's step uses them all.
+        averages: their moving averages, by the same names; empty without.
+        optimizers: by the names of the losses that a task's step returns.
+        counters: where it stands.
+    """
+
+    networks: dict[str, nn.Module]
+    averages: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+    counters: Counters = field(default_factory=Counters)
+
+    def judged(self) -> dict[str, nn.Module]:
+        """The networks that validation sees: the averages where there are any."""
+        return self.averages or self.networks
+
+    def model_tensors(self) -> dict[str, torch.Tensor]:
+        """Weights and buffers of networks and averages, by dotted name."""
+        groups = {"network": self.networks, "average": self.averages}
+        return {
+            f"{group}/{name}/{key}": tensor
+            for group, modules in groups.items()
+            for name, module in modules.items()
+            for key, tensor in module.state_dict().items()
+        }
+
+    def optimizer_tensors(self) -> dict[str, torch.Tensor]:
+        """The optimizers' moments, by optimizer, parameter index and kind."""
+        return {
+            f"{name}/{index}/{kind}": value if isinstance(value, torch.Tensor) else torch.tensor(value)
+            for name, optimizer in self.optimizers.items()
+            for index, moments in optimizer.state_dict()["state"].items()
+            for kind, value in moments.items()
+            if value is not None
+        }
+
+    def restore(
+        self, model: dict[str, torch.Tensor], optimizer: dict[str, torch.Tensor], counters: dict[str, Any]
+    ) -> None:
+        """Become the state that these were taken from. Raises `CheckpointError` where they are another network's."""
+        own = self.model_tensors()
+        wrong = sorted(set(own) ^ set(model)) or [name for name in own if own[name].shape != model[name].shape]
+        if wrong:
+            raise CheckpointError(
+                f"the checkpoint is of another network: {len(wrong)} tensors differ, such as {wrong[0]!r}",
+                fix="resume with the plan that the Run was started with",
+            )
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(model[name])
+        for name, one in self.optimizers.items():
+            content = one.state_dict()
+            moments: dict[int, dict[str, torch.Tensor]] = {}
+            for key, tensor in optimizer.items():
+                owner, index, kind = key.split("/")
+                if owner == name:
+                    moments.setdefault(int(index), {})[kind] = tensor
+            content["state"] = moments
+            one.load_state_dict(content)
+        self.counters = Counters(**counters)
+
+    def counters_dict(self) -> dict[str, Any]:
+        """The counters as plain values; floats keep every bit in JSON."""
+        return asdict(self.counters)

@@ -1,0 +1,28 @@
+"""`attack`: what is left of a Run's accuracy when labelled pictures are changed, within a bound, so as to mislead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate.core.events import Reporter
+from striate.core.run import RunFolder
+from striate.harden import robust_accuracy
+from striate.infer import Model
+from striate.workflows.labelled import labelled
+
+
+def attack(run: RunFolder, model: Model, data: str | None, reporter: Reporter, limit: int) -> dict[str, Any]:
+    """Accuracy under FGSM at three strengths, the clean one beside.
+
+    Args:
+        data: labelled data; the Run's own test split without.
+        limit: at most so many samples, evenly spread over the data; said in the result as `samples` of `available`.
+
+    Returns:
+        what `striate.harden.robust_accuracy` returns, with `available` and `damaged`.
+    """
+    found = labelled(run, model, data, reporter)
+    stride = max(1, -(-len(found.keys) // limit))
+    reporter.stage("attacking")
+    result = robust_accuracy(model, found.images[::stride], found.targets[::stride])
+    return {**result, "available": len(found.keys), "damaged": len(found.damaged)}

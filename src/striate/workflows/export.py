@@ -1,0 +1,40 @@
+"""`export`: a Run's model in another format, checked against the model on real samples before it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from striate.core.errors import DataError
+from striate.core.events import Reporter
+from striate.core.run import RunFolder
+from striate.infer import Model
+from striate.ship import EXPORTERS
+from striate.workflows.labelled import labelled
+
+LARGEST_BATCH = 64
+
+
+def export(run: RunFolder, model: Model, path: Path, kind: str, reporter: Reporter) -> dict[str, Any]:
+    """Write the model in another format.
+
+    Args:
+        path: the file to write.
+        kind: a name in `EXPORTERS`.
+
+    Returns:
+        what the exporter reports: the file, the batches checked and the largest differences.
+
+    Raises:
+        ParityError: the file disagreed with the model, and was not written.
+    """
+    found = labelled(run, model, None, reporter)
+    if not found.keys:
+        raise DataError("there are no real samples to check the exported file on")
+    images = found.images
+    while len(images) < LARGEST_BATCH:  # small test splits are repeated to fill the largest batch
+        images = torch.cat([images, images])
+    reporter.stage("exporting")
+    return EXPORTERS.get(kind)(model, path, images[:LARGEST_BATCH])

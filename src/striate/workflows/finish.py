@@ -1,0 +1,180 @@
+"""The end of a training: score once, write the Model, the predictions, the figures and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.artifacts import write_csv, write_json
+from striate.core.events import Reporter
+from striate.core.records import Dataset, Sample
+from striate.core.run import RunFolder
+from striate.data.loader import EvalBatches
+from striate.data.prepare import Preprocessing
+from striate.data.store import Store
+from striate.evaluate import score
+from striate.infer import Model, predict_outputs
+from striate.nets import profile
+from striate.tasks import Task
+from striate.train.recipe import Recipe
+from striate.train.state import State
+from striate.workflows.figures import augmentation_sheet, draw_explanations
+from striate.workflows.stages import Prepared
+
+SHOWN = 8
+
+
+def finish(
+    run: RunFolder,
+    prepared: Prepared,
+    recipe: Recipe,
+    state: State,
+    spec: dict[str, Any],
+    preprocessing: Preprocessing,
+    scored: Mapping[str, EvalBatches],
+    targets: Mapping[str, Tensor],
+    keys: Mapping[str, Sequence[str]],
+    reporter: Reporter,
+) -> None:
+    """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last."""
+    reporter.stage("evaluating")
+    plan, task = recipe.plan, recipe.task
+    execution = {
+        "precision": plan["execution.precision"],
+        "channels_last": plan["execution.channels_last"],
+        "batch_size": min(64, max(1, plan["batch.size"])),
+    }
+    network = state.judged()["network"]
+    scores = {part: _scores(task, network, recipe, batches, keys[part]) for part, batches in scored.items()}
+    metrics: dict[str, Any] = {"task": task.name, "headline": plan["train.metric"]}
+    tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
+    undefined: list[str] = []
+    for part, found in scores.items():
+        result = score(task, found, targets[part].numpy(), seed=plan["train.seed"])
+        for name in tables:
+            if name in result:
+                tables[name][part] = result.pop(name)
+        undefined += [f"{part}: {sentence}" for sentence in result.pop("undefined", [])]
+        metrics[part] = result
+    counters = state.counters
+    figures = profile(spec)
+    summary = {
+        "seconds": round(counters.seconds, 3),
+        "epochs": counters.epoch,
+        "steps": counters.step,
+        "samples_per_second": round(counters.samples / max(counters.seconds, 1e-9), 2),
+        "parameters": figures.parameters,
+        "macs": figures.macs,
+        "best_epoch": counters.best_epoch,
+        "ended_by": counters.done,
+    }
+    Model.save(run.model, network, spec, preprocessing, task, extra={**execution, "summary": summary})
+    model = Model.load(run.model, device=recipe.device)
+    samples = {sample.key: sample for sample in prepared.dataset.samples}
+    rows = [
+        [part, *row]
+        for part, found in scores.items()
+        for row in prediction_rows(task, found, targets[part].numpy(), [samples[key] for key in keys[part]])
+    ]
+    write_csv(run.predictions, ["split", *prediction_header(task)], rows)
+    _figures(run, prepared.dataset, model, recipe, scores, targets, keys, samples)
+    fates = list(prepared.split.fates.values())
+    metrics.update(
+        tables,
+        undefined=undefined,
+        training=summary,
+        split={fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
+        not_checked=not_checked(prepared.dataset),
+    )
+    write_json(run.metrics, metrics)
+
+
+def _scores(
+    task: Task, network: torch.nn.Module, recipe: Recipe, batches: EvalBatches, keys: Sequence[str]
+) -> NDArray[np.float32]:
+    outputs, _ = predict_outputs(
+        network,
+        recipe.normalize,
+        batches,
+        precision=recipe.plan["execution.precision"],
+        channels_last=recipe.plan["execution.channels_last"],
+        device=recipe.device,
+        name=lambda number: keys[number],
+    )
+    return np.asarray(task.scores(outputs).numpy(), np.float32)
+
+
+def prediction_header(task: Task) -> list[str]:
+    """The columns of `predictions.csv` after the split."""
+    if task.name == "regress":
+        names = task.target_names
+        return ["key", *[f"target_{name}" for name in names], *[f"prediction_{name}" for name in names], "error"]
+    return ["key", "target", "prediction", "confidence", "loss"]
+
+
+def prediction_rows(
+    task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32], samples: Sequence[Sample]
+) -> list[list[Any]]:
+    """One row a sample: what was true, what was predicted, and how wrong it is."""
+    wrong = wrongness(task, scores, targets)
+    rows: list[list[Any]] = []
+    for sample, row, target, loss in zip(samples, scores, targets, wrong, strict=True):
+        decoded = task.decode(row)
+        if task.name == "regress":
+            rows.append([sample.key, *map(float, target), *map(float, row), float(loss)])
+        elif task.name == "multilabel":
+            true = ";".join(name for name, on in zip(task.target_names, target, strict=True) if on)
+            sure = float(np.maximum(row, 1 - row).min())
+            rows.append([sample.key, true, ";".join(decoded["labels"]), sure, float(loss)])
+        else:
+            true = task.target_names[int(target.argmax())]
+            rows.append([sample.key, true, decoded["label"], float(row.max()), float(loss)])
+    return rows
+
+
+def wrongness(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How wrong each prediction is: mean absolute error for values, else minus the log of the likelihood."""
+    found, true = scores.astype(np.float64), targets.astype(np.float64)
+    if task.name == "regress":
+        return np.asarray(np.abs(found - true).mean(1))
+    likelihood = np.where(true > 0, found, 1 - found) if task.name == "multilabel" else (found * true).sum(1)[:, None]
+    return np.asarray(-np.log(np.clip(likelihood, 1e-12, 1)).sum(1))
+
+
+def _figures(
+    run: RunFolder,
+    dataset: Dataset,
+    model: Model,
+    recipe: Recipe,
+    scores: Mapping[str, NDArray[np.float32]],
+    targets: Mapping[str, Tensor],
+    keys: Mapping[str, Sequence[str]],
+    samples: Mapping[str, Sample],
+) -> None:
+    entries = [augmentation_sheet(run.figures, recipe)]
+    part = "test" if "test" in scores else "val" if "val" in scores else None
+    if part is not None:
+        wrong = wrongness(model.task, scores[part], targets[part].numpy())
+        order = np.argsort(-wrong, kind="stable")
+        store = Store(dataset.arrays)
+        worst = [samples[keys[part][int(number)]] for number in order[:SHOWN]]
+        surest = [samples[keys[part][int(number)]] for number in order[::-1][: SHOWN // 2]]
+        entries += draw_explanations(run.figures, model, store, worst, "mistakes")
+        entries += draw_explanations(run.figures, model, store, surest, "explanations")
+    write_json(run.figures / "index.json", entries)
+
+
+def not_checked(dataset: Dataset) -> list[str]:
+    """What the score rests on without having been checked."""
+    sentences = ["Near-duplicates (recompressed, resized or cropped copies) were not searched for; exact ones were."]
+    if not any(sample.group for sample in dataset.samples):
+        sentences.append(
+            "No groups were given (`--group`): several pictures of one object or person may stand on both sides of the "
+            "split, and the score would then be too high for new ones."
+        )
+    return sentences

@@ -1,0 +1,130 @@
+"""Turning a plan's `auto` into values: runs the trials of `train` and hands their figures back to the rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from striate.core.events import Reporter
+from striate.core.plan import AUTO, Decision, Plan
+from striate.data.loader import EvalBatches
+from striate.plan.rules.execution import fastest
+from striate.plan.rules.length import epochs_in
+from striate.plan.rules.optimizer import chosen_rate, default_rate
+from striate.train.recipe import Recipe
+from striate.train.speed import range_test, try_ways, with_execution
+
+RANGE_STEPS = 60
+
+
+def resolve_plan(
+    recipe: Recipe,
+    networks: Callable[[], dict[str, nn.Module]],
+    validation: EvalBatches | None,
+    *,
+    seconds: Callable[[], float | None],
+    scored: int,
+    reporter: Reporter,
+) -> Plan:
+    """The plan with nothing left to measure.
+
+    Args:
+        recipe: with the plan as the rules left it.
+        networks: makes the networks with their first weights, equal each time.
+        validation: the validation batches, timed for what an epoch costs.
+        seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
+        scored: samples that will be scored after the fit.
+    """
+    plan = recipe.plan
+    if plan.resolved:
+        return plan
+    reporter.stage("measuring")
+    if AUTO in (plan["execution.precision"], plan["execution.channels_last"]):
+        plan = _execution(recipe, networks, reporter)
+    recipe = with_execution(replace(recipe, plan=plan), plan["execution.precision"], plan["execution.channels_last"])
+    if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
+        plan = _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, reporter)
+    return plan
+
+
+def _execution(recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], reporter: Reporter) -> Plan:
+    given = recipe.plan["execution.precision"], recipe.plan["execution.channels_last"]
+    rates = {
+        way: rate
+        for way, rate in try_ways(recipe, networks).items()
+        if all(value in (AUTO, wanted) for value, wanted in zip(given, way, strict=True))
+    }
+    if not rates:  # the user fixed one half to what the trial does not combine with the other
+        precision = "float32" if given[0] == AUTO else given[0]
+        layout = False if given[1] == AUTO else given[1]
+        because = "the reference, beside what you set"
+    else:
+        (precision, layout), because = fastest(rates)
+    chosen = {"precision": precision, "channels_last": layout}
+    decisions = {
+        leaf: Decision(value, because, "measured")
+        for leaf, value in chosen.items()
+        if recipe.plan[f"execution.{leaf}"] == AUTO
+    }
+    reporter.line(f"execution: {precision}{', channels-last' if layout else ''} ({because})")
+    return recipe.plan.replace(execution=decisions)
+
+
+def _rate_and_length(
+    recipe: Recipe,
+    networks: Callable[[], dict[str, nn.Module]],
+    validation: EvalBatches | None,
+    seconds: Callable[[], float | None],
+    scored: int,
+    reporter: Reporter,
+) -> Plan:
+    plan = recipe.plan
+    usual = default_rate(plan["optimizer.name"], recipe.batches.batch_size, tuned=plan["network.weights"] is not None)
+    left = seconds()
+    allowed = 60.0 if left is None else 0.04 * left
+    measured = range_test(
+        with_execution(recipe, plan["execution.precision"], plan["execution.channels_last"]),
+        networks(),
+        low=usual / 300,
+        high=usual * 30,
+        steps=RANGE_STEPS if plan["optimizer.rate"] == AUTO else 5,
+        seconds=allowed,
+    )
+    if plan["optimizer.rate"] == AUTO:
+        rate, because = chosen_rate(measured.curve, usual)
+        plan = plan.replace(optimizer={"rate": Decision(rate, because, "measured")})
+        reporter.line(f"rate: {rate:.3g} ({because})")
+    if plan["train.epochs"] == AUTO:
+        sample = _forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
+        validated = validation.count if validation is not None else 0
+        left = seconds() or 0.0
+        epoch = len(recipe.batches) * measured.step_seconds + sample * validated
+        frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated)
+        epochs, because = epochs_in(left - sample * scored, epoch, plan["transfer.frozen_epochs"], frozen)
+        plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
+        reporter.line(f"epochs: {epochs} ({because})")
+    return plan
+
+
+def _forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], validation: EvalBatches) -> float:
+    """Seconds a sample of the forward pass alone, in the recipe's execution."""
+    batch = next(iter(validation), None)
+    if batch is None:
+        return 0.0
+    low = recipe.plan["execution.precision"] == "bfloat16"
+    images = recipe.normalize(batch.images.to(recipe.device))
+    if recipe.plan["execution.channels_last"] is True:
+        images = images.contiguous(memory_format=torch.channels_last)
+    times = []
+    for network in networks.values():
+        network.eval().to(recipe.device)
+        with torch.no_grad(), torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
+            for _ in range(3):
+                started = time.perf_counter()
+                network(images)
+                times.append(time.perf_counter() - started)
+    return min(times) * len(networks) / len(batch.images)

@@ -1,0 +1,193 @@
+"""The stages before training, each of which finds its result in the Run or makes it: data, audit, split, plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from striate.core.artifacts import read_json, write_json
+from striate.core.errors import RunError, UsageError
+from striate.core.events import Reporter
+from striate.core.machine import cores, memory_bytes
+from striate.core.plan import Decision, Plan
+from striate.core.records import Dataset
+from striate.core.run import RunFolder
+from striate.data.audit import Audit, check_audit, run_audit
+from striate.data.dataset import open_dataset
+from striate.data.prepare import Preprocessing
+from striate.data.readers import ReadOptions
+from striate.data.split import SplitTable, make_split
+from striate.nets import Weights, pretrained_weights, read_weights, resolve
+from striate.plan.planner import Budget, Machine, make_plan, read_plan
+from striate.tasks import TASKS, Task, TaskSettings
+from striate.train.speed import convolution_rate
+from striate.workflows.request import ReadRequest, Request
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What stands before a training starts."""
+
+    dataset: Dataset
+    audit: Audit
+    split: SplitTable
+    plan: Plan
+    weights: Weights | None
+
+
+def read_dataset(request: ReadRequest, reporter: Reporter) -> Dataset:
+    """Open the data and say what was inferred."""
+    reporter.stage("reading")
+    options = ReadOptions(task=request.task, label_depth=request.label_depth, root=request.root, group=request.group)
+    data = request.arrays if request.arrays is not None else request.data
+    dataset = open_dataset(data, options, reader=request.reader, val=request.val, test=request.test)
+    for note in dataset.notes:
+        reporter.line(note)
+    return dataset
+
+
+def audited(dataset: Dataset, run: RunFolder | None, workers: int, limit: float, reporter: Reporter) -> Audit:
+    """The Run's audit, or a new one."""
+    if run is not None and run.audit.exists():
+        audit = Audit.from_dict(read_json(run.audit))
+        if set(audit.hashes) | {one.key for one in audit.quarantined} != {one.key for one in dataset.samples}:
+            raise RunError(
+                f"the data at {dataset.path} has other files than when {run.path} was started",
+                fix="train again on the data as it is now",
+            )
+        return audit
+    reporter.stage("audit")
+    audit = run_audit(dataset, workers=workers, reporter=reporter)
+    if run is not None:
+        write_json(run.audit, audit.to_dict())
+    check_audit(audit, dataset, limit)
+    for damaged in audit.quarantined:
+        reporter.warn(f"quarantined: {damaged.key}: {damaged.reason}")
+    for remark in audit.remarks:
+        reporter.line(remark)
+    return audit
+
+
+def divided(
+    dataset: Dataset, audit: Audit, run: RunFolder | None, overrides: dict[str, Decision], reporter: Reporter
+) -> SplitTable:
+    """The Run's split, or a new one."""
+    if run is not None and run.split.exists():
+        return SplitTable.read(run.split, dataset)
+    seed, file = overrides.get("split.seed"), overrides.get("split.file")
+    split = make_split(dataset, audit, seed=seed.value if seed else 0, file=file.value if file else None)
+    for note in split.notes:
+        reporter.line(note)
+    if run is not None:
+        split.write(run.split, dataset)
+    return split
+
+
+def find_weights(request: Request) -> Weights | None:
+    """The weights that were asked for."""
+    if request.weights in (None, "none"):
+        return None
+    if request.weights == "hub":
+        name = request.overrides.get("network.name")
+        if name is None:
+            raise UsageError("`--weights hub` needs a library's network", fix="add `--model timm/NAME`")
+        arguments = request.overrides.get("network.arguments")
+        return pretrained_weights(name.value, arguments.value if arguments else {})
+    weights = read_weights(str(request.weights))
+    if weights.sidecar is None and "network.name" not in request.overrides:
+        raise UsageError(
+            f"{request.weights} has no sidecar, so its network and preprocessing are unknown; they are never guessed",
+            fix=f"write {Path(request.weights).with_suffix('.json').name} beside it (network, arguments, "
+            "preprocessing, classes, license, source), or give --model, --size, --set normalize.mean=[…] and "
+            "--set normalize.std=[…]",
+        )
+    if weights.sidecar is None and not {"normalize.mean", "normalize.std", "input.height"} <= set(request.overrides):
+        raise UsageError(
+            f"{request.weights} has no sidecar: its preprocessing must be given, as it is never guessed",
+            fix="add --size S --set normalize.mean=[…] --set normalize.std=[…]",
+        )
+    return weights
+
+
+def machine(device: str) -> Machine:
+    """This machine, its convolution rate measured."""
+    found = device
+    if device == "auto":
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    elif (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
+    free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
+    return Machine(cores(), free, found, convolution_rate(found))
+
+
+def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
+    """Everything before the measurements: data, audit, split, weights, and the plan (the Run's, where it has one)."""
+    started = run is not None and run.checkpoints.exists()  # then the weights are in the checkpoints
+    weights = None if started else find_weights(request)  # before the audit: a wrong file should be said at once
+    chosen = request.overrides
+    name = chosen.get("network.name")
+    if name is not None:
+        resolve(name.value, outputs=2, channels=3, height=224, width=224)  # a misspelt name should be said at once
+    dataset = read_dataset(request.read, reporter)
+    limit = chosen.get("split.damage_limit")
+    audit = audited(dataset, run, cores(), limit.value if limit else 0.05, reporter)
+    split = divided(dataset, audit, run, chosen, reporter)
+    if run is not None and run.plan.exists():
+        return Prepared(dataset, audit, split, Plan(read_plan(run.plan)), weights)
+    plan = make_plan(
+        dataset,
+        audit,
+        split,
+        machine(device),
+        budget=Budget(request.minutes, request.epochs),
+        weights=weights,
+        overrides=chosen,
+    )
+    return Prepared(dataset, audit, split, plan, weights)
+
+
+def preprocessing_of(plan: Plan) -> Preprocessing:
+    """The part of a plan that becomes the Model's preprocessing."""
+    return Preprocessing(
+        height=plan["input.height"],
+        width=plan["input.width"],
+        channels=plan["input.channels"],
+        policy=plan["input.policy"],
+        margin=plan["input.margin"],
+        interpolation=plan["input.interpolation"],
+        full_scale=plan["input.full_scale"],
+        mean=tuple(plan["normalize.mean"]),
+        std=tuple(plan["normalize.std"]),
+        fill=tuple(255 * value for value in plan["normalize.mean"]),
+    )
+
+
+def task_of(prepared: Prepared) -> Task:
+    """The task, with its loss, weights of classes and scale of values from the training samples."""
+    plan, dataset = prepared.plan, prepared.dataset
+    keys = set(prepared.split.keys("train"))
+    samples = [sample for sample in dataset.samples if sample.key in keys]
+    settings: dict[str, Any] = {
+        "loss": plan["loss.name"],
+        "label_smoothing": plan["loss.label_smoothing"],
+        "class_weights": plan["loss.class_weights"],
+    }
+    return TASKS.get(plan["task.kind"]).from_samples(dataset.target_names, samples, TaskSettings(**settings))
+
+
+def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
+    """The network of a plan, as data."""
+    plan = prepared.plan
+    return resolve(
+        plan["network.name"],
+        outputs=task.outputs,
+        channels=plan["input.channels"],
+        height=plan["input.height"],
+        width=plan["input.width"],
+        arguments=plan["network.arguments"],
+    )

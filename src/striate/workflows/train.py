@@ -1,0 +1,180 @@
+"""`train`: from data to a finished Run. Each stage finds its result or makes it, so resuming is the same walk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from striate.core.artifacts import write_bytes
+from striate.core.errors import DataError
+from striate.core.events import Reporter
+from striate.core.run import RunFolder
+from striate.core.seeds import derive
+from striate.data.augment import Augmenter
+from striate.data.loader import EvalBatches, TrainBatches
+from striate.data.pack import pack
+from striate.infer import predict_outputs
+from striate.nets import Normalize, build, head_name, load_weights
+from striate.report import write_report
+from striate.train.loop import fit
+from striate.train.recipe import Recipe, fresh_state
+from striate.workflows.finish import finish
+from striate.workflows.measure import resolve_plan
+from striate.workflows.request import Request, array_bytes, environment
+from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_of, task_of
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time budget: counted from the command's start; the fit aims at 95 % of it and stops hard at 110 %."""
+
+    started: float
+    minutes: float | None
+
+    def left(self) -> float | None:
+        """Seconds left for fit and scoring; None without a budget."""
+        if self.minutes is None:
+            return None
+        return 0.95 * 60 * self.minutes - (time.monotonic() - self.started)
+
+    def deadline(self, after_seconds: float) -> float | None:
+        """When the fit must stop so that what comes after it still ends by 110 %."""
+        return None if self.minutes is None else self.started + 1.1 * 60 * self.minutes - after_seconds
+
+
+def train(request: Request, path: Path, device: str, reporter: Reporter, started: float) -> RunFolder:
+    """Train into a new Run.
+
+    Args:
+        request: what was asked for.
+        path: the Run's folder, new or empty.
+        device: "auto", or where to compute.
+        started: `time.monotonic()` at the command's start.
+    """
+    run = RunFolder.create(path, {**environment(request), "device": device})
+    try:
+        if request.read.arrays is not None:
+            write_bytes(run.arrays, array_bytes(request.read.arrays))
+        _walk(run, request, device, reporter, Clock(started, request.minutes))
+    finally:
+        run.unlock()
+    return run
+
+
+def resume(path: Path, reporter: Reporter) -> RunFolder:
+    """Go on with a Run from wherever it was stopped; a finished one is left as it is."""
+    run = RunFolder.open(path)
+    run.lock()
+    try:
+        if run.report.exists():
+            reporter.line(f"{path} is finished")
+            return run
+        content = run.read_environment()
+        arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
+        request = Request.from_dict(content["request"], arrays)
+        # No deadline: a clock would cut the run at another step than the one that was never stopped.
+        budget = None if run.plan.exists() else request.minutes
+        _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget))
+    finally:
+        run.unlock()
+    return run
+
+
+def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock) -> None:
+    prepared = prepare(request, run, device, reporter)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(prepared.plan["execution.threads"])
+    try:
+        _train(run, prepared, reporter, clock)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
+    plan = prepared.plan
+    task, preprocessing = task_of(prepared), preprocessing_of(plan)
+    spec = spec_of(prepared, task)
+    samples = {sample.key: sample for sample in prepared.dataset.samples}
+    keys = {part: prepared.split.keys(part) for part in ("train", "val", "test")}
+    if not keys["train"]:
+        raise DataError("no sample is left to train on", fix="look at split.csv for what became of each")
+    reporter.stage("decoding")
+    pictures = {
+        part: pack(
+            prepared.dataset,
+            keys[part],
+            preprocessing,
+            keep_margin=part == "train",
+            workers=plan["execution.workers"],
+            memory_bytes=plan["execution.pack_bytes"] // 3,
+            reporter=reporter,
+        )
+        for part in keys
+        if keys[part]
+    }
+    targets = {part: task.encode([samples[key] for key in keys[part]]) for part in pictures}
+    normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
+    batches = TrainBatches(
+        pictures["train"],
+        targets["train"],
+        task.weights([samples[key] for key in keys["train"]]),
+        batch_size=min(plan["batch.size"], len(keys["train"])),
+        seed=plan["train.seed"],
+        augmenter=Augmenter(plan.section("augment"), plan["train.seed"], (preprocessing.height, preprocessing.width)),
+    )
+    scored = {
+        part: EvalBatches(pictures[part], batch_size=_eval_batch(plan["batch.size"]), targets=targets[part])
+        for part in ("val", "test")
+        if part in pictures
+    }
+
+    def networks() -> dict[str, nn.Module]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(plan["train.seed"], "initial weights"))
+            network = build(spec)
+        if prepared.weights is not None:
+            load_weights(network, prepared.weights, head=head_name(network))
+        return {"network": network}
+
+    def validate(found: Mapping[str, nn.Module]) -> dict[str, float]:
+        if "val" not in scored:
+            return {}
+        outputs, _ = predict_outputs(
+            found["network"],
+            normalize,
+            scored["val"],
+            precision=recipe.plan["execution.precision"],
+            channels_last=recipe.plan["execution.channels_last"],
+            device=recipe.device,
+            name=lambda number: keys["val"][number],
+        )
+        return task.metrics(task.scores(outputs).numpy(), targets["val"].numpy())
+
+    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate)
+    if not run.plan.exists():
+        counts = sum(len(keys[part]) for part in ("val", "test"))
+        resolved = resolve_plan(
+            recipe, networks, scored.get("val"), seconds=clock.left, scored=counts, reporter=reporter
+        )
+        resolved.write(run.plan)
+        plan = resolved
+    recipe = replace(recipe, plan=plan)
+    first = networks()
+    if prepared.weights is not None:
+        reporter.line(load_weights(first["network"], prepared.weights, head=head_name(first["network"])).describe())
+    reporter.stage("training")
+    state = fresh_state(recipe, first)
+    fit(state, recipe, run, reporter, deadline=clock.deadline(after_seconds=8.0))
+    finish(run, prepared, recipe, state, spec, preprocessing, scored, targets, keys, reporter)
+    write_report(run)
+
+
+def _eval_batch(batch_size: int) -> int:
+    """Evaluation keeps no activations, so it takes more at once."""
+    return max(32, min(256, 2 * batch_size))
