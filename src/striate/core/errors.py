@@ -2,9 +2,9 @@
 
 StriateError
 ├── UsageError          the call cannot be understood (exit status 2)
-│   └── UnknownName     a misspelt name, with the nearest right one
+│   ├── UnknownName     a misspelt name, with the nearest right one
+│   └── PlanError       a plan file or an override cannot be used
 ├── DataError           the data cannot be used as it is
-├── PlanError           a plan file or an override cannot be used
 ├── NetworkError        a network cannot be built, or does not fit its input
 ├── WeightsError        a weights file cannot be used
 ├── RunError            a Run folder cannot be used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,8 +88,6 @@ class Plan(Mapping[str, Any]):
         write_yaml(path, self.to_dict())
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         rows = "".join(
             f"<tr><td><code>{escape(key)}</code></td><td>{escape(str(decision.value))}</td>"
             f"<td>{escape(decision.because)}</td></tr>"

@@ -58,6 +58,7 @@ class Value:
 
 
 Target: TypeAlias = Label | Labels | Value
+TargetKind = Literal["label", "labels", "value"]
 
 
 @dataclass(frozen=True, slots=True)

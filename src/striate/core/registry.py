@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from striate.core.errors import UnknownName
@@ -74,9 +75,13 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
-        import_modules(self.package)
-        load_plugins()
+        self._loaded = True  # set first: a module may look itself up while it is imported
+        try:
+            import_modules(self.package)
+            load_plugins()
+        except BaseException:
+            self._loaded = False  # a registry that failed to fill must not pass for a full one on the next look-up
+            raise
 
 
 def import_modules(package: str) -> None:
@@ -86,13 +91,14 @@ def import_modules(package: str) -> None:
 
 
 def file_names(package: str) -> list[str]:
-    """The public module names of a package, found by listing its folder: imports the package, not its modules.
+    """The public module names of a package, found by listing its folder: imports nothing but the outermost package.
 
     For `--help` and completion, which must not import torch. A contract test holds these equal to the registered
     names where the command line offers them.
     """
-    found = importlib.import_module(package)
-    return sorted(module.name for module in pkgutil.iter_modules(found.__path__) if not module.name.startswith("_"))
+    top, *rest = package.split(".")
+    folders = [str(Path(folder, *rest)) for folder in importlib.import_module(top).__path__]
+    return sorted(module.name for module in pkgutil.iter_modules(folders) if not module.name.startswith("_"))
 
 
 def load_plugins() -> None:
@@ -100,5 +106,9 @@ def load_plugins() -> None:
     global _plugins_loaded
     if not _plugins_loaded:
         _plugins_loaded = True
-        for entry in entry_points(group=PLUGIN_GROUP):
-            entry.load()
+        try:
+            for entry in entry_points(group=PLUGIN_GROUP):
+                entry.load()
+        except BaseException:
+            _plugins_loaded = False
+            raise

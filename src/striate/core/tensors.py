@@ -13,8 +13,7 @@ from safetensors import SafetensorError, safe_open
 from striate.core.artifacts import write_bytes
 from striate.core.errors import WeightsError
 
-_LAYOUTS = "striate.channels_last"
-_TIES = "striate.ties"
+_RECORD = "striate"  # one key alone: safetensors writes several in a random order, and equal weights differ in bytes
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -32,16 +31,17 @@ def pack_tensors(tensors: Mapping[str, torch.Tensor]) -> bytes:
     ties: dict[str, str] = {}
     layouts: list[str] = []
     for name, tensor in tensors.items():
+        # Taken before the copy to main memory, whose address the next copy may be given again.
+        identity = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         tensor = tensor.detach().cpu()
-        identity = (tensor.data_ptr(), tensor.storage_offset(), tensor.shape)
         if tensor.numel() and first.setdefault(identity, name) != name:
             ties[name] = first[identity]
             continue
         if is_channels_last(tensor):
             layouts.append(name)
         stored[name] = tensor.contiguous().clone()
-    metadata = {_LAYOUTS: json.dumps(layouts), _TIES: json.dumps(ties)}
-    return bytes(safetensors.torch.save(stored, metadata))
+    record = json.dumps({"channels_last": layouts, "ties": ties})
+    return bytes(safetensors.torch.save(stored, {_RECORD: record}))
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -52,15 +52,15 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            record = json.loads((file.metadata() or {}).get(_RECORD, "{}"))
             tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise WeightsError(f"{path} does not exist") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file: {error}") from error
-    for name in json.loads(metadata.get(_LAYOUTS, "[]")):
+    for name in record.get("channels_last", []):
         tensors[name] = tensors[name].contiguous(memory_format=torch.channels_last)
-    for name, same in json.loads(metadata.get(_TIES, "{}")).items():
+    for name, same in record.get("ties", {}).items():
         tensors[name] = tensors[same]
     return tensors
 

@@ -1,0 +1,60 @@
+"""The score of a model on a split, as `metrics.json` holds it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numpy.typing import NDArray
+
+from striate.core.errors import DataError
+from striate.evaluate.intervals import RESAMPLES, bootstrap, percentile_interval
+from striate.metrics import METRICS, checked
+from striate.tasks import Task
+
+
+def score(
+    task: Task, scores: NDArray[Any], targets: NDArray[Any], *, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Judge scores against targets.
+
+    Args:
+        task: what was asked.
+        scores: (N, K), as `task.scores` gives them.
+        targets: (N, K), as `task.encode` gives them.
+        seed: of the resamples; the same seed gives the same intervals.
+        resamples: how many samples of samples the intervals come from.
+
+    Returns:
+        plain values: every metric by its name, None where it is not defined; `NAME_interval` [low, high] (95 %,
+        percentile bootstrap over samples), or None; `samples`; `per_class`, a row for each class or value;
+        `confusion`, rows true and columns predicted, where a sample has one class; and `undefined`, by "class NAME",
+        "label NAME", "value NAME", a metric's or an interval's name, the sentence that says what could not be judged.
+
+    Raises:
+        DataError: there are no samples.
+    """
+    if not len(scores):
+        raise DataError("there are no samples to score", fix="give data with targets")
+    scores, targets = checked(scores, targets)
+    undefined = task.undefined(scores, targets)
+    result: dict[str, Any] = {"samples": len(scores)}
+    metrics = {name: METRICS.get(name)(task.kind, task.outputs) for name in task.metric_names}
+    values = bootstrap(metrics, scores, targets, seed=seed, resamples=resamples)
+    for name, metric in metrics.items():
+        value = metric.measure(scores, targets)
+        interval = percentile_interval(values[name], len(scores))
+        if math.isnan(value):
+            result[name], result[f"{name}_interval"] = None, None
+            undefined[name] = "it is not defined on these samples"
+            continue
+        result[name] = value
+        result[f"{name}_interval"] = None if interval.low is None else [interval.low, interval.high]
+        if interval.why:
+            undefined[f"{name}_interval"] = interval.why
+    result["per_class"] = task.per_class(scores, targets)
+    confusion = task.confusion(scores, targets)
+    if confusion is not None:
+        result["confusion"] = confusion
+    result["undefined"] = undefined
+    return result

@@ -1,0 +1,42 @@
+"""Metrics, one a file: a pure function on NumPy arrays, and a class of the same name that gathers batch after batch.
+
+What a metric is given is said, never guessed from values: scores (N, K) are probabilities for the kinds "label" and
+"labels" and values in the target's own unit for "value"; targets (N, K) are one-hot, 0 or 1, or values.
+A metric that is not defined is NaN.
+"""
+
+from __future__ import annotations
+
+from striate.core.records import TargetKind
+from striate.core.registry import Registry
+from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide
+from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
+
+METRICS: Registry[type[Metric]] = Registry("metric", "striate.metrics")
+
+
+def metric_names(kind: TargetKind, outputs: int) -> tuple[str, ...]:
+    """The metrics that say something for that kind of target and number of outputs, sorted.
+
+    >>> metric_names("value", 1)
+    ('mae', 'r2', 'rmse')
+    """
+    return tuple(name for name, metric in METRICS.items() if metric.applies(kind, outputs))
+
+
+__all__ = [
+    "METRICS",
+    "THRESHOLD",
+    "Additive",
+    "ByClass",
+    "ClassCounts",
+    "Floats",
+    "Mean",
+    "Metric",
+    "checked",
+    "class_counts",
+    "confusion_matrix",
+    "decide",
+    "divide",
+    "metric_names",
+]

@@ -1,0 +1,60 @@
+"""Tasks, one a file: what is asked of a network, from encoded targets through losses to scores, metrics and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from striate.core.errors import RunError
+from striate.core.records import Sample
+from striate.core.registry import Registry
+from striate.tasks._task import Task, TaskSettings
+
+TASKS: Registry[type[Task]] = Registry("task", "striate.tasks")
+
+
+def make_task(
+    name: str,
+    target_names: Sequence[str],
+    samples: Sequence[Sample],
+    *,
+    loss: str,
+    loss_options: Mapping[str, Any] | None = None,
+    class_weights: str = "none",
+) -> Task:
+    """A task as the training samples make it: the weights of its classes, or the mean and spread of its values.
+
+    Args:
+        name: "classify", "multilabel" or "regress".
+        target_names: class names, or the names of the values, in the order of the outputs.
+        samples: the training samples alone, so that nothing of the others is learnt.
+        loss: the loss's name.
+        loss_options: its options, such as {"label_smoothing": 0.1}; one that it does not have must be off (0).
+        class_weights: "none" or "balanced".
+
+    Raises:
+        UnknownName: there is no such task, loss, option or weighting.
+        UsageError: the loss or the weighting is for other targets.
+        DataError: the samples cannot be learnt from: no target, one not finite, or a value that never changes.
+    """
+    return TASKS.get(name).from_samples(
+        target_names, samples, loss=loss, loss_options=loss_options or {}, class_weights=class_weights
+    )
+
+
+def task_from_dict(content: Mapping[str, Any]) -> Task:
+    """A task from what `Task.to_dict` gave.
+
+    Raises:
+        RunError: a key is missing or unknown.
+        UnknownName: there is no such task or loss.
+    """
+    expected = {"name", "target_names", *TaskSettings.names()}
+    if set(content) != expected:
+        wrong = ", ".join(sorted(set(content) ^ expected))
+        raise RunError(f"a task is described by {', '.join(sorted(expected))}; missing or unknown: {wrong}")
+    settings = TaskSettings.from_dict({key: content[key] for key in TaskSettings.names()})
+    return TASKS.get(content["name"])(tuple(content["target_names"]), settings)
+
+
+__all__ = ["TASKS", "Task", "TaskSettings", "make_task", "task_from_dict"]

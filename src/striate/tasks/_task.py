@@ -1,0 +1,294 @@
+"""What every task is."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.core.errors import DataError, NetworkError, UnknownName, UsageError
+from striate.core.records import Sample, TargetKind
+from striate.losses import LOSSES
+from striate.metrics import METRICS, checked, metric_names
+
+if TYPE_CHECKING:
+    from striate.data.loader import Batch
+
+WEIGHTINGS = ("none", "balanced")
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What a task learnt from the training samples and was told by the plan; plain values.
+
+    Args:
+        loss: the loss's name.
+        loss_options: its options.
+        class_weights: a number a class, or None: for single classes the weight of its samples, for labels how many
+            times as much a positive counts as a negative.
+        mean, std: of each value over the training samples, for regression; empty otherwise.
+    """
+
+    loss: str
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    class_weights: tuple[float, ...] | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of the settings."""
+        return tuple(one.name for one in fields(cls))
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> TaskSettings:
+        """The settings from plain values, as JSON gives them."""
+        weights = content["class_weights"]
+        return cls(
+            loss=content["loss"],
+            loss_options=dict(content["loss_options"]),
+            class_weights=None if weights is None else tuple(map(float, weights)),
+            mean=tuple(map(float, content["mean"])),
+            std=tuple(map(float, content["std"])),
+        )
+
+
+class Task(ABC):
+    """What is asked of a network.
+
+    A task never touches pixels: `step` is given images that are standardised already.
+
+    Args:
+        target_names: class names, or the names of the values, in the order of the outputs.
+        settings: what was learnt from the training samples.
+
+    Raises:
+        UnknownName: there is no such loss or option of it.
+        UsageError: the loss is for other targets.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[TargetKind]
+    headline: ClassVar[str]
+
+    def __init__(self, target_names: Sequence[str], settings: TaskSettings) -> None:
+        self.target_names = tuple(target_names)
+        self.settings = settings
+        found = LOSSES.get(settings.loss)
+        if self.kind not in found.kinds:
+            fitting = ", ".join(name for name, one in LOSSES.items() if self.kind in one.kinds)
+            raise UsageError(f"the loss {settings.loss!r} is not for the task {self.name!r}", fix=f"choose {fitting}")
+        if settings.class_weights is not None and len(settings.class_weights) != self.outputs:
+            raise UsageError(f"{len(settings.class_weights)} class weights for {self.outputs} classes")
+        self._loss = found.bind(self._loss_options())
+        self._places = {name: place for place, name in enumerate(self.target_names)}
+
+    @classmethod
+    def from_samples(
+        cls,
+        target_names: Sequence[str],
+        samples: Sequence[Sample],
+        *,
+        loss: str,
+        loss_options: Mapping[str, Any],
+        class_weights: str,
+    ) -> Task:
+        """See `striate.tasks.make_task`."""
+        if class_weights not in WEIGHTINGS:
+            raise UnknownName("weighting of classes", class_weights, WEIGHTINGS)
+        known = LOSSES.get(loss).bind(loss_options).keywords
+        plain = cls(target_names, TaskSettings(loss, known))
+        return cls(target_names, plain.learn(samples, balanced=class_weights == "balanced"))
+
+    @abstractmethod
+    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
+        """The settings with what the training samples teach. Raises `DataError` where they teach nothing."""
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives for a sample, K."""
+        return len(self.target_names)
+
+    # -- targets and weights
+
+    @abstractmethod
+    def row(self, sample: Sample) -> NDArray[np.float64]:
+        """The target of one sample as K numbers, (K,). Raises `DataError`."""
+
+    def encode(self, samples: Sequence[Sample]) -> Tensor:
+        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit.
+
+        Raises:
+            DataError: a target is missing, unknown or not finite; names the sample.
+        """
+        targets = np.zeros((len(samples), self.outputs), np.float32)
+        for place, sample in enumerate(samples):
+            targets[place] = self.row(sample)
+        return torch.from_numpy(targets)
+
+    def weights(self, samples: Sequence[Sample]) -> Tensor:
+        """How much each sample counts in the loss, (N,) float32: its own weight times its class's.
+
+        Batches are made with these, so that a batch's total weight holds the class weights and a loss computed in
+        parts is that of the whole.
+
+        Raises:
+            DataError: a weight is negative or not finite, or all are 0.
+        """
+        found = [sample.weight * self.class_weight(sample) for sample in samples]
+        for sample, weight in zip(samples, found, strict=True):
+            if not (math.isfinite(weight) and weight >= 0):
+                raise DataError(
+                    f"the weight of {sample.key!r} is {sample.weight}; weights are finite numbers of at least 0",
+                    fix="correct it in the table's weight column",
+                )
+        if samples and not any(found):
+            raise DataError("all samples weigh 0, so nothing can be learnt", fix="correct the weight column")
+        return torch.tensor(found, dtype=torch.float32)
+
+    def class_weight(self, sample: Sample) -> float:
+        """The weight of a sample's class; 1 where classes do not weigh samples."""
+        return 1.0
+
+    # -- training
+
+    def step(self, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
+        """The losses of a batch, or of a part of one.
+
+        Args:
+            networks: {"network": …}, from standardised images (N, C, H, W) to outputs (N, K).
+            batch: images standardised; targets (N, K) as `encode` gives them; weights (N,) as `weights` gives them;
+                total_weight, of the whole batch.
+
+        Returns:
+            {"network": Σ_i w_i l_i / total_weight}. Summed over the parts of a batch, losses and gradients are those
+            of the whole.
+
+        Raises:
+            NetworkError: the network gives another shape.
+        """
+        outputs = networks["network"](batch.images)
+        if outputs.shape != batch.targets.shape:
+            raise NetworkError(
+                f"the network gives {tuple(outputs.shape)}; the task {self.name!r} needs {tuple(batch.targets.shape)}",
+                fix=f"give the network {self.outputs} outputs",
+            )
+        losses = self.losses(outputs, batch.targets)
+        total = (losses * batch.weights.to(losses.dtype)).sum()
+        return {"network": total / batch.total_weight if batch.total_weight else total}
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each sample, (N,), unweighted, from raw outputs and encoded targets, both (N, K)."""
+        return self._loss(outputs, targets)
+
+    def _loss_options(self) -> dict[str, Any]:
+        return dict(self.settings.loss_options)
+
+    # -- judging
+
+    @abstractmethod
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Raw outputs (N, K) as what people read: probabilities, or values in their own unit."""
+
+    @abstractmethod
+    def decode(self, row: NDArray[Any]) -> dict[str, Any]:
+        """The scores of one sample, (K,), in words."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of all metrics of this task, the headline first."""
+        names = metric_names(self.kind, self.outputs)
+        return (self.headline, *(name for name in names if name != self.headline))
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Which way a metric is better. Raises `UnknownName` for one that this task does not have."""
+        if metric not in self.metric_names:
+            raise UnknownName(f"metric of the task {self.name}", metric, self.metric_names)
+        return METRICS.get(metric).higher_is_better
+
+    def metrics(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
+        """All metrics by name; NaN where one is not defined.
+
+        Args:
+            scores: (N, K), as `scores` gives them.
+            targets: (N, K), as `encode` gives them.
+
+        Raises:
+            DataError: there are no samples.
+        """
+        if not len(scores):
+            raise DataError("there are no samples to score")
+        scores, targets = checked(scores, targets)
+        return {name: METRICS.get(name)(self.kind, self.outputs).measure(scores, targets) for name in self.metric_names}
+
+    @abstractmethod
+    def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
+        """A row for each class or value: its name and its figures, None where one is not defined."""
+
+    def undefined(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, str]:
+        """What could not be judged, and why, by "class NAME", "label NAME" or "value NAME"."""
+        return {}
+
+    def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]] | None:
+        """Samples by true (rows) and predicted class (columns); None where a sample has not one class."""
+        return None
+
+    # -- on disk
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the Model's JSON."""
+        return {"name": self.name, "target_names": list(self.target_names), **asdict(self.settings)}
+
+    # -- for subclasses
+
+    def _place(self, name: str, sample: Sample) -> int:
+        if name not in self._places:
+            raise DataError(
+                f"{sample.key!r} is of the class {name!r}, which training does not know",
+                fix="add samples of it to training, or leave it out of the rest",
+            )
+        return self._places[name]
+
+
+def no_target(sample: Sample, expected: str) -> DataError:
+    """The error of a sample whose target is missing or of another kind."""
+    found = "no target" if sample.target is None else f"the target {sample.target}"
+    return DataError(f"{sample.key!r} has {found}; {expected} was expected", fix="correct the table, or choose --task")
+
+
+def class_table(
+    names: Sequence[str], support: NDArray[Any], precision: NDArray[Any], recall: NDArray[Any], f1: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """Figures of each class as rows, None where one is not defined."""
+    return [
+        {
+            "class": name,
+            "precision": defined(precision[place]),
+            "recall": defined(recall[place]),
+            "f1": defined(f1[place]),
+            "support": int(support[place]),
+        }
+        for place, name in enumerate(names)
+    ]
+
+
+def defined(value: float) -> float | None:
+    """The number, or None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names in a sentence, the first few of many.
+
+    >>> listed(["a", "b", "c"], 2)
+    "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

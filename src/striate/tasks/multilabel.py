@@ -1,0 +1,79 @@
+"""Multi-label: any number of labels at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.errors import UsageError
+from striate.core.records import Labels, Sample
+from striate.losses import LOSSES, positive_ratios
+from striate.metrics import THRESHOLD, checked, class_counts
+from striate.tasks import TASKS
+from striate.tasks._task import Task, TaskSettings, class_table, no_target
+
+
+@TASKS.register("multilabel")
+class Multilabel(Task):
+    """Any number of labels at once: a sigmoid for each of K outputs, present from `THRESHOLD` on."""
+
+    name = "multilabel"
+    kind = "labels"
+    headline = "macro_f1"
+
+    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
+        """How much a positive of each label counts, from how many there are."""
+        if not balanced:
+            return self.settings
+        if "positive_ratios" not in LOSSES.get(self.settings.loss).options:
+            raise UsageError(
+                f"the loss {self.settings.loss!r} knows no class weights", fix="choose binary_cross_entropy"
+            )
+        positives, total = np.zeros(self.outputs), 0.0
+        for sample in samples:
+            total += sample.weight
+            positives += self.row(sample) * sample.weight
+        return replace(self.settings, class_weights=positive_ratios(positives.tolist(), total))
+
+    def _loss_options(self) -> dict[str, Any]:
+        options = super()._loss_options()
+        if self.settings.class_weights is not None:
+            options["positive_ratios"] = self.settings.class_weights
+        return options
+
+    def row(self, sample: Sample) -> NDArray[np.float64]:
+        """1 for each label present, else 0, (K,)."""
+        if not isinstance(sample.target, Labels):
+            raise no_target(sample, "a list of labels")
+        row = np.zeros(self.outputs)
+        row[[self._place(name, sample) for name in sample.target.names]] = 1.0
+        return row
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Probabilities, (N, K), each of its own."""
+        return outputs.float().sigmoid()
+
+    def decode(self, row: NDArray[Any]) -> dict[str, Any]:
+        """{"labels"}: those held present, in the order of the outputs."""
+        return {"labels": [name for name, score in zip(self.target_names, row, strict=True) if score >= THRESHOLD]}
+
+    def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
+        """Precision, recall, F1 and support of each label."""
+        found = class_counts(*checked(scores, targets), "labels")
+        return class_table(self.target_names, found.support, found.precision, found.recall, found.f1)
+
+    def undefined(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, str]:
+        """Labels that no sample has, and labels that are never predicted."""
+        found = class_counts(*checked(scores, targets), "labels")
+        said = {}
+        for place, name in enumerate(self.target_names):
+            if not found.support[place]:
+                said[f"label {name}"] = "no sample has this label: it cannot be judged, and macro_f1 leaves it out"
+            elif not found.predicted[place]:
+                said[f"label {name}"] = "it is never predicted: its precision is unknown"
+        return said

@@ -1,0 +1,108 @@
+"""Regress: one or more numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.errors import DataError, UsageError
+from striate.core.records import Sample, Value
+from striate.metrics import METRICS, checked
+from striate.tasks import TASKS
+from striate.tasks._task import Task, TaskSettings, defined, no_target
+
+# Single precision keeps 7 digits; a spread below this share of the mean would keep fewer than two of its own.
+_LEAST_SPREAD = 1e-5
+
+
+@TASKS.register("regress")
+class Regress(Task):
+    """One or more numbers: learnt standardised by the training samples, scored in their own unit."""
+
+    name = "regress"
+    kind = "value"
+    headline = "mae"
+
+    def __init__(self, target_names: Sequence[str], settings: TaskSettings) -> None:
+        super().__init__(target_names, settings)
+        if len(settings.mean) != len(settings.std) or len(settings.mean) not in (0, self.outputs):
+            raise UsageError(f"{len(settings.mean)} means and {len(settings.std)} spreads for {self.outputs} values")
+
+    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
+        """The mean and standard deviation of each value over the training samples."""
+        if balanced:
+            raise UsageError("values have no classes to balance", fix="set loss.class_weights to none")
+        if not samples:
+            raise DataError("there are no training samples")
+        values = np.stack([self.row(sample) for sample in samples])
+        mean, std = values.mean(axis=0), values.std(axis=0)
+        for place, name in enumerate(self.target_names):
+            if np.ptp(values[:, place]) == 0:
+                raise DataError(
+                    f"the value {name!r} is {values[0, place]:g} for all {len(samples)} training samples: "
+                    "there is nothing to learn",
+                    fix="leave that column out",
+                )
+            if std[place] < _LEAST_SPREAD * abs(mean[place]):
+                raise DataError(
+                    f"the value {name!r} differs by {std[place]:g} around {mean[place]:g}: "
+                    "single precision cannot hold it",
+                    fix="subtract a constant from that column",
+                )
+        return replace(self.settings, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+    def row(self, sample: Sample) -> NDArray[np.float64]:
+        """The values in their own unit, (K,)."""
+        if not isinstance(sample.target, Value) or len(sample.target.values) != self.outputs:
+            raise no_target(sample, f"{self.outputs} number{'s' if self.outputs > 1 else ''}")
+        if not all(math.isfinite(value) and abs(value) < 1e30 for value in sample.target.values):
+            raise DataError(
+                f"the target of {sample.key!r} is {sample.target.values}; finite numbers below 1e30 were expected",
+                fix="correct it, or leave the row out",
+            )
+        return np.array(sample.target.values, np.float64)
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each sample, (N,), in standardised units."""
+        targets = targets.to(torch.promote_types(outputs.dtype, torch.float32))
+        standard = (targets - targets.new_tensor(self.settings.mean)) / targets.new_tensor(self.settings.std)
+        return self._loss(outputs, standard)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Values, (N, K), in their own unit."""
+        outputs = outputs.float()
+        return outputs * outputs.new_tensor(self.settings.std) + outputs.new_tensor(self.settings.mean)
+
+    def decode(self, row: NDArray[Any]) -> dict[str, Any]:
+        """{"values": {name: number}}."""
+        return {"values": dict(zip(self.target_names, map(float, row), strict=True))}
+
+    def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
+        """All metrics of each value, in its own unit, and its support."""
+        scores, targets = checked(scores, targets)
+        return [
+            {
+                "value": name,
+                **{
+                    metric: defined(METRICS.get(metric)("value", 1).measure(scores[:, [place]], targets[:, [place]]))
+                    for metric in self.metric_names
+                },
+                "support": len(scores),
+            }
+            for place, name in enumerate(self.target_names)
+        ]
+
+    def undefined(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, str]:
+        """Values that are the same for all samples."""
+        return {
+            f"value {name}": "it is the same for all samples: its R² is unknown and the mean leaves it out"
+            for place, name in enumerate(self.target_names)
+            if np.ptp(targets[:, place]) == 0
+        }

@@ -1,0 +1,117 @@
+"""What every registered metric keeps to."""
+
+from __future__ import annotations
+
+import importlib
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from striate.core.records import TargetKind
+from striate.core.registry import file_names
+from striate.metrics import METRICS, Floats, Metric
+
+KINDS: tuple[TargetKind, ...] = ("label", "labels", "value")
+CASES = [
+    (name, kind, outputs)
+    for name, metric in METRICS.items()
+    for kind in KINDS
+    for outputs in (1, 2, 8)
+    if metric.applies(kind, outputs) and not (kind == "label" and outputs == 1)
+]
+every_case = pytest.mark.parametrize(("name", "kind", "outputs"), CASES)
+
+
+def example(kind: TargetKind, outputs: int, rows: int = 90) -> tuple[Floats, Floats]:
+    """Scores that are better than chance, and targets."""
+    random = np.random.default_rng(outputs)
+    if kind == "value":
+        targets = random.normal(4, 2, (rows, outputs))
+        return targets + random.normal(0, 1, targets.shape), targets
+    if kind == "label":
+        targets = np.eye(outputs)[random.integers(0, outputs, rows)]
+        likely = np.exp(2 * targets + random.normal(0, 1, targets.shape))
+        return likely / likely.sum(1, keepdims=True), targets
+    targets = (random.random((rows, outputs)) < 0.4).astype(np.float64)
+    return 1 / (1 + np.exp(1 - 2 * targets + random.normal(0, 1, targets.shape))), targets
+
+
+def made(name: str, kind: TargetKind, outputs: int) -> Metric:
+    return METRICS.get(name)(kind, outputs)
+
+
+def test_the_registry_holds_each_file_and_no_more() -> None:
+    assert METRICS.names() == file_names("striate.metrics")
+    assert {name for name, _, _ in CASES} == set(METRICS.names())
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_a_pure_function_of_the_same_name_lies_beside_the_class(name: str) -> None:
+    module = importlib.import_module(METRICS.get(name).__module__)
+    assert callable(getattr(module, name))
+    assert getattr(module, name).__doc__
+
+
+@every_case
+def test_the_pure_function_gives_the_same(name: str, kind: TargetKind, outputs: int) -> None:
+    metric = METRICS.get(name)
+    function = getattr(importlib.import_module(metric.__module__), name)
+    scores, targets = example(kind, outputs)
+    found = function(scores, targets, kind) if len(metric.kinds) > 1 else function(scores, targets)
+    assert found == made(name, kind, outputs).measure(scores, targets)
+    assert isinstance(found, float)
+
+
+@every_case
+def test_gathering_in_parts_gives_the_whole(name: str, kind: TargetKind, outputs: int) -> None:
+    scores, targets = example(kind, outputs)
+    metric = made(name, kind, outputs)
+    assert np.isnan(metric.compute())
+    for start, stop in pairwise((0, 1, 40, 40, 90)):
+        metric.update(scores[start:stop], targets[start:stop])
+    assert metric.compute() == pytest.approx(metric.measure(scores, targets), rel=1e-12)
+
+
+@every_case
+def test_resampling_is_repeating_rows(name: str, kind: TargetKind, outputs: int) -> None:
+    scores, targets = example(kind, outputs)
+    counts = np.random.default_rng(0).integers(0, 3, (4, len(scores))).astype(np.float64)
+    counts[0] = 1
+    metric = made(name, kind, outputs)
+    found = metric.resample(scores, targets, counts)
+    np.testing.assert_allclose(found, Metric.resample(metric, scores, targets, counts), rtol=1e-12)
+    assert found[0] == pytest.approx(metric.measure(scores, targets), rel=1e-12)
+
+
+@every_case
+def test_the_right_answer_is_best(name: str, kind: TargetKind, outputs: int) -> None:
+    scores, targets = example(kind, outputs)
+    metric = made(name, kind, outputs)
+    best, given, shuffled = (
+        metric.measure(*pair) for pair in ((targets, targets), (scores, targets), (scores, targets[::-1]))
+    )
+    assert best == pytest.approx(1.0 if metric.higher_is_better else 0.0, abs=1e-6)
+    sign = 1 if metric.higher_is_better else -1
+    assert sign * best > sign * given > sign * shuffled
+
+
+@every_case
+def test_the_order_of_samples_does_not_matter(name: str, kind: TargetKind, outputs: int) -> None:
+    scores, targets = example(kind, outputs)
+    order = np.random.default_rng(1).permutation(len(scores))
+    metric = made(name, kind, outputs)
+    assert metric.measure(scores[order], targets[order]) == pytest.approx(metric.measure(scores, targets), rel=1e-12)
+
+
+@every_case
+def test_what_is_not_scores_is_refused(name: str, kind: TargetKind, outputs: int) -> None:
+    scores, targets = example(kind, outputs)
+    metric = made(name, kind, outputs)
+    with pytest.raises(ValueError, match=r"must both be \(N, K\)"):
+        metric.update(scores, targets[:, 0])
+    with pytest.raises(ValueError, match="finite"):
+        metric.update(np.full_like(scores, np.nan), targets)
+    for other in set(KINDS) - set(metric.kinds):
+        with pytest.raises(ValueError, match=f"kind '{other}'"):
+            made(name, other, outputs)

@@ -1,0 +1,82 @@
+"""The score of a split: figures, intervals, tables, and what could not be judged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from striate.core.errors import DataError
+from striate.core.records import Sample, Value
+from striate.evaluate import score
+from striate.tasks import make_task
+
+PETS = make_task("classify", ("cat", "dog", "bird"), [], loss="cross_entropy")
+
+
+def guesses(count: int = 60, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    targets = np.eye(3)[random.integers(0, classes, count)]
+    likely = np.exp(2 * targets + random.normal(size=targets.shape))
+    return likely / likely.sum(1, keepdims=True), targets
+
+
+def test_it_holds_everything_that_metrics_json_needs() -> None:
+    found = score(PETS, *guesses())
+    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "log_loss")
+    expected = {"samples", "per_class", "confusion", "undefined", *names, *(f"{name}_interval" for name in names)}
+    assert set(found) == expected
+    assert found["samples"] == 60 == int(np.sum(found["confusion"]))
+    assert found["undefined"] == {}
+
+
+def test_the_same_seed_gives_the_same_and_another_seed_nearly_so() -> None:
+    first, again, other = (score(PETS, *guesses(), seed=seed) for seed in (3, 3, 4))
+    assert first == again
+    assert first["log_loss_interval"] != other["log_loss_interval"]
+    assert first["log_loss_interval"] == pytest.approx(other["log_loss_interval"], abs=0.05)
+    assert first["log_loss"] == other["log_loss"]
+
+
+def test_an_interval_narrows_with_the_root_of_the_samples() -> None:
+    widths = []
+    for count in (100, 1600):
+        low, high = score(PETS, *guesses(count))["log_loss_interval"]
+        widths.append(high - low)
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.3)
+
+
+def test_an_absent_class_is_null_and_said_and_does_not_lower_the_means() -> None:
+    scores, targets = guesses(classes=2)
+    found = score(PETS, scores, targets)
+    bird = found["per_class"][2]
+    assert (bird["recall"], bird["f1"], bird["support"]) == (None, None, 0)
+    assert "no sample" in found["undefined"]["class bird"]
+    assert found["macro_recall"] == pytest.approx(np.mean([row["recall"] for row in found["per_class"][:2]]))
+
+
+def test_a_perfect_score_of_few_samples_does_not_pass_for_certainty() -> None:
+    found = score(PETS, np.eye(3)[[0, 1, 2] * 4], np.eye(3)[[0, 1, 2] * 4])
+    assert found["accuracy_interval"] == [1.0, 1.0]
+    assert "proves no certainty" in found["undefined"]["accuracy_interval"]
+
+
+def test_one_sample_has_no_interval() -> None:
+    found = score(PETS, *guesses(1))
+    assert found["accuracy_interval"] is None
+    assert found["undefined"]["accuracy_interval"] == "one sample has no interval"
+
+
+def test_a_metric_that_is_not_defined_is_null_and_said() -> None:
+    samples = [Sample(str(row), (), Value((float(row),))) for row in range(5)]
+    task = make_task("regress", ("cells",), samples, loss="huber")
+    found = score(task, np.array([[1.0], [2.0], [3.0]]), np.full((3, 1), 2.0))
+    assert found["r2"] is None
+    assert found["r2_interval"] is None
+    assert set(found["undefined"]) >= {"r2", "value cells"}
+    assert found["mae"] == pytest.approx(2 / 3)
+    assert "confusion" not in found
+
+
+def test_nothing_to_score_is_an_error() -> None:
+    with pytest.raises(DataError, match="no samples"):
+        score(PETS, np.zeros((0, 3)), np.zeros((0, 3)))
