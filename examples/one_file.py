@@ -2,8 +2,8 @@
 
     python examples/one_file.py
 
-A test holds it equal to `striate.train` to the bit: same losses, same weights. Only the network, the order of samples
-and the seeds of dropout are taken from striate; the rest is torch.
+A test holds it equal to `striate.train` to the bit: same losses, same weights. Only the network, the standardisation,
+the order of samples and the seeds of dropout are taken from striate; the rest is torch.
 """
 
 import copy
@@ -11,10 +11,10 @@ import math
 
 import torch
 from sklearn.datasets import load_digits
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import one_hot
 
 from striate.core.seeds import derive, permutation
-from striate.nets import build, resolve
+from striate.nets import Normalize, build, resolve
 
 
 def one_cycle(step: int, steps: int, warmup: float) -> float:
@@ -32,8 +32,7 @@ def train(
     labels: torch.Tensor,  # (N,) int64
     network: torch.nn.Module,
     *,
-    mean: float,
-    std: float,
+    normalize: torch.nn.Module,
     epochs: int,
     batch_size: int,
     rate: float,
@@ -66,9 +65,9 @@ def train(
             total = 0.0
             for part, rows in enumerate(chosen.chunk(accumulate)):
                 torch.manual_seed(derive(seed, "step", step, part))
-                outputs = network((images[rows].float() / 255 - mean) / std)
-                each = cross_entropy(outputs, labels[rows], label_smoothing=smoothing, reduction="none")
-                loss = each.sum() / batch_size
+                outputs = network(normalize(images[rows]))
+                targets = one_hot(labels[rows], outputs.shape[1]) * (1 - smoothing) + smoothing / outputs.shape[1]
+                loss = -(targets * outputs.log_softmax(1)).sum(1).sum() / batch_size
                 loss.backward()
                 total += loss.item()
             torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
@@ -91,9 +90,10 @@ if __name__ == "__main__":
     answers = torch.from_numpy(digits.target)
     torch.manual_seed(0)
     untrained = build(resolve("compact", outputs=10, channels=1, height=8, width=8, arguments={"width": 32}))
+    standard = Normalize([0.305], [0.376])
     trained, _ = train(
-        pixels[:1440], answers[:1440], untrained, mean=0.305, std=0.376, epochs=12, batch_size=64, rate=0.05, seed=0
+        pixels[:1440], answers[:1440], untrained, normalize=standard, epochs=12, batch_size=64, rate=0.05, seed=0
     )
     with torch.no_grad():
-        right = trained((pixels[1440:].float() / 255 - 0.305) / 0.376).argmax(1) == answers[1440:]
+        right = trained(standard(pixels[1440:])).argmax(1) == answers[1440:]
     print(f"accuracy on the last {len(right)} digits: {right.float().mean():.3f}")

@@ -64,11 +64,12 @@ def check_value(key: str, leaf: Leaf, value: Any) -> Any:
         value = float(value)
     if leaf.type is float and isinstance(value, str):
         value = _number(value)  # YAML 1.1 reads 1e-3 as a string
-    if not isinstance(value, leaf.type) or (leaf.type in (int, float) and isinstance(value, bool)):
+    fits: bool = isinstance(value, leaf.type) and not (leaf.type in (int, float) and isinstance(value, bool))
+    if not fits:
         raise PlanError(f"{key} takes {_words(leaf)}, not {value!r}", fix=leaf.about)
     if leaf.type is list and not all(isinstance(x, int | float) and not isinstance(x, bool) for x in value):
         raise PlanError(f"{key} takes a list of numbers, not {value!r}", fix=leaf.about)
-    numbers = value if leaf.type is list else [value] if leaf.type in (int, float) else []
+    numbers: list[Any] = value if leaf.type is list else [value] if leaf.type in (int, float) else []
     for number in numbers:
         below = leaf.low is not None and not number >= leaf.low
         above = leaf.high is not None and not number <= leaf.high

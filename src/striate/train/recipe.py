@@ -60,7 +60,7 @@ class Recipe:
 
     def frozen(self, epoch: int) -> bool:
         """Whether only the head learns in that epoch."""
-        return epoch < min(self.plan["transfer.frozen_epochs"], self.plan["train.epochs"] - 1)
+        return epoch < min(int(self.plan["transfer.frozen_epochs"]), int(self.plan["train.epochs"]) - 1)
 
     def rate(self, step: int) -> float:
         """The learning rate of the head at a step: constant while the rest is frozen, then along the schedule."""
@@ -70,7 +70,8 @@ class Recipe:
         if step < frozen:
             return float(self.plan["transfer.head_rate"])
         schedule = SCHEDULES.get(self.plan["schedule.name"])
-        return self.plan["optimizer.rate"] * schedule(step - frozen, self.steps - frozen, self.plan["schedule.warmup"])
+        peak, warmup = float(self.plan["optimizer.rate"]), float(self.plan["schedule.warmup"])
+        return peak * schedule(step - frozen, self.steps - frozen, warmup)
 
     def average_horizon(self) -> float:
         """Steps that the average of weights looks back over; 0 is off."""
@@ -89,7 +90,7 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     averages: dict[str, nn.Module] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
     for name, network in networks.items():
-        network.to(recipe.device, memory_format=recipe.layout)
+        network.to(recipe.device).to(memory_format=recipe.layout)
         groups = parameter_groups(
             network, weight_decay=plan["optimizer.weight_decay"], stem_rate=plan["transfer.stem_rate"]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -84,13 +84,9 @@ _REMEDY = "look at those samples, or lower the rate with `--set optimizer.rate=â
 
 
 def _non_finite(what: str, state: State, recipe: Recipe, batch: Batch) -> str:
-    names = [recipe.keys[int(number)] for number in _ids(batch)]
+    names = [recipe.keys[int(number)] for number in batch.ids]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return (
         f"the {what} is not finite at step {state.counters.step} (epoch {state.counters.epoch + 1}); "
         f"the batch holds {shown}. The weights from before it are kept"
     )
-
-
-def _ids(batch: Batch) -> Iterable[int]:
-    return batch.ids.tolist()

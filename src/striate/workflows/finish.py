@@ -56,10 +56,10 @@ def finish(
     undefined: list[str] = []
     for part, found in scores.items():
         result = score(task, found, targets[part].numpy(), seed=plan["train.seed"])
-        for name in tables:
-            if name in result:
-                tables[name][part] = result.pop(name)
-        undefined += [f"{part}: {sentence}" for sentence in result.pop("undefined", [])]
+        tables["per_class"][part] = result.pop("per_class")
+        if "confusion" in result:
+            tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
+        undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         metrics[part] = result
     counters = state.counters
     figures = profile(spec)

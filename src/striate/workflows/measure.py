@@ -100,7 +100,7 @@ def _rate_and_length(
         reporter.line(f"rate: {rate:.3g} ({because})")
     if plan["train.epochs"] == AUTO:
         sample = _forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
-        validated = validation.count if validation is not None else 0
+        validated = len(validation.pictures) if validation is not None else 0
         left = seconds() or 0.0
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated
         frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated)

@@ -22,7 +22,7 @@ from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
 from striate.nets import Weights, pretrained_weights, read_weights, resolve
 from striate.plan.planner import Budget, Machine, make_plan, read_plan
-from striate.tasks import TASKS, Task, TaskSettings
+from striate.tasks import Task, make_task
 from striate.train.speed import convolution_rate
 from striate.workflows.request import ReadRequest, Request
 
@@ -53,9 +53,9 @@ def audited(dataset: Dataset, run: RunFolder | None, workers: int, limit: float,
     """The Run's audit, or a new one."""
     if run is not None and run.audit.exists():
         audit = Audit.from_dict(read_json(run.audit))
-        if set(audit.hashes) | {one.key for one in audit.quarantined} != {one.key for one in dataset.samples}:
+        if audit.samples != len(dataset):
             raise RunError(
-                f"the data at {dataset.path} has other files than when {run.path} was started",
+                f"{dataset.path} has {len(dataset)} samples; when {run.path} was started it had {audit.samples}",
                 fix="train again on the data as it is now",
             )
         return audit
@@ -172,12 +172,14 @@ def task_of(prepared: Prepared) -> Task:
     plan, dataset = prepared.plan, prepared.dataset
     keys = set(prepared.split.keys("train"))
     samples = [sample for sample in dataset.samples if sample.key in keys]
-    settings: dict[str, Any] = {
-        "loss": plan["loss.name"],
-        "label_smoothing": plan["loss.label_smoothing"],
-        "class_weights": plan["loss.class_weights"],
-    }
-    return TASKS.get(plan["task.kind"]).from_samples(dataset.target_names, samples, TaskSettings(**settings))
+    return make_task(
+        plan["task.kind"],
+        dataset.target_names,
+        samples,
+        loss=plan["loss.name"],
+        loss_options={"label_smoothing": plan["loss.label_smoothing"]},
+        class_weights=plan["loss.class_weights"],
+    )
 
 
 def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:

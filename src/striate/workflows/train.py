@@ -128,7 +128,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         seed=plan["train.seed"],
         augmenter=Augmenter(plan.section("augment"), plan["train.seed"], (preprocessing.height, preprocessing.width)),
     )
-    scored = {
+    scored: dict[str, EvalBatches] = {
         part: EvalBatches(pictures[part], batch_size=_eval_batch(plan["batch.size"]), targets=targets[part])
         for part in ("val", "test")
         if part in pictures

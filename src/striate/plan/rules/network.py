@@ -1,7 +1,6 @@
 """Which network: the weights' own, or a compact residual network fitted to image size, count and budget."""
 
-import math
-
+from striate.nets.families.compact import fit
 from striate.plan.leaves import Leaf
 from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
@@ -39,13 +38,13 @@ def network(context: Context) -> Decisions:
             "network.arguments": ({}, "the network's own defaults"),
             "network.weights": (source, "given" if source else "none are given: trained from scratch"),
         }
-    # Three stages bring 32 px to a 4 px map; larger pictures get a stage for each doubling.
-    stages = max(1, min(5, round(math.log2(max(side, 2) / 4))))
+    shape = fit(side)
+    stages = len(shape["blocks"])
     width = 64 if count >= 2000 else 48 if count >= 1000 else 32
     because = f"no weights are at hand; {count} samples at {side} px get {stages} stages from {width} channels on"
-    arguments = {"width": width, "blocks": [1] * stages, "dropout": 0.1 if count < 5000 else 0.0}
+    arguments = {"width": width, **shape, "dropout": 0.1 if count < 5000 else 0.0}
     return {
         "network.name": ("compact", because),
-        "network.arguments": (arguments, f"each stage halves {side} px and the last map is near 4 px"),
+        "network.arguments": (arguments, f"{side} px come to a last map of 4 to 8 px, where positions still see parts"),
         "network.weights": (None, "none are at hand; `--weights FILE` fine-tunes"),
     }

@@ -1,0 +1,59 @@
+"""SIGKILL at any moment, then resume: the same bits as a run never killed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CHAIN = Path(__file__).with_name("kill_chain.py")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of noisy pictures."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for name, brightness in (("dark", 0), ("light", 60)):
+        (folder / name).mkdir()
+        for number in range(75):
+            pixels = random.integers(brightness, 190 + brightness, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number:03d}.png")
+    return folder
+
+
+def chain(photos: Path, out: Path, workers: int, kills: int, seed: int) -> str:
+    done = subprocess.run(
+        [sys.executable, str(CHAIN), str(photos), str(out), str(workers), str(kills), str(seed)],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def same(one: Path, other: Path) -> None:
+    for name in ("model/model.safetensors", "history.jsonl", "split.csv", "plan.yaml", "predictions.csv"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_killed_more_than_twenty_times_ends_in_the_same_bits(
+    tmp_path: Path, photos: Path, workers: int
+) -> None:
+    chain(photos, tmp_path / "whole", workers, kills=0, seed=0)
+    said = chain(photos, tmp_path / "killed", workers, kills=24, seed=workers)
+    assert said.count("killed") >= 20, said
+    same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path: Path, photos: Path) -> None:
+    chain(photos, tmp_path / "whole", 2, kills=0, seed=0)
+    said = chain(photos, tmp_path / "killed", 0, kills=3, seed=1)
+    assert "killed 3" in said, said
+    for name in ("model/model.safetensors", "history.jsonl"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name

@@ -1,0 +1,181 @@
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from striate.core.errors import Interrupted, NonFinite
+from striate.core.events import Silent
+from striate.train import loop
+from striate.train.checkpoints import list_checkpoints, load_newest
+from striate.train.loop import fit
+from striate.train.recipe import Recipe
+from striate.train.state import State
+from tests.train.toy import bits, toy_recipe, toy_run, toy_state
+
+
+class StopAt(Silent):
+    """Sends this process a SIGINT once a step is reached, as Ctrl-C would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def progress(self, done: int, total: int, text: str = "") -> None:
+        if done == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
+    run = toy_run(path)
+    state = toy_state(recipe)
+    fit(state, recipe, run, Silent())
+    return state, run.history.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer__name": "adamw", "schedule__name": "cosine"},
+        {"execution__channels_last": True},
+        {"execution__precision": "bfloat16", "execution__channels_last": True},
+        {"transfer__frozen_epochs": 1, "optimizer__name": "adamw"},
+        {"workers": 2, "memory_bytes": 0},
+    ],
+    ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming"],
+)
+@pytest.mark.parametrize("step", [1, 6])
+def test_an_interrupted_run_ends_in_the_same_bits(tmp_path: Path, changes: dict, step: int) -> None:
+    recipe = toy_recipe(**changes)
+    whole, history = trained(tmp_path / "whole", recipe)
+    run = toy_run(tmp_path / "cut")
+    with pytest.raises(Interrupted, match=f"stopped at step {step} "):
+        fit(toy_state(recipe), recipe, run, StopAt(step))
+    assert list_checkpoints(run.checkpoints)[0].name == f"step-{step:08d}"
+    state = toy_state(recipe)
+    fit(state, recipe, run, Silent())
+    assert bits(state) == bits(whole)
+    assert run.history.read_bytes() == history
+
+
+def test_training_learns_and_history_tells(tmp_path: Path) -> None:
+    state, history = trained(tmp_path / "run", toy_recipe(train__epochs=12, augment__mixup=0.0))
+    rows = [json.loads(line) for line in history.splitlines()]
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    assert state.counters.best == max(row["val"]["accuracy"] for row in rows) > 0.9
+    assert state.counters.done == "all epochs"
+
+
+def test_the_callers_random_state_is_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    trained(tmp_path / "run", toy_recipe(train__epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_patience_stops_and_the_best_weights_come_back(tmp_path: Path) -> None:
+    recipe = toy_recipe(train__epochs=30, train__patience=2, train__ema=0.0)
+    figures = iter([0.5, 0.9, 0.8, 0.7, 0.6])
+    seen: list[dict[str, bytes]] = []
+    run, state = toy_run(tmp_path / "run"), None
+
+    def validate(networks: dict) -> dict[str, float]:
+        seen.append(bits(state))
+        return {"accuracy": next(figures)}
+
+    recipe = Recipe(recipe.plan, recipe.task, recipe.batches, recipe.keys, recipe.normalize, validate)
+    state = toy_state(recipe)
+    fit(state, recipe, run, Silent())
+    assert (state.counters.done, state.counters.epoch, state.counters.best_epoch) == ("patience", 4, 2)
+    assert bits(state) == seen[1] != seen[3]
+
+
+def test_a_gradient_that_is_not_finite_stops_names_samples_and_keeps_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = toy_recipe()
+    run, state = toy_run(tmp_path / "run"), toy_state(recipe)
+    step = type(recipe.task).step
+
+    def broken(task, networks, batch):
+        losses = step(task, networks, batch)
+        return {name: loss * float("nan") if state.counters.step == 5 else loss for name, loss in losses.items()}
+
+    monkeypatch.setattr(type(recipe.task), "step", broken)
+    with pytest.raises(NonFinite, match=r"step 5 .*toy/\d+"):
+        fit(state, recipe, run, Silent())
+    kept = toy_state(recipe)
+    load_newest(run.checkpoints, kept, Silent())
+    assert kept.counters.step == 5
+    assert all(bool(tensor.isfinite().all()) for tensor in kept.model_tensors().values())
+
+
+def test_running_out_of_memory_halves_the_batch_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe(batch__accumulate=1)
+    real, failed = loop.train_step, []
+
+    def small_machine(state, recipe, batch):
+        if state.counters.accumulate < 4:
+            failed.append(state.counters.accumulate)
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        return real(state, recipe, batch)
+
+    monkeypatch.setattr(loop, "train_step", small_machine)
+    run, state, said = toy_run(tmp_path / "run"), toy_state(recipe), Listening()
+    fit(state, recipe, run, said)
+    assert failed == [1, 2]
+    assert state.counters.accumulate == 4
+    assert any("computed in 4 parts" in text for text in said.warnings)
+
+
+def test_a_deadline_ends_training_with_a_validation(tmp_path: Path) -> None:
+    recipe = toy_recipe(train__epochs=50)
+    run, state, said = toy_run(tmp_path / "run"), toy_state(recipe), Listening()
+    fit(state, recipe, run, said, deadline=0.0)
+    assert state.counters.done == "time"
+    assert len(run.history.read_text().splitlines()) == 1
+    assert any("time is over" in text for text in said.warnings)
+
+
+def test_accumulation_changes_nothing_but_rounding(tmp_path: Path) -> None:
+    import copy
+
+    from striate.train.step import train_step
+
+    results = []
+    for parts in (1, 4):
+        recipe = toy_recipe(batch__accumulate=parts, optimizer__clip=0.0)
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(400, 3)).double()
+        recipe = Recipe(
+            recipe.plan,
+            recipe.task,
+            recipe.batches,
+            recipe.keys,
+            copy.deepcopy(recipe.normalize).double(),
+            recipe.validate,
+        )
+        from striate.train.state import Counters
+
+        state = State(
+            {"network": network},
+            {},
+            {"network": torch.optim.SGD([{"params": list(network.parameters()), "factor": 1.0}], lr=0.1)},
+            Counters(accumulate=parts),
+        )
+        for batch in recipe.batches.epoch(0):
+            train_step(state, recipe, batch)
+        results.append(torch.cat([parameter.detach().flatten() for parameter in network.parameters()]))
+    assert torch.allclose(results[0], results[1], rtol=0, atol=1e-6)
