@@ -1,0 +1,138 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from striate.core.errors import UnknownName, UsageError
+from striate.core.registry import file_names
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_READ, _DECIDE = "Reading", "Deciding"
+
+
+def _names(package: str) -> str:
+    return ", ".join(file_names(package))
+
+
+Data = Annotated[
+    str | None,
+    typer.Argument(help="A folder, table, .zip, .tar or .npz. Without: the built-in digits.", metavar="DATA"),
+]
+Run = Annotated[str, typer.Argument(help="A Run's folder.", metavar="RUN")]
+Paths = Annotated[list[str], typer.Argument(help="Pictures, folders, .zip or .tar files.", metavar="PATH")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; all else goes to standard error.")]
+
+Task = Annotated[
+    str | None,
+    typer.Option(help=f"In place of what the targets suggest: {_names('striate.tasks')}.", rich_help_panel=_READ),
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(help=f"In place of looking at the data: {_names('striate.data.readers')}.", rich_help_panel=_READ),
+]
+LabelDepth = Annotated[
+    int | None, typer.Option(help="How many folders below the root make the label.", min=1, rich_help_panel=_READ)
+]
+Root = Annotated[
+    str | None, typer.Option(help="What a table's paths are relative to.", metavar="DIR", rich_help_panel=_READ)
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        help="What must not straddle a split: a table's column, or a pattern for file names with {group} in it.",
+        metavar="COLUMN|PATTERN",
+        rich_help_panel=_READ,
+    ),
+]
+Val = Annotated[str | None, typer.Option(help="Further data, for validation.", metavar="DIR", rich_help_panel=_READ)]
+Test = Annotated[str | None, typer.Option(help="Further data, for the test.", metavar="DIR", rich_help_panel=_READ)]
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help=f"The network: {_names('striate.nets.families')}, timm/NAME, torchvision/NAME, or a .yaml or .json file.",
+        metavar="NAME|FILE",
+        rich_help_panel=_DECIDE,
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Pretrained weights: a file with its sidecar, a Run, hub, or none.",
+        metavar="FILE|RUN|hub|none",
+        rich_help_panel=_DECIDE,
+    ),
+]
+Minutes = Annotated[
+    float | None, typer.Option(help="Time budget, from start to finished Run.", metavar="M", rich_help_panel=_DECIDE)
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        help="Passes over the training data, in place of --minutes.", min=1, metavar="N", rich_help_panel=_DECIDE
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Side of the network's input, in pixels.", min=1, metavar="S", rich_help_panel=_DECIDE),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Of initial weights, order and augmentation.", min=0, metavar="N", rich_help_panel=_DECIDE),
+]
+PlanFile = Annotated[
+    str | None,
+    typer.Option(
+        "--plan", help="A plan file, as `striate plan --out` writes it.", metavar="FILE", rich_help_panel=_DECIDE
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any leaf of the plan, such as optimizer.rate=0.01; may be repeated.",
+        metavar="KEY=VALUE",
+        rich_help_panel=_DECIDE,
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option(help="Where to compute: " + "|".join(DEVICES), metavar="DEVICE", rich_help_panel=_DECIDE)
+]
+
+
+def parse_settings(texts: list[str] | None) -> dict[str, str] | None:
+    """`KEY=VALUE` texts as a mapping; the last of a key wins. Raises `UsageError` for a text of another form.
+
+    >>> parse_settings(["optimizer.rate=0.01", "network.arguments={pad_type: same}"])
+    {'optimizer.rate': '0.01', 'network.arguments': '{pad_type: same}'}
+    """
+    settings = {}
+    for text in texts or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set takes KEY=VALUE, not {text!r}", fix="for example --set optimizer.rate=0.01")
+        settings[key.strip()] = value.strip()
+    return settings or None
+
+
+def check_device(name: str | None) -> str | None:
+    """The device, if there is such a kind. Raises `UnknownName`."""
+    if name is not None and name not in DEVICES:
+        raise UnknownName("device", name, DEVICES)
+    return name
+
+
+def check_budget(minutes: float | None, epochs: int | None) -> None:
+    """Raises `UsageError` where there are two budgets, or one of no time."""
+    if minutes is not None and epochs is not None:
+        raise UsageError("--minutes and --epochs are two budgets; a training has one", fix="give one of them")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--minutes must be above 0, not {minutes:g}")
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that the user gave, so that what is not given keeps the default of the called function."""
+    return {name: value for name, value in options.items() if value is not None}

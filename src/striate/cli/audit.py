@@ -1,0 +1,112 @@
+"""`striate audit`: read and decode everything once, and say what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate.cli import _options
+from striate.cli._console import figure, print_json, print_table, reporting, say
+
+LISTED = 20
+
+
+def audit(
+    data: _options.Data = None,
+    task: _options.Task = None,
+    reader: _options.Reader = None,
+    label_depth: _options.LabelDepth = None,
+    root: _options.Root = None,
+    group: _options.Group = None,
+    val: _options.Val = None,
+    test: _options.Test = None,
+    as_json: _options.Json = False,
+) -> None:
+    """Read every sample once and say what is there.
+
+    Damage, duplicates, leaks, classes, sizes; nothing is changed.
+
+    \b
+    [bold]Examples[/]
+    striate audit photos/
+    striate audit cifar10.zip --json
+    """
+    options = _options.given(
+        data=data,
+        task=task,
+        reader=reader,
+        label_depth=label_depth,
+        root=root,
+        group=group,
+        val=val,
+        test=test,
+    )
+    from striate import api
+
+    with reporting() as reporter:
+        found = api.audit(**options, reporter=reporter)
+    content = found.to_dict()
+    if as_json:
+        print_json(content)
+    else:
+        _show(content)
+
+
+def _show(audit: dict[str, Any]) -> None:
+    rows: list[list[object]] = [["samples", f"{audit['samples']:,}"]]
+    rows.append(["damaged, left out", f"{len(audit['quarantined']):,}"])
+    rows.append(["groups of exact duplicates", f"{len(audit['duplicates']):,}"])
+    rows.append(["… of them with different targets", f"{len(audit['conflicts']):,}"])
+    rows.append(["leaks between given splits", f"{len(audit['leaks']):,}"])
+    for name, value in audit["sizes"].items():
+        rows.append([name, _flat(value)])
+    for name, words in (("channels", "channels"), ("modes", "pixel formats"), ("notes", "done in reading")):
+        if audit.get(name):
+            rows.append([words, _flat(audit[name])])
+    print_table(["what", "found"], rows)
+    _show_classes(audit["classes"])
+    _show_targets(audit.get("target_summary") or {})
+    _list("damaged", [f"{one.get('path')}: {one.get('reason')}" for one in audit["quarantined"]])
+    conflicts = {tuple(group) for group in audit["conflicts"]}
+    twins = sorted((tuple(group) for group in audit["duplicates"]), key=lambda group: group not in conflicts)
+    _list(
+        "exact duplicates",
+        ["  =  ".join(group) + ("   (different targets)" if group in conflicts else "") for group in twins],
+    )
+    _list("leaks", [f"test {one.get('test')}  =  train {one.get('train')}" for one in audit["leaks"]])
+    _list("remarks", [str(text) for text in audit.get("remarks") or []])
+
+
+def _show_classes(classes: dict[str, int]) -> None:
+    if classes:
+        total = max(1, sum(classes.values()))
+        ordered = sorted(classes.items(), key=lambda entry: (-entry[1], entry[0]))
+        rows = [[name, f"{count:,}", f"{100 * count / total:.1f} %"] for name, count in ordered[: 2 * LISTED]]
+        say()
+        print_table(["class", "samples", "share"], rows, right=["samples", "share"])
+        if len(ordered) > len(rows):
+            say(f"… and {len(ordered) - len(rows):,} more classes")
+
+
+def _show_targets(summary: dict[str, dict[str, Any]]) -> None:
+    if summary:
+        names = list(dict.fromkeys(name for column in summary.values() for name in column))
+        rows = [[target, *(figure(column.get(name)) for name in names)] for target, column in summary.items()]
+        say()
+        print_table(["target", *names], rows, right=names)
+
+
+def _list(title: str, lines: list[str]) -> None:
+    if lines:
+        say(f"\n{title}")
+        for line in lines[:LISTED]:
+            say(f"  {line}")
+        if len(lines) > LISTED:
+            say(f"  … and {len(lines) - LISTED:,} more (all of them with --json)")
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(part)}" for name, part in value.items())
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value == int(value) else f"{value:.3f}"
+    return str(value)

@@ -1,0 +1,146 @@
+"""`striate predict`: what a Run says of pictures, one line each, as they come."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from striate.cli import _options
+from striate.cli._console import figure, note, print_json, printable
+from striate.core.artifacts import finite
+from striate.core.errors import DataError, UnknownName
+
+FORMATS = ("table", "csv", "jsonl")
+_LABEL_WIDTH = 32
+
+
+class Prediction(Protocol):
+    """What this command shows of a prediction."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def label(self) -> str | None: ...
+
+    @property
+    def probability(self) -> float | None: ...
+
+    @property
+    def labels(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def values(self) -> Mapping[str, float] | None: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def predict(
+    run: Annotated[str, typer.Argument(help="A Run's folder, or a Model's.", metavar="RUN")],
+    paths: _options.Paths,
+    format: Annotated[str, typer.Option(help="|".join(FORMATS), metavar="FORMAT")] = "table",
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch; the Model's own without.", min=1)] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as one JSON object in place of the predictions.")
+    ] = False,
+) -> None:
+    """Predict pictures, folders and archives.
+
+    Of any size, in their order; damaged ones are named and left out.
+
+    \b
+    [bold]Examples[/]
+    striate predict runs/photos new/ x.jpg
+    striate predict runs/photos new.zip --format csv > predictions.csv
+    """
+    if format not in FORMATS:
+        raise UnknownName("format", format, FORMATS)
+    from striate import api
+
+    began = time.monotonic()
+    damaged: list[dict[str, str]] = []
+
+    def on_damaged(key: str, reason: str) -> None:
+        damaged.append({"path": key, "reason": reason})
+        note(f"damaged: {key}: {reason}")
+
+    model = api.load(run)
+    found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged)
+    labels: Counter[str] = Counter()
+    count = 0
+    write = _nothing if as_json else _WRITERS[format](tuple(model.classes))
+    for prediction in found:
+        write(prediction)
+        count += 1
+        labels.update([prediction.label] if prediction.label is not None else prediction.labels or [])
+    sys.stdout.flush()
+    note(f"{count:,} predicted" + (f", {len(damaged):,} damaged and left out" if damaged else ""))
+    if not count:
+        raise DataError(
+            f"not one of {len(damaged):,} pictures could be read" if damaged else "there is no picture at these paths"
+        )
+    if as_json:
+        summary: dict[str, Any] = {"model": run, "predicted": count, "damaged": damaged}
+        summary |= {"labels": dict(labels.most_common())} if labels else {}
+        print_json({**summary, "seconds": round(time.monotonic() - began, 3)})
+
+
+def _nothing(prediction: Prediction) -> None:
+    """With --json the summary is all that is printed."""
+
+
+def _table(names: tuple[str, ...]) -> Callable[[Prediction], None]:
+    """Lines of fixed columns with the path last, as any path may be long; written as they come."""
+    width = min(_LABEL_WIDTH, max((len(name) for name in names), default=0))
+
+    def write(prediction: Prediction) -> None:
+        if prediction.values is not None:
+            said = "  ".join(f"{printable(name)} {figure(value)}" for name, value in prediction.values.items())
+        elif prediction.labels is not None:
+            said = f"{printable('; '.join(prediction.labels) or '(none)'):<{width}}"
+        else:
+            said = f"{printable(prediction.label or ''):<{width}}  {prediction.probability or 0.0:.4f}"
+        print(f"{said}  {printable(prediction.key)}")
+
+    return write
+
+
+def _csv(names: tuple[str, ...]) -> Callable[[Prediction], None]:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    header: list[str] = []
+
+    def write(prediction: Prediction) -> None:
+        row = dict(_cells(prediction))
+        if not header:
+            header.extend(row)
+            writer.writerow(header)
+        writer.writerow(row.values())
+
+    return write
+
+
+def _cells(prediction: Prediction) -> Iterator[tuple[str, object]]:
+    yield "path", prediction.key
+    if prediction.values is not None:
+        yield from prediction.values.items()
+    elif prediction.labels is not None:
+        yield "labels", ";".join(prediction.labels)
+    else:
+        yield from (("label", prediction.label), ("probability", prediction.probability))
+
+
+def _jsonl(names: tuple[str, ...]) -> Callable[[Prediction], None]:
+    def write(prediction: Prediction) -> None:
+        print(json.dumps(finite(prediction.to_dict()), allow_nan=False))
+
+    return write
+
+
+_WRITERS = {"table": _table, "csv": _csv, "jsonl": _jsonl}

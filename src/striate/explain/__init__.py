@@ -1,0 +1,33 @@
+"""Why a network says what it says: heat maps over the picture, one method a file."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.registry import Registry
+from striate.explain._overlay import colours, overlay, write_overlay
+from striate.infer.model import Model
+
+
+class Explanation(Protocol):
+    """Where in each picture the evidence for an output lies."""
+
+    def __call__(self, model: Model, images: Tensor, target: int | Tensor | None = None) -> NDArray[np.float32]:
+        """Heat maps.
+
+        Args:
+            images: (N, C, H, W) on the 0..255 scale.
+            target: the output to explain: one for all, one for each picture (N,), or each picture's likeliest.
+
+        Returns:
+            (N, H, W), from 0 (no evidence) towards 1, on a scale that is the same for every picture.
+        """
+
+
+EXPLANATIONS: Registry[Explanation] = Registry("explanation", "striate.explain")
+
+__all__ = ["EXPLANATIONS", "Explanation", "colours", "overlay", "write_overlay"]

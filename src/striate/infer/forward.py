@@ -1,0 +1,136 @@
+"""The one forward loop: validation, scoring, prediction and the checks of exported files all go through it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.core.errors import NonFinite
+from striate.data.loader import Batch
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """The network in evaluation mode; every module's own mode is given back afterwards, errors or not.
+
+    >>> network = nn.Sequential(nn.Dropout(0.5)).train()
+    >>> with evaluating(network):
+    ...     network.training, network[0].training
+    (False, False)
+    >>> network[0].training
+    True
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield network
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def forward(
+    network: nn.Module,
+    normalize: nn.Module,
+    images: Tensor,
+    *,
+    precision: Precision = "float32",
+    channels_last: bool = False,
+) -> Tensor:
+    """Pixels to raw outputs, for one batch; differentiable where gradients are on.
+
+    Args:
+        network: gives one row of outputs for an image.
+        normalize: from pixels on the 0..255 scale to what the network was trained on.
+        images: (N, C, H, W), uint8 or float32, on the 0..255 scale.
+        precision: "bfloat16" runs under autocast.
+        channels_last: lay the images out with the channels innermost.
+
+    Returns:
+        Raw outputs (logits, or standardised values), (N, K) float32.
+    """
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    standardised = normalize(images).contiguous(memory_format=layout)
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        outputs: Tensor = network(standardised)
+    return outputs.float()
+
+
+def stream_outputs(
+    network: nn.Module,
+    normalize: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    precision: Precision = "float32",
+    channels_last: bool = False,
+    device: str | torch.device = "cpu",
+    name: Callable[[int], str] = str,
+) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
+    """The outputs of each batch as it comes, in evaluation mode and without gradients.
+
+    Between two batches the network is in the mode it was in, so a caller may stop early or train in between.
+
+    Args:
+        batches: images (N, C, H, W) on the 0..255 scale, with the samples' ids.
+        device: where the network is; the outputs come back to the CPU.
+        name: what the sample of an id is called in an error.
+
+    Yields:
+        Raw outputs (N, K) float32 on the CPU, and the ids (N,).
+
+    Raises:
+        NonFinite: an output is not a finite number; the message names the samples.
+    """
+    for batch in batches:
+        with evaluating(network), torch.no_grad():
+            images = batch.images.to(device, non_blocking=True)
+            outputs = forward(network, normalize, images, precision=precision, channels_last=channels_last).cpu()
+        finite = torch.isfinite(outputs).flatten(1).all(1).numpy()
+        if not finite.all():
+            names = [name(int(number)) for number in batch.ids[~finite]]
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            raise NonFinite(
+                f"the network gives outputs that are not finite numbers for {shown}",
+                fix="look at these pictures; where it happens for every picture, the weights have diverged: "
+                "train again with a smaller rate, or in float32",
+            )
+        yield outputs, batch.ids
+
+
+def predict_outputs(
+    network: nn.Module,
+    normalize: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    precision: Precision = "float32",
+    channels_last: bool = False,
+    device: str | torch.device = "cpu",
+    name: Callable[[int], str] = str,
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """All outputs at once, in the order of the batches; see `stream_outputs`.
+
+    Returns:
+        Raw outputs (N, K) float32 on the CPU, and the ids (N,); (0, 0) and (0,) without batches.
+    """
+    streamed = list(
+        stream_outputs(
+            network,
+            normalize,
+            batches,
+            precision=precision,
+            channels_last=channels_last,
+            device=device,
+            name=name,
+        )
+    )
+    if not streamed:
+        return torch.zeros(0, 0), np.zeros(0, np.int64)
+    return torch.cat([outputs for outputs, _ in streamed]), np.concatenate([ids for _, ids in streamed])

@@ -1,0 +1,113 @@
+"""Pictures on their way into a network: any input's pixels, loaded ahead in threads, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from striate.core.errors import DataError, UsageError
+from striate.core.records import Damaged, Picture, Pixels, Sample
+from striate.data.dataset import list_pictures
+from striate.data.decode import decode_sample, picture_of, picture_of_array
+from striate.data.loader import Batch
+from striate.data.store import Store
+
+OnDamaged: TypeAlias = Callable[[str, str], None]
+Input: TypeAlias = "str | Path | NDArray[Any] | Image.Image"
+Read: TypeAlias = Callable[[], Picture]
+
+
+def ahead(
+    items: Iterable[tuple[str, Read]],
+    load: Callable[[str, Read], Pixels | Damaged],
+    workers: int,
+    window: int,
+) -> Iterator[tuple[str, Pixels | Damaged]]:
+    """Load items in threads, at most `window` (but one for each thread) beyond the one asked for; in the order given.
+
+    Threads, since Pillow decodes and resizes outside Python's lock, and pixels need not be sent between processes.
+    """
+    waiting: deque[tuple[str, Future[Pixels | Damaged]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-decode")
+    try:
+        for key, read in items:
+            waiting.append((key, pool.submit(load, key, read)))
+            if len(waiting) > max(window, workers):
+                key, future = waiting.popleft()
+                yield key, future.result()
+        while waiting:
+            key, future = waiting.popleft()
+            yield key, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def pictures(x: Input, suffix: str) -> Iterator[tuple[str, Read]]:
+    """The pictures that an input holds, by key, not yet read.
+
+    Args:
+        suffix: put behind the keys of pictures that have no name of their own.
+    """
+    if isinstance(x, str | Path):
+        store = Store()
+        for sample in list_pictures([x]):
+            yield sample.key, partial(decode_sample, store, sample)
+    elif isinstance(x, Image.Image):
+        yield getattr(x, "filename", "") or f"image{suffix}", partial(picture_of, x)
+    elif isinstance(x, np.ndarray):
+        if x.ndim not in (2, 3, 4):
+            raise UsageError(
+                f"pixels of shape {x.shape} are neither (H, W), (H, W, C) nor (N, H, W, C)", fix="reshape the array"
+            )
+        for row, pixels in enumerate(x if x.ndim == 4 else x[None]):
+            yield (f"array{suffix}/{row}" if x.ndim == 4 else f"array{suffix}"), partial(picture_of_array, pixels)
+    else:
+        raise UsageError(f"a {type(x).__name__} is not a picture", fix="give a path, a PIL image or a NumPy array")
+
+
+def is_single(x: Input) -> bool:
+    """Whether an input is one picture, rather than something that may hold several."""
+    if isinstance(x, str | Path):
+        samples: list[Sample] = list(itertools.islice(list_pictures([x]), 2))
+        return len(samples) == 1 and samples[0].sources[0].kind == "file" and Path(x).is_file()
+    return not (isinstance(x, np.ndarray) and x.ndim == 4)
+
+
+def stack(pixels: Sequence[Pixels]) -> Tensor:
+    """One tensor (N, C, H, W): uint8 where all are, else float32 (the same numbers on the same scale)."""
+    stacked: NDArray[Any] = np.stack(list(pixels))
+    return torch.from_numpy(stacked if stacked.dtype == np.uint8 else stacked.astype(np.float32))
+
+
+def batch_of(images: Tensor, first: int = 0) -> Batch:
+    """A batch without targets, with ids from `first` on."""
+    count = len(images)
+    return Batch(images, torch.zeros(count, 0), torch.ones(count), float(count), np.arange(first, first + count))
+
+
+def batches_of(images: Tensor, size: int) -> Iterator[Batch]:
+    """Prepared pixels (N, C, H, W) in batches of `size`."""
+    for first in range(0, len(images), size):
+        yield batch_of(images[first : first + size], first)
+
+
+def refuse(key: str, reason: str) -> None:
+    """A damaged picture is an error."""
+    raise DataError(f"{key} cannot be predicted: {reason}", fix="look at the file; `predict_paths` skips damaged ones")
+
+
+def warn(key: str, reason: str) -> None:
+    """A damaged picture is a warning."""
+    warnings.warn(f"{key} is skipped: {reason}", stacklevel=2)

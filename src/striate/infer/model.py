@@ -1,0 +1,382 @@
+"""The Model: the shippable artifact. Weights in safetensors and one JSON, no pickle and no code; predicts anywhere."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.core.artifacts import finite, make_folder, sha256, write_json
+from striate.core.errors import DataError, StriateError, UsageError
+from striate.core.machine import cores
+from striate.core.records import Damaged, Picture, Pixels
+from striate.core.tensors import read_tensors, write_tensors
+from striate.data.dataset import list_pictures
+from striate.data.decode import decode_sample
+from striate.data.loader import Batch
+from striate.data.prepare import Preprocessing
+from striate.data.store import Store
+from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
+from striate.infer.forward import Precision, evaluating, forward, stream_outputs
+from striate.infer.intake import (
+    Input,
+    OnDamaged,
+    Read,
+    ahead,
+    batch_of,
+    batches_of,
+    is_single,
+    pictures,
+    refuse,
+    stack,
+    warn,
+)
+from striate.infer.prediction import Prediction
+from striate.nets import Normalize, build
+from striate.tasks import Task, task_from_dict
+
+_PRECISIONS = ("float32", "bfloat16")
+_EXTRA: dict[str, Any] = {"precision": "float32", "channels_last": False, "batch_size": 32, "summary": {}}
+_KEYS = {"striate_model", "sha256", "bytes", "network", "preprocessing", "task", "classes", *_EXTRA}
+
+
+class Model:
+    """A trained network with all that prediction needs; made by `Model.load`, written by `Model.save`.
+
+    The same call gives the same bits, from a copy anywhere (same build of torch, same threads): precision, memory
+    format and the size of a batch are the Model's own. Batches of another size differ in the last digits.
+
+    Args:
+        network: in evaluation mode from here on.
+        spec: the network as data, as `striate.nets.build` reads it.
+        preprocessing: from a decoded picture to the network's input.
+        task: what is asked; brings the class names and the decoding.
+        precision: "float32" or "bfloat16" (autocast).
+        channels_last: whether the network runs channels-last.
+        batch_size: pictures in a batch, unless a call names another.
+        summary: figures of the training, for the reader; nothing depends on them.
+        path: the folder it was read from.
+        device: where the network is.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        spec: Mapping[str, Any],
+        preprocessing: Preprocessing,
+        task: Task,
+        *,
+        precision: Precision = "float32",
+        channels_last: bool = False,
+        batch_size: int = 32,
+        summary: Mapping[str, Any] | None = None,
+        path: Path | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.device = torch.device(device)
+        self.network = network.to(self.device).eval()
+        if channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.normalize = Normalize(preprocessing.mean, preprocessing.std).to(self.device).eval()
+        self.spec = dict(spec)
+        self.preprocessing = preprocessing
+        self.task = task
+        self.precision = precision
+        self.channels_last = channels_last
+        self.batch_size = batch_size
+        self.summary = dict(summary or {})
+        self.path = path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, or the names of the predicted values, in the order of the outputs."""
+        return tuple(self.task.target_names)
+
+    # -- on disk
+
+    @classmethod
+    def save(
+        cls,
+        folder: str | Path,
+        network: nn.Module,
+        spec: Mapping[str, Any],
+        preprocessing: Preprocessing,
+        task: Task,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Write `model.safetensors` and `model.json` into a folder, each whole or not at all.
+
+        Floating-point weights are stored as float32; memory layouts and ties are recorded.
+
+        Args:
+            extra: any of `precision`, `channels_last`, `batch_size`, `summary`; see `Model`.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UsageError: `extra` holds something else.
+        """
+        settings = _checked_extra(extra or {})
+        folder = make_folder(Path(folder))
+        weights = folder / WEIGHTS
+        write_tensors(
+            weights,
+            {
+                name: tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
+                for name, tensor in network.state_dict().items()
+            },
+        )
+        content = {
+            "striate_model": FORMAT,
+            "sha256": sha256(weights),
+            "bytes": weights.stat().st_size,
+            "network": dict(spec),
+            "preprocessing": preprocessing.to_dict(),
+            "task": task.to_dict(),
+            "classes": list(task.target_names),
+            **settings,
+        }
+        content = finite(content)
+        write_json(folder / DESCRIPTION, {**content, "checksum": checksum(content)})
+        return folder
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Model:
+        """Read a Model, and verify it: version, both checksums, and that the weights fit the network.
+
+        Args:
+            path: the Model's folder, its `model.json`, or a Run.
+            device: where to run it.
+
+        Raises:
+            RunError: there is no Model there, or one of another version.
+            WeightsError: it is damaged, or its weights are another network's.
+        """
+        folder = find(Path(path))
+        content = description(folder, _KEYS)
+        weights = folder / WEIGHTS
+        verify(weights, content)
+        with torch.random.fork_rng(devices=[]):  # building draws random weights: the caller's state must not move
+            network = build(content["network"])
+        load_strictly(network, read_tensors(weights), weights)
+        return cls(
+            network,
+            content["network"],
+            Preprocessing.from_dict(content["preprocessing"]),
+            task_from_dict(content["task"]),
+            **{name: content[name] for name in _EXTRA},
+            path=folder,
+            device=device,
+        )
+
+    # -- prediction
+
+    def predict(self, x: Input | Sequence[Input]) -> Prediction | list[Prediction]:
+        """Predict one picture or several.
+
+        Args:
+            x: a path, a PIL image or pixels; or a list of these. A folder or an archive gives a list. Pixels are
+                (H, W), (H, W, C) or, for several pictures, (N, H, W, C); uint8, uint16 or float on the scale of the
+                training data.
+
+        Returns:
+            One `Prediction` for one picture, else a list in the order given.
+
+        Raises:
+            DataError: a picture is damaged or does not exist (`predict_paths` skips such).
+        """
+        if isinstance(x, list | tuple):
+            items = itertools.chain.from_iterable(pictures(one, f"/{row}") for row, one in enumerate(x))
+            return list(self._predict(items, self.batch_size, None, refuse))
+        one = cast(Input, x)
+        found = list(self._predict(pictures(one, ""), self.batch_size, None, refuse))
+        return found[0] if is_single(one) else found
+
+    def predict_paths(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        on_damaged: OnDamaged | None = None,
+    ) -> Iterator[Prediction]:
+        """Predict pictures, folders (with all below them) and archives of any size, one after another.
+
+        Pictures are decoded ahead by threads, at most a batch of them, so memory stays bounded. A damaged one is left
+        out of its batch, and the next takes its place.
+
+        Args:
+            batch_size: pictures in a batch; the Model's own unless given.
+            workers: decoding threads; the machine's cores unless given. They never change a result.
+            on_damaged: called with (key, reason) for each damaged picture, in order; a Python warning without it.
+
+        Yields:
+            A `Prediction` for every whole picture, in the order of the paths.
+
+        Raises:
+            DataError: a path does not exist.
+            NonFinite: the network gives something that is not a number for a whole picture.
+        """
+        size = self.batch_size if batch_size is None else batch_size
+        if size < 1:
+            raise UsageError(f"a batch of {size} pictures cannot be", fix="give a batch_size of 1 or more")
+        store = Store()
+        items = ((sample.key, partial(decode_sample, store, sample)) for sample in list_pictures(paths))
+        return self._predict(items, size, workers, on_damaged or warn)
+
+    def prepare(self, pictures: Iterable[Picture]) -> Tensor:
+        """Decoded pictures as the network's pixels, (N, C, H, W) on the 0..255 scale."""
+        return stack([self._prepared(picture) for picture in pictures])
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """Raw outputs of one batch in float32, differentiable with respect to the pixels: for explaining, attacking
+        and exporting.
+
+        Args:
+            images: (N, C, H, W) on the 0..255 scale.
+
+        Returns:
+            (N, K) float32, on the Model's device.
+        """
+        with evaluating(self.network):
+            return forward(self.network, self.normalize, images.to(self.device), channels_last=self.channels_last)
+
+    def standardised(self, images: Tensor) -> Tensor:
+        """Pixels as the network itself takes them: float32 on the Model's device, standardised, in its layout.
+
+        Args:
+            images: (N, C, H, W) on the 0..255 scale.
+        """
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        standardised: Tensor = self.normalize(images.to(self.device))
+        return standardised.contiguous(memory_format=layout)
+
+    def scores(self, images: Tensor) -> NDArray[np.float32]:
+        """Probabilities or values of prepared pixels, as prediction computes them.
+
+        Args:
+            images: (N, C, H, W) on the 0..255 scale; any N.
+
+        Returns:
+            (N, K) float32.
+        """
+        rows = [self._scores(outputs) for outputs, _ in self._stream(batches_of(images, self.batch_size), str)]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+
+    def _predict(
+        self,
+        items: Iterable[tuple[str, Read]],
+        batch_size: int,
+        workers: int | None,
+        on_damaged: OnDamaged,
+    ) -> Iterator[Prediction]:
+        keys: deque[str] = deque()
+        batches = self._prepared_batches(items, batch_size, workers or cores(), on_damaged, keys)
+        for outputs, _ in self._stream(batches, lambda row: keys[row]):
+            for row in self._scores(outputs):
+                yield self._prediction(keys.popleft(), row)
+
+    def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
+        return stream_outputs(
+            self.network,
+            self.normalize,
+            batches,
+            precision=self.precision,
+            channels_last=self.channels_last,
+            device=self.device,
+            name=name,
+        )
+
+    def _prepared_batches(
+        self,
+        items: Iterable[tuple[str, Read]],
+        batch_size: int,
+        workers: int,
+        on_damaged: OnDamaged,
+        keys: deque[str],
+    ) -> Iterator[Batch]:
+        """Batches of whole pictures; the keys of those under way stand in `keys`, in order."""
+        pixels: list[Pixels] = []
+        for key, found in ahead(items, self._load, workers, batch_size):
+            if isinstance(found, Damaged):
+                on_damaged(found.key, found.reason)
+                continue
+            keys.append(key)
+            pixels.append(found)
+            if len(pixels) == batch_size:
+                yield batch_of(stack(pixels))
+                pixels = []
+        if pixels:
+            yield batch_of(stack(pixels))
+
+    def _load(self, key: str, read: Read) -> Pixels | Damaged:
+        try:
+            return self._prepared(read())
+        except (DataError, OSError) as error:
+            return Damaged(key, error.message if isinstance(error, StriateError) else str(error))
+
+    def _prepared(self, picture: Picture) -> Pixels:
+        pixels = self.preprocessing.prepare(picture)
+        if pixels.dtype != np.uint8 and not np.isfinite(pixels).all():
+            raise DataError("it holds pixels that are not finite numbers")
+        return pixels
+
+    def _scores(self, outputs: Tensor) -> NDArray[np.float32]:
+        return np.asarray(self.task.scores(outputs).numpy(), np.float32)
+
+    def _prediction(self, key: str, row: NDArray[np.float32]) -> Prediction:
+        decoded = dict(self.task.decode(row))
+        if "labels" in decoded:
+            decoded["labels"] = tuple(decoded["labels"])
+        named = dict(zip(self.classes, row.tolist(), strict=True))
+        return Prediction(key=key, **{**decoded, "scores": named})
+
+    # -- for the reader
+
+    def describe(self) -> dict[str, Any]:
+        """The Model in a few plain values."""
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        names = ", ".join(self.classes[:12]) + (", …" if len(self.classes) > 12 else "")
+        shape = (self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
+        return {
+            "task": self.task.name,
+            "network": self.spec.get("name"),
+            "input": "×".join(map(str, shape)),
+            "outputs": f"{len(self.classes)}: {names}",
+            "parameters": f"{parameters:,}",
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            **{name: value for name, value in self.summary.items() if isinstance(value, str | int | float)},
+        }
+
+    def __repr__(self) -> str:
+        return "Model(" + ", ".join(f"{name}={value}" for name, value in self.describe().items()) + ")"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in self.describe().items()
+        )
+        return f"<table><caption>striate Model</caption>{rows}</table>"
+
+
+def _checked_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(extra) - set(_EXTRA))
+    if unknown:
+        raise UsageError(f"a Model has no {', '.join(unknown)}", fix=f"give only {', '.join(_EXTRA)}")
+    settings = {**_EXTRA, **extra}
+    if settings["precision"] not in _PRECISIONS:
+        raise UsageError(f"there is no precision {settings['precision']!r}", fix=f"choose of {', '.join(_PRECISIONS)}")
+    if not isinstance(settings["batch_size"], int) or settings["batch_size"] < 1:
+        raise UsageError(f"batch_size must be a whole number from 1 on, not {settings['batch_size']!r}")
+    return settings

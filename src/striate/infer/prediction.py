@@ -1,0 +1,40 @@
+"""What a Model says of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a Model says of one picture.
+
+    Args:
+        key: the picture: its path below what was named, or "array/0" for pixels.
+        label: the likeliest class (classify).
+        probability: that class's probability, 0 to 1 (classify).
+        labels: the classes held present (multilabel).
+        values: the predicted numbers by name (regress).
+        scores: every class's probability, or every value, by name.
+    """
+
+    key: str
+    label: str | None = None
+    probability: float | None = None
+    labels: tuple[str, ...] | None = None
+    values: Mapping[str, float] | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: the fields that this task fills."""
+        filled = {
+            "key": self.key,
+            "label": self.label,
+            "probability": self.probability,
+            "labels": None if self.labels is None else list(self.labels),
+            "values": None if self.values is None else dict(self.values),
+            "scores": dict(self.scores),
+        }
+        return {name: value for name, value in filled.items() if value is not None}

@@ -1,0 +1,172 @@
+"""The data as the audit found it, and how it was split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from striate.report.facts import Facts
+from striate.report.html import Html, join, label, number, prose, shown, tag
+from striate.report.tables import Column, missing, share_bar, table
+
+FATES = ("train", "val", "test", "excluded", "quarantined")
+LIMIT = 200
+
+
+def data(facts: Facts) -> Html:
+    """What was read, what was left out and why, who is in which split, and what the pictures are like."""
+    parts = [_counts(facts), _remarks(facts), _classes(facts), _targets(facts)]
+    if facts.audit:
+        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), _leaks(facts.audit)]
+        parts.append(_pictures(facts.audit))
+    else:
+        reason = facts.missing.get("audit.json", "it is empty")
+        parts.append(missing(f"What the audit found cannot be shown: audit.json ({reason})."))
+    return join(part for part in parts if part is not None)
+
+
+def _counts(facts: Facts) -> Html:
+    audit, split = facts.audit, facts.metrics.get("split")
+    entries: list[tuple[str, Any]] = []
+    if "samples" in audit:
+        entries.append(("samples", number(audit["samples"])))
+    for name in ("quarantined", "duplicates", "conflicts", "leaks"):
+        if isinstance(audit.get(name), list):
+            words = {"duplicates": "groups of exact duplicates", "conflicts": "duplicates with different targets"}
+            entries.append((words.get(name, name), number(len(audit[name]))))
+    if isinstance(split, dict):
+        words = {"val": "validation"}
+        entries += [
+            (words.get(name, name), number(split[name])) for name in FATES if name in split and name != "quarantined"
+        ]
+    if not entries:
+        return missing("No counts were recorded.")
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in entries), class_="facts")
+
+
+def _remarks(facts: Facts) -> Html | None:
+    remarks = [str(text) for text in facts.audit.get("remarks") or []]
+    return tag("ul", *(tag("li", prose(text)) for text in remarks)) if remarks else None
+
+
+def _classes(facts: Facts) -> Html | None:
+    totals = facts.audit.get("classes")
+    totals = totals if isinstance(totals, dict) else {}
+    fates: dict[str, Counter[str]] = {}
+    if facts.task != "regress":
+        for row in facts.split:
+            target = row.get("target") or ""
+            for name in target.split(";") if facts.task == "multilabel" else [target]:
+                fates.setdefault(name, Counter())[row.get("split") or ""] += 1
+    names = list(dict.fromkeys([*totals, *(name for name in fates if name)]))
+    if not names:
+        return None
+    known = [fate for fate in FATES if any(counts[fate] for counts in fates.values())]
+    largest = max((count for count in totals.values() if isinstance(count, int)), default=0)
+    rows = [
+        [
+            name,
+            join(
+                [number(totals.get(name)), share_bar(totals[name] / largest) if largest and name in totals else None],
+                " ",
+            ),
+            *(number(fates.get(name, Counter())[fate]) for fate in known),
+        ]
+        for name in sorted(names, key=lambda name: (-(totals.get(name) or 0), name))
+    ]
+    columns = [Column("class", "name"), Column("pictures", "number"), *(Column(fate, "number") for fate in known)]
+    caption = f"Classes by number of pictures, and where these went: {shown(len(names))}"
+    return join([tag("h3", "Classes"), table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
+
+
+def _targets(facts: Facts) -> Html | None:
+    summary = facts.audit.get("target_summary")
+    if not isinstance(summary, dict) or not summary:
+        return None
+    columns = {name: column for name, column in summary.items() if isinstance(column, dict)}
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    rows = [[target, *(number(column.get(name)) for name in names)] for target, column in columns.items()]
+    if not rows:
+        return None
+    heads = [Column("target", "name"), *(Column(label(name), "number") for name in names)]
+    return join([tag("h3", "Targets"), table("The values to predict", heads, rows)])
+
+
+def _quarantine(audit: dict[str, Any]) -> Html | None:
+    entries = audit.get("quarantined") or []
+    if not entries:
+        return None
+    rows = [[entry.get("path") or entry.get("key") or "", entry.get("reason", "")] for entry in entries[:LIMIT]]
+    caption = _some("Damaged files, left out and not touched", len(rows), len(entries))
+    columns = [Column("file", "name"), Column("reason", "wide")]
+    return join([tag("h3", "Quarantine"), table(caption, columns, rows, tall=len(rows) > 12)])
+
+
+def _excluded(facts: Facts) -> Html | None:
+    found = [row for row in facts.split if row.get("split") == "excluded"]
+    if not found:
+        return None
+    rows = [[row.get("key", ""), row.get("target", ""), row.get("reason", "")] for row in found[:LIMIT]]
+    caption = _some("Samples left out of every split", len(rows), len(found))
+    columns = [Column("sample", "name"), Column("target"), Column("reason", "wide")]
+    return join([tag("h3", "Excluded"), table(caption, columns, rows, tall=len(rows) > 12)])
+
+
+def _twins(audit: dict[str, Any]) -> Html | None:
+    groups = [group for group in audit.get("duplicates") or [] if isinstance(group, list)]
+    if not groups:
+        return None
+    conflicts = {tuple(group) for group in audit.get("conflicts") or [] if isinstance(group, list)}
+    ordered = sorted(groups, key=lambda group: tuple(group) not in conflicts)
+    rows = [
+        [join(tag("div", path) for path in group), "different targets" if tuple(group) in conflicts else "same target"]
+        for group in ordered[:LIMIT]
+    ]
+    caption = _some("Groups of pictures with the same pixels, each kept in one split", len(rows), len(groups))
+    body = table(caption, [Column("pictures", "name"), Column("targets")], rows, tall=len(rows) > 8)
+    return tag("details", tag("summary", f"Groups of exact duplicates: {shown(len(groups))}"), body)
+
+
+def _leaks(audit: dict[str, Any]) -> Html | None:
+    leaks = [leak for leak in audit.get("leaks") or [] if isinstance(leak, dict)]
+    if not leaks:
+        return None
+    rows = [[leak.get("test", ""), leak.get("train", ""), leak.get("kind", "")] for leak in leaks[:LIMIT]]
+    caption = _some("Pictures that the given splits hold on both sides", len(rows), len(leaks))
+    columns = [Column("in test", "name"), Column("in training"), Column("kind")]
+    return join([tag("h3", "Leaks between the given splits"), table(caption, columns, rows, tall=len(rows) > 12)])
+
+
+def _pictures(audit: dict[str, Any]) -> Html:
+    rows: list[Sequence[object]] = []
+    for name, value in (audit.get("sizes") or {}).items():
+        if isinstance(value, dict):
+            rows.append([label(name), join((f"{label(part)} {shown(figure)}" for part, figure in value.items()), ", ")])
+        else:
+            rows.append([label(name), _plain(value)])
+    for name, words in (("channels", "channels"), ("modes", "pixel formats"), ("notes", "done in reading")):
+        found = audit.get(name)
+        if isinstance(found, dict) and found:
+            rows.append([words, join((f"{key}: {shown(count)}" for key, count in found.items()), ", ")])
+    names = (("depth", "bits"), ("value_range", "range of values"), ("full_scale", "value taken as full scale"))
+    rows += [[words, _plain(audit[name])] for name, words in names if audit.get(name) is not None]
+    for name, words in (("mean", "mean by channel, of 1"), ("std", "standard deviation by channel, of 1")):
+        if audit.get(name) is not None:
+            rows.append([words, _plain(audit[name])])
+    if audit.get("fingerprint"):
+        rows.append(["fingerprint of the data", tag("code", audit["fingerprint"])])
+    if not rows:
+        return missing("Nothing about the pictures themselves was recorded.")
+    columns = [Column("what", "name"), Column("found", "wide")]
+    return tag("details", tag("summary", "The pictures themselves"), table("The pictures themselves", columns, rows))
+
+
+def _plain(value: Any) -> Html:
+    if isinstance(value, list):
+        return join((number(part) for part in value), ", ")
+    return number(value) if isinstance(value, int | float) else join([shown(value)])
+
+
+def _some(words: str, listed: int, total: int) -> str:
+    return f"{words}: {shown(total)}" + ("" if listed == total else f", of which the first {shown(listed)} are listed")

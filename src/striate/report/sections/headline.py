@@ -1,0 +1,114 @@
+"""The first thing seen: the figure that the Run is judged by, its interval, and every other metric beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate.report.charts import interval_bar
+from striate.report.facts import Facts
+from striate.report.html import Html, join, label, number, tag
+from striate.report.tables import Column, missing, table
+
+MEANINGS = {
+    "accuracy": "share of pictures whose likeliest class is the right one",
+    "top5_accuracy": "share of pictures whose right class is among the five likeliest",
+    "subset_accuracy": "share of pictures with exactly the right set of classes",
+    "macro_precision": "of what is called a class, the share that is; mean over classes",
+    "macro_recall": "of what is a class, the share that is found; mean over classes",
+    "macro_f1": "harmonic mean of precision and recall; mean over classes",
+    "micro_f1": "harmonic mean of precision and recall, all classes counted together",
+    "log_loss": "mean of −log of the probability given to the right class; lower is better",
+    "loss": "the training loss, on these pictures; lower is better",
+    "mae": "mean distance from the true value, in its unit; lower is better",
+    "rmse": "root of the mean squared distance; large misses weigh more; lower is better",
+    "r2": "share of the variance explained; 1 is perfect, 0 is the mean's guess",
+}
+_UNIT_SCALE = ("accuracy", "f1", "precision", "recall", "r2")
+_SPLITS = (("val", "validation"), ("test", "test"))
+
+
+def headline(facts: Facts) -> Html:
+    """The headline figure of each split, and the table of all metrics."""
+    if not facts.metrics:
+        reason = facts.missing.get("metrics.json", "it is empty")
+        return missing(f"There are no scores: metrics.json cannot be shown ({reason}). The Run may not have finished.")
+    counts = _object(facts.metrics.get("split"))
+    cards = [_card(facts, key, words, counts.get(key)) for key, words in reversed(_SPLITS)]
+    return join([tag("div", *cards, class_="cards"), _table(facts)])
+
+
+def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
+    scores, name = _object(facts.metrics.get(key)), facts.headline
+    value = scores.get(name)
+    if not isinstance(value, int | float):
+        reason = "the data has no such split" if not scores else f"it records no {label(name) or 'headline metric'}"
+        return tag(
+            "div", tag("p", f"{words}", class_="kicker"), missing(f"No {words} score: {reason}."), class_="card score"
+        )
+    pictures = (
+        join([" on ", number(count), f" {words} pictures"]) if isinstance(count, int) else f" on the {words} split"
+    )
+    note = (
+        "kept out of training and of every choice, scored once"
+        if key == "test"
+        else "used to choose the best epoch, so a little optimistic"
+    )
+    return tag(
+        "div",
+        tag("p", label(name), pictures, class_="kicker"),
+        tag("p", number(value), class_="figure"),
+        _interval(name, value, scores.get(f"{name}_interval")),
+        tag("p", note, class_="note"),
+        class_=f"card score {key}",
+    )
+
+
+def _interval(name: str, value: float, interval: Any) -> Html:
+    bounds = interval_bounds(interval)
+    if bounds is None:
+        return tag("p", "no interval was recorded", class_="note")
+    low, high = bounds
+    words = tag("p", "95 % interval ", number(low), " to ", number(high), class_="note strong")
+    if name.endswith(_UNIT_SCALE) and 0 <= low <= high <= 1:
+        return join([interval_bar(value, low, high, 0, 1), words])
+    return words
+
+
+def _table(facts: Facts) -> Html:
+    scored = [(key, words, found) for key, words in _SPLITS if (found := _object(facts.metrics.get(key)))]
+    names = list(
+        dict.fromkeys(
+            name
+            for _, _, found in scored
+            for name, value in found.items()
+            if name != "samples"
+            and not name.endswith("_interval")
+            and (value is None or isinstance(value, int | float))
+        )
+    )
+    names.sort(key=lambda name: name != facts.headline)
+    columns = [Column("metric", "name"), *(Column(words, "number") for _, words, _ in reversed(scored))]
+    rows = [
+        [label(name), *(_cell(found, name) for _, _, found in reversed(scored)), MEANINGS.get(name, "")]
+        for name in names
+    ]
+    return table("All metrics, with 95 % intervals where recorded", [*columns, Column("what it is", "about")], rows)
+
+
+def _cell(found: dict[str, Any], name: str) -> Html:
+    bounds = interval_bounds(found.get(f"{name}_interval"))
+    if bounds is None:
+        return number(found.get(name))
+    spread = tag("small", number(bounds[0]), " – ", number(bounds[1]))
+    return join([number(found.get(name)), spread], " ")
+
+
+def interval_bounds(interval: Any) -> tuple[float, float] | None:
+    """The two bounds of an interval in `metrics.json`, or None where it is not one."""
+    if isinstance(interval, list) and len(interval) == 2 and all(isinstance(bound, int | float) for bound in interval):
+        return interval[0], interval[1]
+    return None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

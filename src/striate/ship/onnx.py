@@ -1,0 +1,248 @@
+"""ONNX, with scaling, standardising and the final softmax inside, and any number of pictures in a batch.
+
+Known ways for an export to go wrong, and what is done about each: a batch of one at export freezes the batch
+(pytorch #157621), so two are shown, and batches of 1, 2, 7 and 64 are run; normalisation in training mode, or wrongly
+folded into the convolution before it (pytorch #166797; #169178 scored 0 %), so a copy in evaluation mode is exported,
+and onnxruntime has to give the same answers as the Model on real pictures before anything is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.core.artifacts import finite, write_bytes
+from striate.core.errors import NetworkError, ParityError, UsageError
+from striate.core.records import TargetKind
+from striate.infer.model import Model
+from striate.metrics import THRESHOLD
+from striate.ship import EXPORTERS
+
+BATCHES = (1, 2, 7, 64)
+TOLERANCE = 1e-4
+_OPSET = 20
+_NOTE = (
+    "input `pixels`: float32 (N, C, H, W) on the 0..255 scale, after resizing, which the caller does as "
+    "`striate.preprocessing` says; scaling, standardising and the last activation are inside"
+)
+
+
+@EXPORTERS.register("onnx")
+def export(model: Model, path: Path, samples: Tensor) -> dict[str, Any]:
+    """Write a Model as ONNX, once onnxruntime has given the Model's own answers on real pictures.
+
+    The reference is the Model in float32; where it runs in bfloat16, the report also says how far that is. Pictures
+    are repeated where there are fewer than the largest batch.
+
+    Args:
+        path: the file, in a folder that exists; one that stands there is replaced only by a file that agrees.
+        samples: (N, C, H, W), real pictures on the 0..255 scale, as `Model.prepare` gives them.
+
+    Returns:
+        `path`, `bytes`, `opset`, `input`, `output`, `preprocessing`, `note`, `batches`, `samples`, `tolerance`,
+        `largest_difference`, `precision` and `precision_difference` (the Model's own precision against float32).
+
+    Raises:
+        UsageError: the extra `export` is not installed, or there are no samples.
+        NetworkError: the network cannot be exported.
+        ParityError: onnxruntime's answers differ by more than 1e-4 (of a probability, or of a standard deviation
+            of a predicted value), or decide otherwise; nothing was written.
+    """
+    _require()
+    if not len(samples):
+        raise UsageError("an export is checked on real pictures, and none were given", fix="name some pictures")
+    pixels = samples.float()
+    exported = _Exported(model).eval()
+    content = with_metadata(to_bytes(exported, pixels[:2], _output_name(model)), _metadata(model))
+    largest = check(exported, content, pixels, model, path)
+    write_bytes(path, content)
+    with torch.no_grad():
+        plain = exported(pixels[:64]).numpy()
+    report = {
+        "path": str(path),
+        "bytes": len(content),
+        "opset": _OPSET,
+        "input": {"name": "pixels", "type": "float32", "shape": ["batch", *pixels.shape[1:]], "range": [0, 255]},
+        "output": {"name": _output_name(model), "type": "float32", "shape": ["batch", len(model.classes)]},
+        "preprocessing": model.preprocessing.to_dict(),
+        "note": _NOTE,
+        "batches": list(BATCHES),
+        "samples": len(samples),
+        "tolerance": TOLERANCE,
+        "largest_difference": largest,
+        "precision": model.precision,
+        "precision_difference": float(np.abs(model.scores(samples[:64]) - plain).max()),
+    }
+    return dict(finite(report))
+
+
+class _Exported(nn.Module):
+    """A copy of a Model's network in float32 on the CPU, from pixels to scores."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.normalize = copy.deepcopy(model.normalize).cpu()
+        self.network = copy.deepcopy(model.network).cpu().float().to(memory_format=torch.contiguous_format)
+        self.task = model.task
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        scores: Tensor = self.task.scores(self.network(self.normalize(pixels)))
+        return scores
+
+
+def to_bytes(network: nn.Module, example: Tensor, output: str) -> bytes:
+    """A network as ONNX, with a free batch size.
+
+    Args:
+        network: in evaluation mode, from (N, C, H, W) to (N, K).
+        example: pictures to trace with; one alone is doubled, since a batch of 1 would be frozen into the file.
+        output: what the output is called in the file.
+    """
+    example = example if len(example) > 1 else torch.cat([example, example])
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own remarks on itself; what it made is checked below
+        try:
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                input_names=["pixels"],
+                output_names=[output],
+                opset_version=_OPSET,
+                external_data=False,
+                verbose=False,
+            )
+        except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+            reason = str(error.__cause__ or error).strip().split("\n")[0]
+            raise NetworkError(f"the network cannot be exported to ONNX: {reason}") from error
+    if program is None:
+        raise NetworkError("the network cannot be exported to ONNX: the exporter gave nothing")
+    return bytes(program.model_proto.SerializeToString())
+
+
+def with_metadata(content: bytes, entries: dict[str, str]) -> bytes:
+    """The same ONNX file with entries in its metadata, checked to be well-formed ONNX with a free batch size."""
+    import onnx
+
+    proto = onnx.load_from_string(content)
+    onnx.helper.set_model_props(proto, entries)
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())
+
+
+def check(exported: nn.Module, content: bytes, pixels: Tensor, model: Model, path: Path) -> float:
+    """Hold onnxruntime's answers against the network's own, at every batch size.
+
+    Args:
+        pixels: (N, C, H, W) float32; taken in turn, from the start again where they run out.
+        path: named in an error.
+
+    Returns:
+        The largest difference, in the units of the tolerance.
+
+    Raises:
+        ParityError: onnxruntime cannot run it, or answers otherwise.
+    """
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no public base class
+        raise _disagrees(path, f"onnxruntime cannot read it: {error}") from error
+    largest, first = 0.0, 0
+    for size in BATCHES:
+        shown = pixels[torch.arange(first, first + size) % len(pixels)]
+        first += size
+        with torch.no_grad():
+            expected = exported(shown).numpy()
+        try:
+            (found,) = session.run(None, {"pixels": shown.numpy()})
+        except Exception as error:
+            raise _disagrees(path, f"onnxruntime cannot run a batch of {size}: {error}") from error
+        difference = _compare(found, expected, model)
+        if isinstance(difference, str):
+            raise _disagrees(path, f"in a batch of {size}, {difference}")
+        largest = max(largest, difference)
+    return largest
+
+
+def _units(model: Model) -> NDArray[np.float64]:
+    """What the tolerance is a fraction of: 1 for probabilities, the standard deviation of each predicted value."""
+    std = model.task.settings.std if model.task.kind == "value" else ()
+    return np.asarray(std or [1.0] * len(model.classes), np.float64)
+
+
+def _output_name(model: Model) -> str:
+    return "values" if model.task.kind == "value" else "probabilities"
+
+
+def _metadata(model: Model) -> dict[str, str]:
+    return {
+        "striate.note": _NOTE,
+        "striate.preprocessing": json.dumps(model.preprocessing.to_dict()),
+        "striate.task": model.task.name,
+        "striate.classes": json.dumps(list(model.classes), ensure_ascii=False),
+        "striate.network": str(model.spec.get("name")),
+    }
+
+
+def _compare(found: NDArray[Any], expected: NDArray[Any], model: Model) -> float | str:
+    """The largest difference of two sets of scores, or what is wrong with the first."""
+    if found.shape != expected.shape:
+        return f"its scores are of shape {found.shape} instead of {expected.shape}"
+    differences = np.abs(found.astype(np.float64) - expected) / _units(model)
+    largest = float(differences.max())
+    if not largest <= TOLERANCE:  # not a number fails too
+        return f"it differs by {largest:.2g}, more than {TOLERANCE:g}"
+    flips = _flips(found, expected, model.task.kind)
+    if flips:
+        return f"it decides otherwise on {flips} of {len(expected)} pictures"
+    return largest
+
+
+def _flips(found: NDArray[Any], expected: NDArray[Any], kind: TargetKind) -> int:
+    """Pictures decided otherwise, apart from ties that the tolerance cannot tell."""
+    if kind == "label":
+        chosen = np.take_along_axis(expected, found.argmax(1)[:, None], 1)[:, 0]
+        return int((expected.max(1) - chosen > 2 * TOLERANCE).sum())
+    if kind == "labels":
+        other = (found >= THRESHOLD) != (expected >= THRESHOLD)
+        return int((other & (np.abs(expected - THRESHOLD) > TOLERANCE)).any(1).sum())
+    return 0
+
+
+def _disagrees(path: Path, reason: str) -> ParityError:
+    return ParityError(
+        f"the ONNX file disagrees with the Model, so {path} was not written: {reason}",
+        fix="report the network's name; another version of torch, onnxscript or onnxruntime may export it rightly",
+    )
+
+
+def _require() -> None:
+    missing = []
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise UsageError(
+            f"an export to ONNX needs {', '.join(missing)}, which is not installed"
+            if len(missing) == 1
+            else f"an export to ONNX needs {', '.join(missing)}, which are not installed",
+            fix='pip install "striate[export]"',
+        )

@@ -1,0 +1,107 @@
+"""The one forward loop against plain torch, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from small_models import pictures, stirred
+from striate.data.loader import Batch
+from torch import nn
+
+from striate.core.errors import NonFinite
+from striate.infer import evaluating, forward, predict_outputs, stream_outputs
+from striate.nets import Normalize
+
+MEAN, STD = (0.5, 0.4, 0.45), (0.25, 0.2, 0.3)
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(4 * 14 * 14, 2)).train()
+
+
+def batches(images: torch.Tensor, size: int) -> Iterator[Batch]:
+    for first in range(0, len(images), size):
+        part = images[first : first + size]
+        count = len(part)
+        ids = np.arange(first, first + count) + 100
+        yield Batch(part, torch.zeros(count, 0), torch.ones(count), float(count), ids)
+
+
+def test_it_gives_what_plain_torch_gives() -> None:
+    images, net = pictures(10), stirred(network())
+    outputs, ids = predict_outputs(net, Normalize(MEAN, STD), batches(images, 4))
+    net.eval()
+    mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+    with torch.no_grad():
+        expected = net((images.float() / 255 - mean) / std)
+    torch.testing.assert_close(outputs, expected, atol=1e-5, rtol=1e-5)
+    assert ids.tolist() == list(range(100, 110))
+    assert outputs.dtype == torch.float32
+    assert not outputs.requires_grad
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_bfloat16_is_near_and_comes_back_as_float32(channels_last: bool) -> None:
+    images, net = pictures(8), stirred(network())
+    plain, _ = predict_outputs(net, Normalize(MEAN, STD), batches(images, 4))
+    low, _ = predict_outputs(
+        net, Normalize(MEAN, STD), batches(images, 4), precision="bfloat16", channels_last=channels_last
+    )
+    assert low.dtype == torch.float32
+    assert not torch.equal(low, plain)
+    torch.testing.assert_close(low, plain, atol=0.1, rtol=0.05)
+
+
+def test_the_modes_come_back_even_after_an_error_in_the_network() -> None:
+    net = network()
+    net[3].eval()
+    before = [module.training for module in net.modules()]
+    with evaluating(net):
+        assert not any(module.training for module in net.modules())
+    predict_outputs(net, Normalize(MEAN, STD), batches(pictures(3), 2))
+    assert [module.training for module in net.modules()] == before
+    with pytest.raises(RuntimeError), evaluating(net):
+        net(torch.zeros(1, 7, 7, 7))
+    assert [module.training for module in net.modules()] == before
+
+
+def test_a_stream_stopped_early_leaves_the_mode_as_it_was() -> None:
+    net = network()
+    stream = stream_outputs(net, Normalize(MEAN, STD), batches(pictures(8), 2))
+    next(stream)
+    assert net.training
+    stream.close()
+    assert net.training
+
+
+def test_running_statistics_do_not_move() -> None:
+    net = network()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    predict_outputs(net, Normalize(MEAN, STD), batches(pictures(8), 4))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_an_output_that_is_not_a_number_names_its_samples() -> None:
+    images = pictures(6).float()
+    images[4, 0, 0, 0] = torch.nan
+    with pytest.raises(NonFinite, match="for picture 104") as caught:
+        predict_outputs(network(), Normalize(MEAN, STD), batches(images, 3), name=lambda number: f"picture {number}")
+    assert "103" not in str(caught.value)
+
+
+def test_gradients_reach_the_pixels() -> None:
+    images = pictures(2).float().requires_grad_()
+    forward(network().eval(), Normalize(MEAN, STD), images).sum().backward()
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+
+
+def test_no_batches_give_no_outputs() -> None:
+    outputs, ids = predict_outputs(network(), Normalize(MEAN, STD), [])
+    assert outputs.shape == (0, 0)
+    assert ids.shape == (0,)
