@@ -245,12 +245,12 @@ def train(
     request = _request(read, model, weights, minutes, epochs, size, seed, plan, set)
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
     begun = time.monotonic() if started is None else started
-    return Run(train_workflow.train(request, path, device, reporter or Silent(), begun).path)
+    return _reported(train_workflow.train(request, path, device, reporter or Silent(), begun))
 
 
 def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
     """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit."""
-    return Run(train_workflow.resume(_path(run), reporter or Silent()).path)
+    return _reported(train_workflow.resume(_path(run), reporter or Silent()))
 
 
 def load(path: str | Path) -> Model:
@@ -340,6 +340,12 @@ def export(
 def report(run: str | Path | Run) -> Path:
     """Rewrite a Run's report from its files."""
     return write_report(_run(run).folder)
+
+
+def _reported(folder: RunFolder) -> Run:
+    if not folder.report.exists():
+        write_report(folder)
+    return Run(folder.path)
 
 
 def _run(run: str | Path | Run) -> Run:

@@ -1,7 +1,8 @@
 """Planning: rules that turn what the audit found and what the machine is into decisions, each with its because."""
 
+from striate.plan.context import Budget, Context, Machine
 from striate.plan.leaves import Leaf, check_value, parse_value
-from striate.plan.planner import Budget, Context, Machine, leaves, make_plan, read_plan
+from striate.plan.planner import leaves, make_plan, read_plan
 from striate.plan.rule import RULES, Decisions, Rule, rule
 
 __all__ = [

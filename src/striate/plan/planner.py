@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from striate.core.errors import PlanError, nearest
 from striate.core.plan import Decision, Plan, read_decisions
-from striate.core.records import Dataset, Label, Labels, Sample
+from striate.core.records import Dataset
 from striate.data.audit import Audit
 from striate.data.split import SplitTable
 from striate.nets import Weights
+from striate.plan.context import Budget, Context, Machine
 from striate.plan.leaves import Leaf, check_value, parse_value
-from striate.plan.rule import RULES, Rule
+from striate.plan.rule import RULES
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the training will run on.
-
-    Args:
-        cores: processor cores.
-        memory_bytes: memory that may still be taken, on the device that trains.
-        device: "cpu", "cuda" or "mps".
-        macs_per_second: multiply-accumulates a second of a 3×3 convolution, forward, measured.
-    """
-
-    cores: int
-    memory_bytes: int
-    device: str
-    macs_per_second: float
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: minutes from the command's start to the finished Run, or epochs, or neither."""
-
-    minutes: float | None = None
-    epochs: int | None = None
-
-
-@dataclass(frozen=True)
-class Context:
-    """What rules may look at. Indexing by a leaf's key decides that leaf first.
-
-    Args:
-        dataset: the samples, their targets and names.
-        audit: what one full read found.
-        split: who is in train, val and test.
-        machine: what the training runs on.
-        budget: the time or epochs allowed.
-        weights: pretrained weights at hand, or None.
-        overrides: the user's own values by key.
-    """
-
-    dataset: Dataset
-    audit: Audit
-    split: SplitTable
-    machine: Machine
-    budget: Budget
-    weights: Weights | None
-    overrides: Mapping[str, Decision]
-
-    def __getitem__(self, key: str) -> Any:
-        return self.decision(key).value
+class _Planning(Context):
+    """A context that asks the rules."""
 
     def decision(self, key: str) -> Decision:
-        """The decision of one leaf, asking its rule where that was not done yet."""
         if key not in self._decided:
             self._ask(_owner(key))
         return self._decided[key]
@@ -98,25 +49,6 @@ class Context:
     @cached_property
     def _asking(self) -> list[str]:
         return []
-
-    @cached_property
-    def train_samples(self) -> list[Sample]:
-        """The samples of the train split, in the order of their keys."""
-        keys = set(self.split.keys("train"))
-        return [sample for sample in self.dataset.samples if sample.key in keys]
-
-    @cached_property
-    def class_counts(self) -> dict[str, int]:
-        """Training samples of each class; empty for regression."""
-        counts: Counter[str] = Counter(dict.fromkeys(self.dataset.target_names, 0))
-        for sample in self.train_samples:
-            if isinstance(sample.target, Label):
-                counts[sample.target.name] += 1
-            elif isinstance(sample.target, Labels):
-                counts.update(sample.target.names)
-            else:
-                return {}
-        return dict(counts)
 
 
 def leaves() -> dict[str, Leaf]:
@@ -182,11 +114,8 @@ def make_plan(
     Returns:
         a plan with every leaf; those that only measuring can tell are "auto".
     """
-    context = Context(dataset, audit, split, machine, budget or Budget(), weights, overrides or {})
+    context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, overrides or {})
     decided = {key: context.decision(key) for _, found in RULES.items() for key in found.leaves}
     order = ["task", "split", "input", "normalize", "network", "transfer", "augment", "loss", "optimizer", "schedule"]
     rank = {group: place for place, group in enumerate(order)}
     return Plan(dict(sorted(decided.items(), key=lambda entry: rank.get(entry[0].split(".")[0], len(rank)))))
-
-
-__all__ = ["Budget", "Context", "Machine", "Rule", "leaves", "make_plan", "read_plan", "user_decisions"]

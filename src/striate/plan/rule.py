@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from striate.core.registry import Registry
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-
-if TYPE_CHECKING:
-    from striate.plan.planner import Context
 
 Decisions: TypeAlias = Mapping[str, tuple[Any, str]]
 

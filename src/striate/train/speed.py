@@ -15,7 +15,7 @@ from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
 from striate.train.step import clear_gradients, losses_of, train_step
 
-WAYS = (("float32", False), ("float32", True), ("bfloat16", True))
+WAYS = (("float32", True), ("bfloat16", True), ("float32", False))
 LOSS_TOLERANCE = 0.05  # relative: bfloat16 keeps 8 bits, and a first loss averages over a batch
 
 
@@ -35,22 +35,26 @@ def convolution_rate(device: str, seconds: float = 0.2) -> float:
 
 
 def try_ways(
-    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], steps: int = 2
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], *, seconds: float, steps: int = 2
 ) -> dict[tuple[str, bool], float]:
     """Samples a second of the ways to execute a step that agree with float32.
 
     Args:
         recipe: its plan's precision and layout are replaced by each way in turn.
         networks: makes the networks with their first weights, equal each time.
+        seconds: no further way is tried after this time.
         steps: timed steps of each way, after one that warms up; the fastest counts, as noise only adds.
 
     Returns:
-        rates by (precision, channels last); float32 in the ordinary layout is always among them.
+        rates by (precision, channels last); float32 is always among them.
     """
     batch = next(iter(recipe.batches.epoch(0, 0)))
     rates: dict[tuple[str, bool], float] = {}
     reference: float | None = None
+    started = time.perf_counter()
     for precision, channels_last in WAYS:
+        if rates and time.perf_counter() - started > seconds:
+            break
         tried = with_execution(recipe, precision, channels_last)
         state = fresh_state(tried, networks())
         loss = float(sum(losses_of(state, tried, batch).values(), torch.zeros(())).detach())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from striate.data.dataset import list_pictures
 from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.infer import Model
-from striate.report.html import data_uri
 from striate.workflows.figures import draw_explanations
 
 CHUNK = 16
@@ -59,6 +59,11 @@ def explain(model: Model, paths: Sequence[str | Path], out: Path, reporter: Repo
     page = make_folder(out) / "explain.html"
     write_text(page, _PAGE.replace("{{figures}}", figures))
     return page
+
+
+def data_uri(path: Path) -> str:
+    """A PNG file as the address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 _PAGE = """<!doctype html>

@@ -19,6 +19,7 @@ from striate.train.recipe import Recipe
 from striate.train.speed import range_test, try_ways, with_execution
 
 RANGE_STEPS = 60
+TRIAL_SECONDS = 15.0
 
 
 def resolve_plan(
@@ -44,18 +45,22 @@ def resolve_plan(
         return plan
     reporter.stage("measuring")
     if AUTO in (plan["execution.precision"], plan["execution.channels_last"]):
-        plan = _execution(recipe, networks, reporter)
+        left = seconds()
+        allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
+        plan = _execution(recipe, networks, allowed, reporter)
     recipe = with_execution(replace(recipe, plan=plan), plan["execution.precision"], plan["execution.channels_last"])
     if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
         plan = _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, reporter)
     return plan
 
 
-def _execution(recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], reporter: Reporter) -> Plan:
+def _execution(
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, reporter: Reporter
+) -> Plan:
     given = recipe.plan["execution.precision"], recipe.plan["execution.channels_last"]
     rates = {
         way: rate
-        for way, rate in try_ways(recipe, networks).items()
+        for way, rate in try_ways(recipe, networks, seconds=allowed).items()
         if all(value in (AUTO, wanted) for value, wanted in zip(given, way, strict=True))
     }
     if not rates:  # the user fixed one half to what the trial does not combine with the other

@@ -21,7 +21,7 @@ from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
 from striate.nets import Weights, pretrained_weights, read_weights, resolve
-from striate.plan.planner import Budget, Machine, make_plan, read_plan
+from striate.plan import Budget, Machine, make_plan, read_plan
 from striate.tasks import Task, make_task
 from striate.train.speed import convolution_rate
 from striate.workflows.request import ReadRequest, Request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from striate.core.artifacts import write_bytes
-from striate.core.errors import DataError
+from striate.core.errors import DataError, StriateError
 from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.core.seeds import derive
@@ -21,7 +22,6 @@ from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import pack
 from striate.infer import predict_outputs
 from striate.nets import Normalize, build, head_name, load_weights
-from striate.report import write_report
 from striate.train.loop import fit
 from striate.train.recipe import Recipe, fresh_state
 from striate.workflows.finish import finish
@@ -57,23 +57,29 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         device: "auto", or where to compute.
         started: `time.monotonic()` at the command's start.
     """
+    existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
+    reporter.line(f"the Run is {path}")
     try:
         if request.read.arrays is not None:
             write_bytes(run.arrays, array_bytes(request.read.arrays))
         _walk(run, request, device, reporter, Clock(started, request.minutes))
+    except StriateError:
+        if not existed and not run.audit.exists():  # nothing was found out that could be gone on with
+            shutil.rmtree(path, ignore_errors=True)
+        raise
     finally:
         run.unlock()
     return run
 
 
 def resume(path: Path, reporter: Reporter) -> RunFolder:
-    """Go on with a Run from wherever it was stopped; a finished one is left as it is."""
+    """Go on with a Run from wherever it was stopped; one that is scored is left as it is."""
     run = RunFolder.open(path)
     run.lock()
     try:
-        if run.report.exists():
-            reporter.line(f"{path} is finished")
+        if run.metrics.exists():
+            reporter.line(f"{path} is trained and scored already")
             return run
         content = run.read_environment()
         arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
@@ -104,7 +110,6 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     keys = {part: prepared.split.keys(part) for part in ("train", "val", "test")}
     if not keys["train"]:
         raise DataError("no sample is left to train on", fix="look at split.csv for what became of each")
-    reporter.stage("decoding")
     pictures = {
         part: pack(
             prepared.dataset,
@@ -172,7 +177,6 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     state = fresh_state(recipe, first)
     fit(state, recipe, run, reporter, deadline=clock.deadline(after_seconds=8.0))
     finish(run, prepared, recipe, state, spec, preprocessing, scored, targets, keys, reporter)
-    write_report(run)
 
 
 def _eval_batch(batch_size: int) -> int:

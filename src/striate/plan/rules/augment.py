@@ -1,7 +1,7 @@
 """Augmentation: only what leaves the class, or the value, as it is."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 # Symbols that a mirror turns into something else: digits, letters, arrows and sides.

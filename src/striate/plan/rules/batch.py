@@ -1,8 +1,8 @@
 """How many samples a step sees, within the memory predicted for it."""
 
 from striate.nets import profile, resolve
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 SIZES = (4, 8, 16, 32, 64, 128, 256)

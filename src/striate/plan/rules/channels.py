@@ -1,7 +1,7 @@
 """How many channels the network takes."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

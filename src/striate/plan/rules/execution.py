@@ -1,8 +1,8 @@
 """How it is computed: device, precision, layout, threads, workers."""
 
 from striate.core.plan import AUTO
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

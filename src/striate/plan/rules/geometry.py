@@ -1,7 +1,7 @@
 """How a picture of any shape and depth is brought to the network's size."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

@@ -1,7 +1,7 @@
 """The loss, and how classes and samples weigh in it."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 
@@ -32,8 +32,8 @@ def loss(context: Context) -> Decisions:
     if kind == "multilabel":
         return {
             "loss.name": ("binary_cross_entropy", "each label is a question of its own"),
-            "loss.label_smoothing": (0.0, "for single classes only"),
-            "loss.class_weights": ("none", "for single classes only"),
+            "loss.label_smoothing": (0.0, "labels are judged one by one"),
+            "loss.class_weights": ("none", f"{balance}; `balanced` weighs the positives of rare labels up"),
         }
     return {
         "loss.name": ("cross_entropy", f"one of {len(counts)} classes"),

@@ -1,8 +1,8 @@
 """Which network: the weights' own, or a compact residual network fitted to image size, count and budget."""
 
 from striate.nets.families.compact import fit
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

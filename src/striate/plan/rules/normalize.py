@@ -1,7 +1,7 @@
 """How pixels are standardised: as the weights expect, or by the data's own statistics."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

@@ -1,8 +1,8 @@
 """The optimizer, its rate and what holds it back."""
 
 from striate.core.plan import AUTO
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 BATCH_OF_REFERENCE = 128

@@ -1,7 +1,7 @@
 """What the weights are selected by, and what is averaged."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

@@ -2,8 +2,8 @@
 
 import math
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)

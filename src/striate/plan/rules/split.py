@@ -1,7 +1,7 @@
 """How the samples were divided. Decided before any other rule, recorded here so that the plan says it."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

@@ -1,7 +1,7 @@
 """Fine-tuning: the head first on frozen features, then the whole with smaller rates below."""
 
+from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.planner import Context
 from striate.plan.rule import Decisions, rule
 
 

@@ -1,0 +1,90 @@
+"""What rules may look at: the data as found, the machine, the budget, and the other decisions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from striate.core.plan import Decision
+from striate.core.records import Dataset, Label, Labels, Sample
+from striate.data.audit import Audit
+from striate.data.split import SplitTable
+from striate.nets import Weights
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the training will run on.
+
+    Args:
+        cores: processor cores.
+        memory_bytes: memory that may still be taken, on the device that trains.
+        device: "cpu", "cuda" or "mps".
+        macs_per_second: multiply-accumulates a second of a 3×3 convolution, forward, measured.
+    """
+
+    cores: int
+    memory_bytes: int
+    device: str
+    macs_per_second: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: minutes from the command's start to the finished Run, or epochs, or neither."""
+
+    minutes: float | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Context(ABC):
+    """What rules may look at. Indexing by a leaf's key decides that leaf first.
+
+    Args:
+        dataset: the samples, their targets and names.
+        audit: what one full read found.
+        split: who is in train, val and test.
+        machine: what the training runs on.
+        budget: the time or epochs allowed.
+        weights: pretrained weights at hand, or None.
+        overrides: the user's own values by key.
+    """
+
+    dataset: Dataset
+    audit: Audit
+    split: SplitTable
+    machine: Machine
+    budget: Budget
+    weights: Weights | None
+    overrides: Mapping[str, Decision]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.decision(key).value
+
+    @abstractmethod
+    def decision(self, key: str) -> Decision:
+        """The decision of one leaf, asking its rule where that was not done yet."""
+
+    @cached_property
+    def train_samples(self) -> list[Sample]:
+        """The samples of the train split, in the order of their keys."""
+        keys = set(self.split.keys("train"))
+        return [sample for sample in self.dataset.samples if sample.key in keys]
+
+    @cached_property
+    def class_counts(self) -> dict[str, int]:
+        """Training samples of each class; empty for regression."""
+        counts: Counter[str] = Counter(dict.fromkeys(self.dataset.target_names, 0))
+        for sample in self.train_samples:
+            if isinstance(sample.target, Label):
+                counts[sample.target.name] += 1
+            elif isinstance(sample.target, Labels):
+                counts.update(sample.target.names)
+            else:
+                return {}
+        return dict(counts)
