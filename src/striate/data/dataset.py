@@ -1,0 +1,229 @@
+"""From what the user names to a Dataset: the reader that fits, further data for validation and test, one test rule."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from striate.core.errors import DataError, UnknownName
+from striate.core.records import Dataset, Sample, Source, Split
+from striate.data.readers import READERS, ReadOptions
+from striate.data.readers._listing import archive_kind, head_of_file, is_picture, list_archive, walk_folder
+from striate.data.readers._targets import TASKS
+from striate.data.store import printable
+
+GENERAL = "folders"
+"""The reader that takes any folder, and so steps back for one that knows more about it."""
+
+
+def open_dataset(
+    data: str | Path | Mapping[str, NDArray[Any]] | None = None,
+    options: ReadOptions | None = None,
+    *,
+    reader: str | None = None,
+    val: str | None = None,
+    test: str | None = None,
+) -> Dataset:
+    """Open data of any kind that there is a reader for. Nothing is decoded yet.
+
+    Args:
+        data: a folder, table, archive or .npz; arrays by name; None for the built-in digits.
+        options: what the user says about the data.
+        reader: the reader's name, in place of choosing by looking.
+        val, test: further data, read the same way, all of which is validation or test.
+
+    Returns:
+        samples sorted by key, with the splits that the data itself gives. A single held-out part is the test.
+
+    Raises:
+        DataError: it does not exist, may not be read, holds no pictures or no labels, or contradicts itself.
+        UnknownName: there is no such reader or task.
+
+    >>> digits = open_dataset()
+    >>> len(digits), digits.task, digits.samples[0].key
+    (1797, 'classify', 'digits/0000')
+    """
+    options = options or ReadOptions()
+    if options.task is not None and options.task not in TASKS:
+        raise UnknownName("task", options.task, TASKS)
+    whole = _read(data, options, reader)
+    further = {"val": val, "test": test}
+    for split, path in further.items():
+        if path is not None:
+            part = _read(path, replace(options, task=whole.task), reader)
+            whole = _joined(whole, part, cast(Split, split))
+    if val is None:
+        whole = _one_held_out_is_test(whole)
+    _check_keys(whole.samples)
+    return whole
+
+
+def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
+    if isinstance(data, str | Path):
+        data = _existing(data)
+    name = name if name is not None else _choose(data)
+    found = READERS.get(name).read(data, options)
+    unused = []
+    if options.label_depth is not None and name not in ("folders", "archive"):
+        unused.append("--label-depth has no use here: labels do not come from folders.")
+    if options.root is not None and name not in ("table", "archive"):
+        unused.append("--root has no use here: there is no table.")
+    return replace(found, notes=(*found.notes, *unused))
+
+
+def _existing(data: str | Path) -> Path:
+    path = Path(os.path.abspath(Path(data).expanduser()))
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        raise DataError(
+            f"there is no permission to read {printable(str(path))}", fix="give yourself the right to read it"
+        ) from error
+    except (OSError, ValueError) as error:
+        beside = _nearest_beside(path)
+        raise DataError(
+            f"{printable(str(path))} does not exist" + (f"; did you mean {beside}?" if beside else ""),
+            fix="give a folder, a table, a .zip, a .tar or an .npz; or nothing, for the built-in digits",
+        ) from error
+    if path.is_file() and not os.access(path, os.R_OK):
+        raise DataError(f"there is no permission to read {printable(str(path))}", fix="give yourself the right to")
+    return path
+
+
+def _nearest_beside(path: Path) -> str | None:
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return None  # its folder is not there either: nothing to offer
+    same = [name for name in names if name.lower() == path.name.lower() or Path(name).stem == path.name]
+    return printable(same[0]) if same else None
+
+
+def _choose(data: Any) -> str:
+    names = [name for name, reader in READERS.items() if reader.accepts(data)]
+    if len(names) > 1 and GENERAL in names:
+        names.remove(GENERAL)
+    if not names:
+        raise DataError(
+            f"{printable(str(data))} is of no kind that there is a reader for ({', '.join(READERS.names())})",
+            fix="give a folder of class folders, a .csv or .tsv, a .zip, a .tar or an .npz",
+        )
+    if len(names) > 1:
+        raise DataError(
+            f"{printable(str(data))} can be read in several ways: {', '.join(names)}", fix="choose one with --reader"
+        )
+    return names[0]
+
+
+def _joined(whole: Dataset, part: Dataset, split: Split) -> Dataset:
+    """A Dataset with further data, all of one split; the rest, where it has no split, is for training.
+
+    Pictures named in both are in the further data alone. Its keys, and the names of its arrays, begin with the split.
+    """
+    if part.task != whole.task:
+        raise DataError(f"the data is for {whole.task!r} and --{split} for {part.task!r}", fix="choose with --task")
+    if whole.task == "regress" and part.target_names != whole.target_names:
+        raise DataError(
+            f"the data has the targets {', '.join(whole.target_names)} and --{split} {', '.join(part.target_names)}",
+            fix="give both the same columns",
+        )
+    if split in whole.given_splits:
+        raise DataError(
+            f"the data has a split {split!r} of its own, and --{split} names another", fix=f"leave out --{split}"
+        )
+    taken = {source for sample in part.samples for source in sample.sources if source.kind != "array"}
+    kept = [sample for sample in whole.samples if taken.isdisjoint(sample.sources)]
+    notes = [f"--{split}: {note}" for note in part.notes]
+    if part.given_splits:
+        notes.append(f"--{split} has splits of its own, which are passed over: all of it is {split}.")
+    if len(kept) < len(whole.samples):
+        notes.append(f"{len(whole.samples) - len(kept):,} pictures of the data are those of --{split}, and only that.")
+    if not kept:
+        raise DataError(f"all of the data is in --{split}: nothing is left to train on", fix="name other data")
+    moved = [
+        replace(
+            sample,
+            key=f"{split}:{sample.key}",
+            sources=tuple(_moved(source, split) for source in sample.sources),
+            split=split,
+        )
+        for sample in part.samples
+    ]
+    rest = [sample if sample.split is not None else replace(sample, split="train") for sample in kept]
+    names = whole.target_names
+    if whole.task != "regress":
+        names = tuple(sorted({*whole.target_names, *part.target_names}))
+    return replace(
+        whole,
+        samples=tuple(sorted([*rest, *moved], key=lambda sample: sample.key)),
+        target_names=names,
+        arrays={**whole.arrays, **{f"{split}:{name}": array for name, array in part.arrays.items()}},
+        notes=(*whole.notes, *notes),
+    )
+
+
+def _moved(source: Source, split: str) -> Source:
+    return replace(source, path=f"{split}:{source.path}") if source.kind == "array" else source
+
+
+def _one_held_out_is_test(dataset: Dataset) -> Dataset:
+    """Where the data gives one held-out part, it is the test: validation is carved from train, and selects."""
+    given = dataset.given_splits
+    if given and (given == {"train"} or "train" not in given):
+        note = f"The data gives only the split {', '.join(sorted(given))}; it is split anew."
+        samples = tuple(replace(sample, split=None) for sample in dataset.samples)
+        return replace(dataset, samples=samples, notes=(*dataset.notes, note))
+    if "val" not in given or "test" in given:
+        return dataset
+    samples = tuple(replace(one, split="test") if one.split == "val" else one for one in dataset.samples)
+    note = "The validation part is the only one held out: it is the test, and validation is carved from train."
+    return replace(dataset, samples=samples, notes=(*dataset.notes, note))
+
+
+def _check_keys(samples: Iterable[Sample]) -> None:
+    counts = Counter(sample.key for sample in samples)
+    twice = [key for key, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{len(twice):,} names stand for several pictures each, the first of them {twice[0]!r}",
+            fix="rename the files so that each has a name of its own",
+        )
+
+
+def list_pictures(paths: Sequence[str | Path]) -> Iterator[Sample]:
+    """Pictures to predict: of files, of folders (at any depth, sorted) and of archives, in the order given, lazily.
+
+    A file named by itself is taken whatever its suffix; in folders and archives, what is no picture is passed over.
+
+    Args:
+        paths: what the user named; keys begin with it.
+
+    Raises:
+        DataError: at once where a path does not exist; later where a folder may not be read, or holds no picture.
+    """
+    existing = [(str(path), _existing(path)) for path in paths]
+    return (sample for named, path in existing for sample in _pictures_of(named, path))
+
+
+def _pictures_of(named: str, path: Path) -> Iterator[Sample]:
+    if path.is_dir():
+        found = 0
+        for name, source, hidden in walk_folder(str(path)):
+            if not hidden and is_picture(name, lambda path=source.path: head_of_file(path)):  # type: ignore[misc]
+                found += 1
+                yield Sample(printable(os.path.join(named, name)), (source,))
+        if not found:
+            raise DataError(f"there are no pictures in {printable(named)}", fix="name pictures, or a folder of them")
+    elif archive_kind(path) is not None:
+        listing = list_archive(path)
+        listing.require_pictures()
+        for name, source in listing.pictures:
+            yield Sample(printable(f"{named}::{name}"), (source,))
+    else:
+        yield Sample(printable(named), (Source("file", str(path)),))

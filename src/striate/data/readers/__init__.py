@@ -1,0 +1,40 @@
+"""Readers: each turns one kind of data into a Dataset; a file each, chosen by looking at the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from striate.core.records import Dataset
+from striate.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says about the data, over what is found by looking.
+
+    Args:
+        task: "classify", "multilabel" or "regress", in place of the one inferred.
+        label_depth: how many folders make a class folder's label, counted from the root; None for all.
+        root: the folder that the paths in a table are relative to; None for the table's own.
+        group: a table's column; or a pattern of file names with {group}, such as "{label}_{group}_{index}"; or a
+            regular expression with (?P<group>…), searched in the key.
+    """
+
+    task: str | None = None
+    label_depth: int | None = None
+    root: str | None = None
+    group: str | None = None
+
+
+class Reader(Protocol):
+    """Reads one kind of data. Never alters it."""
+
+    def accepts(self, data: Any) -> bool:
+        """Whether this reader is for `data`: a Path, a mapping of arrays, or None for no data. Looks, and is quick."""
+
+    def read(self, data: Any, options: ReadOptions) -> Dataset:
+        """Read it. Raises `DataError` where it cannot be used."""
+
+
+READERS: Registry[Reader] = Registry("reader", "striate.data.readers")
