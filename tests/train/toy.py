@@ -35,6 +35,8 @@ PLAN: dict[str, Any] = {
     "train.checkpoint_seconds": 0.0,
     "transfer.frozen_epochs": 0,
     "transfer.head_rate": 0.003,
+    "transfer.probe": False,
+    "transfer.frozen_norms": False,
     "transfer.stem_rate": 0.5,
     "optimizer.name": "sgd",
     "optimizer.rate": 0.05,

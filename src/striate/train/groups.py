@@ -41,9 +41,18 @@ def parameter_groups(network: nn.Module, *, weight_decay: float, stem_rate: floa
     return groups
 
 
-def freeze_body(network: nn.Module, frozen: bool) -> None:
-    """Let only the head learn, with norms at their running statistics; or let everything learn again."""
+def freeze_body(network: nn.Module, frozen: bool, frozen_norms: bool = False) -> None:
+    """Let only the head learn, with norms at their running statistics; or let everything learn again.
+
+    Args:
+        frozen: only the head learns.
+        frozen_norms: batch norms keep their running statistics even where everything learns.
+    """
     head = set(head_parameters(network)) if frozen else set()
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(not frozen or name in head)
     network.train(not frozen)
+    if frozen_norms:
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()

@@ -37,6 +37,8 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
     """
     with torch.random.fork_rng(devices=[]), StopRequest() as stop:
         if load_newest(run.checkpoints, state, reporter) is None:
+            if recipe.plan["transfer.probe"]:
+                _judge_start(state, recipe, reporter)
             save_checkpoint(run.checkpoints, state)
         _cut_history(run.history, state.counters.rows)
         while not state.counters.done:
@@ -58,7 +60,7 @@ def _epoch(
 ) -> None:
     counters, batches = state.counters, recipe.batches
     for network in state.networks.values():
-        freeze_body(network, recipe.frozen(counters.epoch))
+        freeze_body(network, recipe.frozen(counters.epoch), recipe.plan["transfer.frozen_norms"])
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late = False
     for batch in batches.epoch(counters.epoch, counters.batch):
@@ -93,6 +95,15 @@ def _epoch(
             save_checkpoint(run.checkpoints, state)
             saved = now
     _finish_epoch(state, recipe, run, reporter, late)
+
+
+def _judge_start(state: State, recipe: Recipe, reporter: Reporter) -> None:
+    """Weights that know something already are the best so far: training may only better them."""
+    metric = recipe.plan["train.metric"]
+    found = recipe.validate(state.judged())
+    if found:
+        state.counters.best = found[metric]
+        reporter.line(f"before training: val {metric} {found[metric]:.4f}")
 
 
 def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, late: bool) -> None:

@@ -21,8 +21,9 @@ from striate.data.augment import Augmenter
 from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import pack
 from striate.infer import predict_outputs
-from striate.nets import Normalize, build, head_name, load_weights
+from striate.nets import Normalize, build, head_name, head_parameters, load_weights
 from striate.train.loop import fit
+from striate.train.probe import fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.workflows.finish import finish
 from striate.workflows.measure import resolve_plan
@@ -144,7 +145,9 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             torch.manual_seed(derive(plan["train.seed"], "initial weights"))
             network = build(spec)
         if prepared.weights is not None:
-            load_weights(network, prepared.weights, head=head_name(network))
+            report = load_weights(network, prepared.weights, head=head_name(network))
+            if report.reinitialised:
+                clear_head(network)
         return {"network": network}
 
     def validate(found: Mapping[str, nn.Module]) -> dict[str, float]:
@@ -173,10 +176,24 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     first = networks()
     if prepared.weights is not None:
         reporter.line(load_weights(first["network"], prepared.weights, head=head_name(first["network"])).describe())
+    if plan["transfer.probe"] and not run.checkpoints.exists():
+        reporter.stage("fitting the head on frozen features")
+        batch_size = _eval_batch(plan["batch.size"])
+        weights = batches.weights
+        size = (preprocessing.height, preprocessing.width)
+        plain = EvalBatches(pictures["train"], targets["train"], weights, batch_size=batch_size, size=size)
+        fit_head(first["network"], recipe, plain, reporter)
     reporter.stage("training")
     state = fresh_state(recipe, first)
     fit(state, recipe, run, reporter, deadline=clock.deadline(after_seconds=8.0))
     finish(run, prepared, recipe, state, spec, preprocessing, scored, targets, keys, reporter)
+
+
+@torch.no_grad()
+def clear_head(network: nn.Module) -> None:
+    """Start a new head at zero: the first outputs then say nothing, instead of something wrong and loud."""
+    for name in head_parameters(network):
+        network.get_parameter(name).zero_()
 
 
 def _eval_batch(batch_size: int) -> int:

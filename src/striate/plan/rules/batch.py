@@ -17,10 +17,10 @@ SIZES = (4, 8, 16, 32, 64, 128, 256)
 )
 def batch(context: Context) -> Decisions:
     count = len(context.train_samples)
-    # At least 20 steps an epoch, so that batch statistics and gradients both have enough to average over.
-    wanted = max((size for size in SIZES if size * 20 <= count), default=4)
+    # From scratch at least 20 steps an epoch, so that gradients are many; pretrained norms want a full batch instead.
     tuned = context["network.weights"] is not None
-    wanted = min(wanted, 32 if tuned else 128)
+    least, most = (4, 32) if tuned else (20, 128)
+    wanted = min(most, max((size for size in SIZES if size * least <= count), default=4))
     need = memory_need(context, wanted)
     room = context.machine.memory_bytes * 0.6
     accumulate = 1

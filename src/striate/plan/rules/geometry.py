@@ -20,10 +20,10 @@ def geometry(context: Context) -> Decisions:
     spread = f"width over height from {low:.2f} to {high:.2f}, median {middle:.2f}"
     if high / low < 1.05:
         policy, why = "squash", f"all pictures have nearly one shape ({spread})"
-    elif low >= 0.5 and high <= 2.0:
-        policy, why = "crop", f"shapes are mild ({spread}): the centre crop loses little"
+    elif 0.5 <= middle <= 2.0:
+        policy, why = "crop", f"most shapes are mild ({spread}): the centre crop loses little"
     else:
-        policy, why = "pad", f"some pictures are long ({spread}): nothing is cut off"
+        policy, why = "pad", f"most pictures are long ({spread}): nothing is cut off"
     if context["task.kind"] == "regress" and policy == "crop":
         policy, why = "squash", f"what is measured may lie at the border ({spread})"
     sidecar = context.weights.sidecar if context.weights else None

@@ -59,8 +59,8 @@ def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, 
         the rate and the because.
     """
     finite = [(rate, loss) for rate, loss in curve if loss == loss and loss != float("inf")]
-    if len(finite) < 5:
-        return usual, f"the range test gave only {len(finite)} figures, so the usual {usual:.2g}"
+    if len(finite) < 20:
+        return usual, f"the range test had time for {len(finite)} steps, too few to read, so the usual"
     lowest_rate, lowest = min(finite, key=lambda point: point[1])
     wished = lowest_rate / 4
     rate = min(max(wished, usual / 3), usual * 3)

@@ -37,8 +37,8 @@ def _affordable(context: Context, trained: int, typical: int) -> tuple[int, str]
     """The size for pretrained weights: theirs, or smaller where the pictures or the time do not carry it."""
     side = min(trained, max(32, 32 * math.ceil(typical / 32)))
     because = f"the weights were trained at {trained} px, the pictures have {typical} px in the median"
-    slow = context.machine.device == "cpu"
-    if slow and side > 160:
+    count = len(context.train_samples)
+    if context.machine.device == "cpu" and count > 1000 and side > 160:
         side = 160
-        because += "; on a processor 160 px costs half as much and moves the filters' scale by little"
+        because += f"; {count} samples on a processor: 160 px costs half as much and moves the scale by little"
     return side, because

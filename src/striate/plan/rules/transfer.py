@@ -1,5 +1,9 @@
 """Fine-tuning: the head first on frozen features, then the whole with smaller rates below."""
 
+import torch
+from torch import nn
+
+from striate.nets import build, head_name, resolve
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -8,32 +12,60 @@ from striate.plan.rule import Decisions, rule
 @rule(
     "transfer",
     {
+        "transfer.probe": Leaf(bool, "fit the head on frozen features, computed once, before training"),
         "transfer.frozen_epochs": Leaf(int, "epochs in which only the head learns", low=0),
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
-        "transfer.stem_rate": Leaf(
-            float, "factor on the rate at the stem; geometric from the head down to it", low=0, high=1
-        ),
+        "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
+        "transfer.frozen_norms": Leaf(bool, "keep batch norms at the statistics that the weights came with"),
     },
 )
 def transfer(context: Context) -> Decisions:
     if context["network.weights"] is None:
         because = "there are no weights to protect"
         return {
+            "transfer.probe": (False, because),
             "transfer.frozen_epochs": (0, because),
             "transfer.head_rate": (0.0, because),
             "transfer.stem_rate": (1.0, because),
+            "transfer.frozen_norms": (False, because),
         }
     count = len(context.train_samples)
     scarce = count < 500
+    flat = _flat_head(context)
     return {
-        "transfer.frozen_epochs": (
-            4 if scarce else 1,
-            f"a new head would tear the features at first; {count} samples make "
-            + ("short epochs" if scarce else "one epoch enough"),
+        "transfer.probe": (
+            flat,
+            f"a new head would tear the features; fitting it to those of {count} samples costs one pass"
+            if flat
+            else "the head is a convolution, not a dense layer on one vector a sample",
         ),
-        "transfer.head_rate": (3e-3, "AdamW's usual rate for a linear layer on fixed features, times three"),
+        "transfer.frozen_epochs": (
+            (0, "the head is fitted on frozen features already")
+            if flat
+            else (4 if scarce else 1, f"a new head would tear the features; {count} samples an epoch")
+        ),
+        "transfer.head_rate": (3e-3, "three times AdamW's usual rate: a single layer on fixed features"),
         "transfer.stem_rate": (
             0.03 if scarce else 0.1,
             f"{count} samples: the stem's filters are general and should move " + ("least" if scarce else "less"),
         ),
+        "transfer.frozen_norms": (
+            scarce,
+            f"{count} samples are " + ("too few" if scarce else "enough") + " to estimate statistics of their own",
+        ),
     }
+
+
+def _flat_head(context: Context) -> bool:
+    with torch.device("meta"):
+        network = build(
+            resolve(
+                context["network.name"],
+                outputs=max(1, len(context.dataset.target_names)),
+                channels=context["input.channels"],
+                height=context["input.height"],
+                width=context["input.width"],
+                arguments=context["network.arguments"],
+            )
+        )
+    return isinstance(network.get_submodule(head_name(network)), nn.Linear)

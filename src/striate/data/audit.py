@@ -1,0 +1,474 @@
+"""The audit: every file read and fully decoded once, in parallel; what is damaged, doubled, leaking or odd.
+
+The one decode also stores what planning needs (sizes, channels, statistics), so that nothing is read twice for it.
+Every figure is the same whatever the number of workers: sums of integers are exact, and sums over samples are
+rounded once (`math.fsum`). Imports no torch, so that worker processes start quickly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from striate.core.errors import DataError
+from striate.core.events import Reporter, duration, time_left
+from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target, Value
+from striate.data.examination import Examine, Facts, Finding, Row
+from striate.data.store import Store
+from striate.data.workers import WorkerPool, chunks
+
+DAMAGE_LIMIT = 0.05
+"""Share of damaged samples above which training stops."""
+
+_CHUNK = 32
+_SHOWN = 3  # how many examples a message names
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What one full read of every sample found.
+
+    Args:
+        samples: samples in the data, the quarantined ones included.
+        quarantined: samples that cannot be used, with the reason.
+        duplicates: groups of keys whose decoded pixels are equal.
+        conflicts: those of the groups whose targets differ.
+        leaks: pairs that straddle splits which the data itself gives, as {"test", "train", "kind"}; "test" is the
+            one held out for testing or, failing that, for validation.
+        classes: undamaged samples of each class, also of none; empty for regression.
+        sizes: min, median and max of "height", "width" (pixels) and "aspect" (width over height).
+        channels: samples by number of channels, as text.
+        modes: samples by what the files hold, such as "RGB" or "I;16".
+        notes: samples by what decoding had to do, such as "turned by EXIF".
+        depth: bits of the deepest picture: 8, 16, or 32 for floating point.
+        value_range: lowest and highest value in the deepest pictures, in the files' own scale.
+        full_scale: the value in deep pictures that means white; 255 where all have 8 bits.
+        mean, std: of each channel on a 0 to 1 scale, each picture counting the same; from the training part where
+            the data gives splits.
+        target_summary: for regression, {column: {mean, std, min, max, distinct}}.
+        remarks: sentences for the user.
+        fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
+        hashes: SHA-256 of each undamaged sample's pixels by key; not written to files.
+    """
+
+    samples: int
+    quarantined: tuple[Damaged, ...] = ()
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    conflicts: tuple[tuple[str, ...], ...] = ()
+    leaks: tuple[dict[str, str], ...] = ()
+    classes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, dict[str, float]] = field(default_factory=dict)
+    channels: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+    depth: int = 8
+    value_range: tuple[float, float] = (0.0, 255.0)
+    full_scale: float = 255.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    fingerprint: str = ""
+    hashes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `audit.json` holds them; without the hashes, which the fingerprint sums up."""
+        content = asdict(replace(self, hashes={}))
+        del content["hashes"]
+        content["quarantined"] = [{"path": one.key, "reason": one.reason} for one in self.quarantined]
+        for name in ("duplicates", "conflicts"):
+            content[name] = [list(group) for group in content[name]]
+        for name in ("leaks", "value_range", "mean", "std", "remarks"):
+            content[name] = list(content[name])
+        content["near_duplicates"] = []
+        content["near_duplicates_checked"] = False
+        return content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Audit:
+        """What `to_dict` wrote. Raises `DataError` where it is something else."""
+        known = {one.name for one in fields(cls)} - {"hashes"}
+        content = {key: value for key, value in content.items() if not key.startswith("near_duplicates")}
+        if set(content) != known:
+            odd = ", ".join(sorted(set(content) ^ known))
+            raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
+        plain = dict(content)
+        plain["quarantined"] = tuple(Damaged(one["path"], one["reason"]) for one in content["quarantined"])
+        for name in ("duplicates", "conflicts"):
+            plain[name] = tuple(tuple(group) for group in content[name])
+        for name in ("leaks", "value_range", "mean", "std", "remarks"):
+            plain[name] = tuple(content[name])
+        return cls(**plain)
+
+    def _repr_html_(self) -> str:
+        sides = [f"{name} {one['min']:g} to {one['max']:g}" for name, one in self.sizes.items()]
+        rows = {
+            "samples": f"{self.samples:,}",
+            "quarantined": f"{len(self.quarantined):,}",
+            "groups of exact duplicates": f"{len(self.duplicates):,}",
+            "of these with different targets": f"{len(self.conflicts):,}",
+            "leaks between given splits": f"{len(self.leaks):,}",
+            "near-duplicates": "not checked",
+            "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
+            "sizes": ", ".join(sides),
+            "channels": ", ".join(f"{count:,} with {number}" for number, count in self.channels.items()),
+            "remarks": " ".join(self.remarks),
+        }
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+        return f"<table>{cells}</table>"
+
+
+def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: float = DAMAGE_LIMIT) -> Audit:
+    """Read and decode every sample once and say what was found. Alters nothing.
+
+    Args:
+        workers: processes that decode; 0 works in this one.
+        limit: the share of damaged samples above which `check_audit` will refuse to train; here only a remark.
+
+    Raises:
+        DataError: a worker process died. Damaged samples raise nothing: they are quarantined.
+    """
+    samples = sorted(dataset.samples, key=lambda sample: sample.key)
+    findings = _examine(samples, Store(dataset.arrays), 0 if dataset.arrays else workers, reporter)
+    pairs = list(zip(samples, findings, strict=True))
+    quarantined = tuple(Damaged(sample.key, found) for sample, found in pairs if isinstance(found, str))
+    whole = [(sample, found) for sample, found in pairs if isinstance(found, Facts)]
+    alike: dict[str, list[Sample]] = defaultdict(list)
+    for sample, found in whole:
+        alike[found.digest].append(sample)
+    doubled = sorted((group for group in alike.values() if len(group) > 1), key=lambda group: group[0].key)
+    twofold = [group for group in doubled if len({sample.target for sample in group}) > 1]
+    depth = max((found.depth for _, found in whole), default=8)
+    deepest = [found for _, found in whole if found.depth == depth]
+    value_range = (
+        min((found.low for found in deepest), default=0.0),
+        max((found.high for found in deepest), default=255.0),
+    )
+    audit = Audit(
+        samples=len(samples),
+        quarantined=quarantined,
+        duplicates=tuple(tuple(sample.key for sample in group) for group in doubled),
+        conflicts=tuple(tuple(sample.key for sample in group) for group in twofold),
+        leaks=_leaks(samples, doubled),
+        classes=count_classes(dataset, [sample for sample, _ in whole]),
+        sizes=_sizes([found for _, found in whole]),
+        channels=_counts(str(len(found.means)) for _, found in whole),
+        modes=_counts(found.mode for _, found in whole),
+        notes=_counts(note for _, found in whole for note in found.notes),
+        depth=depth,
+        value_range=value_range,
+        full_scale=full_scale(depth, *value_range),
+        target_summary=_target_summary(dataset, [sample for sample, _ in whole]),
+        fingerprint=_fingerprint(pairs),
+        hashes={sample.key: found.digest for sample, found in whole},
+    )
+    training = [found for sample, found in whole if given_split(sample) == "train"] or [found for _, found in whole]
+    mean, std = _statistics(training, audit.full_scale)
+    audit = replace(audit, mean=mean, std=std)
+    return replace(audit, remarks=tuple(_remarks(audit, dataset, limit)))
+
+
+def _examine(samples: list[Sample], store: Store, workers: int, reporter: Reporter) -> list[Finding]:
+    """Each sample's finding, in order. Arrays are examined in this process: sending them costs more than it gains."""
+    reporter.stage("audit")
+    started = time.monotonic()
+    size = max(1, min(_CHUNK, math.ceil(len(samples) / max(1, 4 * workers))))
+    items = (
+        [(samples[number].key, samples[number].sources) for number in numbers] for numbers in chunks(len(samples), size)
+    )
+    findings: list[Finding] = []
+    damaged = 0
+    with WorkerPool(Examine(store), min(workers, math.ceil(len(samples) / size)), _describe) as pool:
+        for found in pool.map(items):
+            findings += found
+            damaged += sum(isinstance(one, str) for one in found)
+            left = time_left(len(findings), len(samples), started)
+            text = f"{damaged} damaged, {left} left" if damaged else f"{left} left"
+            reporter.progress(len(findings), len(samples), text)
+    if samples:
+        pace = duration(time.monotonic() - started)
+        reporter.line(f"audit: {len(samples):,} samples read and decoded in {pace}, {damaged:,} damaged")
+    return findings
+
+
+def _describe(rows: Sequence[Row]) -> str:
+    return rows[0][0] if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}"
+
+
+def given_split(sample: Sample) -> str:
+    """The split that the data gives a sample; one without is there to be trained on."""
+    return sample.split or "train"
+
+
+def _leaks(samples: Iterable[Sample], doubled: Iterable[Sequence[Sample]]) -> tuple[dict[str, str], ...]:
+    """Pairs that straddle given splits, by duplicates and by groups."""
+    grouped: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.group is not None:
+            grouped[sample.group].append(sample)
+    found = []
+    for kind, groups in (("exact duplicate", doubled), ("same group", [grouped[name] for name in sorted(grouped)])):
+        for group in groups:
+            for held, others in (("test", ("train", "val")), ("val", ("train",))):
+                outside = next((sample.key for sample in group if given_split(sample) in others), None)
+                if outside is not None:
+                    inside = [sample.key for sample in group if given_split(sample) == held]
+                    found += [{"test": key, "train": outside, "kind": kind} for key in inside]
+    return tuple(found)
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def target_classes(target: Target | None) -> tuple[str, ...]:
+    """The classes in a target; none for regression.
+
+    >>> target_classes(Labels(("cat", "indoors")))
+    ('cat', 'indoors')
+    """
+    if isinstance(target, Label):
+        return (target.name,)
+    return target.names if isinstance(target, Labels) else ()
+
+
+def count_classes(dataset: Dataset, samples: Iterable[Sample]) -> dict[str, int]:
+    """Samples of each class of the dataset, also of those with none; empty for regression."""
+    if dataset.task not in ("classify", "multilabel"):
+        return {}
+    counts = dict.fromkeys(dataset.target_names, 0)
+    for sample in samples:
+        for name in target_classes(sample.target):
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _sizes(found: list[Facts]) -> dict[str, dict[str, float]]:
+    if not found:
+        return {}
+    columns = {
+        "height": np.array([one.height for one in found], np.float64),
+        "width": np.array([one.width for one in found], np.float64),
+        "aspect": np.array([one.width / one.height for one in found], np.float64),
+    }
+    return {
+        name: {"min": float(values.min()), "median": float(np.median(values)), "max": float(values.max())}
+        for name, values in columns.items()
+    }
+
+
+def full_scale(depth: int, low: float, high: float) -> float:
+    """The value that means white in pictures of a depth, by the highest value in them.
+
+    16 bits: the smallest 2^k − 1, k from 8 to 16, that is not exceeded, since cameras put 10, 12 or 14 bits into 16.
+    Floating point: 1, 255 or 65535, whichever is the first not exceeded, else the highest value itself.
+
+    >>> full_scale(8, 0, 16), full_scale(16, 0, 3900), full_scale(16, 0, 65000), full_scale(32, -0.5, 1.0)
+    (255.0, 4095.0, 65535.0, 1.0)
+    """
+    if depth == 8:
+        return 255.0
+    if depth == 16:
+        return float(next(2**bits - 1 for bits in range(8, 17) if high <= 2**bits - 1))
+    largest = max(abs(low), abs(high))
+    return next((scale for scale in (1.0, 255.0, 65535.0) if largest <= scale), largest)
+
+
+def _statistics(found: list[Facts], scale: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel on a 0 to 1 scale; grey beside colour counts in each channel."""
+    if not found:
+        return (), ()
+    width = max(len(one.means) for one in found)
+    used = [one for one in found if len(one.means) in (1, width)]
+    mean, std = [], []
+    for channel in range(width):
+        firsts, seconds = [], []
+        for one in used:
+            index = channel if len(one.means) == width else 0
+            white = 255.0 if one.depth == 8 else scale
+            firsts.append(one.means[index] / white)
+            seconds.append(one.squares[index] / white**2)
+        average = math.fsum(firsts) / len(used)
+        mean.append(average)
+        std.append(math.sqrt(max(0.0, math.fsum(seconds) / len(used) - average**2)))
+    return tuple(mean), tuple(std)
+
+
+def _target_summary(dataset: Dataset, samples: list[Sample]) -> dict[str, dict[str, float]]:
+    rows = [sample.target.values for sample in samples if isinstance(sample.target, Value)]
+    if not rows:
+        return {}
+    table = np.array(rows, np.float64)
+    names = dataset.target_names or tuple(str(number) for number in range(table.shape[1]))
+    return {
+        name: {
+            "mean": float(column.mean()),
+            "std": float(column.std()),
+            "min": float(column.min()),
+            "max": float(column.max()),
+            "distinct": len(np.unique(column)),
+        }
+        for name, column in zip(names, table.T, strict=True)
+    }
+
+
+def _fingerprint(pairs: Iterable[tuple[Sample, Finding]]) -> str:
+    content = hashlib.sha256()
+    for sample, found in pairs:
+        digest = found.digest if isinstance(found, Facts) else "damaged"
+        line = f"{sample.key}\0{digest}\0{sample.target!r}\n"
+        content.update(line.encode("utf-8", "surrogateescape"))
+    return content.hexdigest()
+
+
+def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
+    if audit.quarantined:
+        share = len(audit.quarantined) / audit.samples
+        beyond = f", above the limit of {limit:.0%}: training will be refused" if share > limit else ""
+        yield f"{_plural(len(audit.quarantined), 'sample is', 'samples are')} quarantined ({share:.1%}{beyond})."
+    if audit.duplicates:
+        count = sum(len(group) for group in audit.duplicates)
+        yield (
+            f"{count} samples are in {_plural(len(audit.duplicates), 'group', 'groups')} of exact duplicates; "
+            "a group never straddles a split."
+        )
+    if audit.conflicts:
+        yield (
+            f"{_plural(len(audit.conflicts), 'of these groups has', 'of these groups have')} different targets, "
+            f"such as {' and '.join(audit.conflicts[0][:2])}: left out of training and validation."
+        )
+    if audit.leaks:
+        yield (
+            f"{_plural(len(audit.leaks), 'held-out sample has', 'held-out samples have')} a duplicate or a member of "
+            "their group in another given split: those in the training data are left out of it."
+        )
+    yield "Near-duplicates (the same thing photographed or cropped twice) were not checked."
+    if not any(sample.group for sample in dataset.samples):
+        yield "No groups are given: whether samples belong together (one patient, one speaker) could not be checked."
+    counts = [count for count in audit.classes.values() if count]
+    if counts and max(counts) >= 5 * min(counts):
+        yield f"Classes are unbalanced: the largest has {max(counts):,} samples, the smallest {min(counts):,}."
+    yield from _scale_remarks(audit)
+
+
+def _scale_remarks(audit: Audit) -> Iterable[str]:
+    low, high = audit.value_range
+    if audit.depth == 16 and audit.full_scale < 65535:
+        yield f"The 16-bit pictures hold values up to {high:g} only: {audit.full_scale:g} is taken for white."
+    elif audit.depth == 16:
+        yield f"The 16-bit pictures hold values up to {high:g}: their full range, 65535, is taken for white."
+    elif audit.depth == 32:
+        yield f"The pictures hold real numbers from {low:g} to {high:g}: {audit.full_scale:g} is taken for white."
+    elif high < 128 and audit.channels:
+        yield f"The pictures are dark: no value is above {high:g} of 255."
+    if len(audit.channels) > 1:
+        found = ", ".join(f"{count:,} with {number}" for number, count in audit.channels.items())
+        yield f"Pictures differ in channels: {found}."
+
+
+def _plural(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def check_audit(audit: Audit, dataset: Dataset, limit: float = DAMAGE_LIMIT) -> None:
+    """Refuse data that cannot be trained on.
+
+    Args:
+        limit: the share of damaged samples above which training stops.
+
+    Raises:
+        DataError: nothing there, all or too many damaged, targets missing or not finite, fewer than two classes, a
+            class with fewer than two samples, a constant target, or channels that do not fit together.
+    """
+    if not audit.samples:
+        raise DataError(f"{dataset.path} holds no pictures", fix="name a folder that has a subfolder for each class")
+    _check_damage(audit, limit)
+    out = {one.key for one in audit.quarantined}
+    samples = [sample for sample in dataset.samples if sample.key not in out]
+    _check_targets(dataset, samples)
+    if dataset.task in ("classify", "multilabel"):
+        _check_classes(audit, dataset)
+    elif audit.target_summary and all(one["distinct"] < 2 for one in audit.target_summary.values()):
+        raise DataError(
+            f"every sample has the same target, {next(iter(audit.target_summary.values()))['min']:g}: there is nothing "
+            "to learn",
+            fix="check that the right column is the target",
+        )
+    if len(audit.channels) > 1 and set(audit.channels) != {"1", "3"}:
+        found = ", ".join(f"{count:,} with {number}" for number, count in audit.channels.items())
+        raise DataError(
+            f"pictures differ in channels beyond grey and colour: {found}; one network takes one number of channels",
+            fix="separate them, or bring them to one number of channels",
+        )
+
+
+def _check_damage(audit: Audit, limit: float) -> None:
+    damaged = audit.quarantined
+    if len(damaged) <= limit * audit.samples and len(damaged) < audit.samples:
+        return
+    shown = "; ".join(f"{one.key}: {one.reason}" for one in damaged[:_SHOWN])
+    more = f"; and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
+    if len(damaged) == audit.samples:
+        raise DataError(
+            f"none of the {audit.samples} samples can be decoded: {shown}{more}",
+            fix="check that these are whole pictures and that you may read them",
+        )
+    raise DataError(
+        f"{len(damaged)} of {audit.samples} samples are damaged ({len(damaged) / audit.samples:.1%}, allowed are "
+        f"{limit:.1%}): {shown}{more}",
+        fix="`striate audit DATA` lists them all; repair or remove them, or raise the limit with "
+        "`--set split.damage_limit=…`",
+    )
+
+
+def _check_targets(dataset: Dataset, samples: list[Sample]) -> None:
+    without = [sample.key for sample in samples if sample.target is None]
+    if dataset.task is None or without:
+        named = f", such as {without[0]}" if without else ""
+        raise DataError(
+            f"{len(without) or len(samples)} of {len(samples)} samples have no target{named}",
+            fix="put pictures into a folder for each class, or name a table with a target column",
+        )
+    odd = [
+        sample.key
+        for sample in samples
+        if isinstance(sample.target, Value) and not all(math.isfinite(value) for value in sample.target.values)
+    ]
+    if odd:
+        raise DataError(
+            f"{_plural(len(odd), 'sample has', 'samples have')} a target that is not a finite number: {_named(odd)}",
+            fix="fill in or remove these rows",
+        )
+
+
+def _check_classes(audit: Audit, dataset: Dataset) -> None:
+    present = [name for name, count in audit.classes.items() if count]
+    lost = [name for name, count in audit.classes.items() if not count]
+    if lost:
+        raise DataError(
+            f"no undamaged sample is left of {_named(lost)}", fix="repair or remove these classes and their files"
+        )
+    if len(present) < 2 and dataset.task == "classify":
+        raise DataError(
+            f"there is one class only, {present[0]!r}: telling classes apart takes at least two",
+            fix="name the folder that holds one subfolder for each class; for numbers, use `--task regress`",
+        )
+    single = [name for name, count in audit.classes.items() if count < 2]
+    if single:
+        raise DataError(
+            f"{_plural(len(single), 'class has', 'classes have')} one sample only: {_named(single)}; at least two are "
+            "needed, to train and to test",
+            fix="add samples to them, or remove them",
+        )
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

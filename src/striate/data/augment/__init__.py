@@ -1,0 +1,159 @@
+"""Augmentation: altered views of training pictures that keep their target.
+
+Every draw is a function of (seed, epoch, sample), or of (seed, epoch, batch) for what mixes samples: not of history,
+of the batch's other samples, or of who computes it. So a resumed run sees the same pixels as one never stopped.
+An augmentation is a pure function in a file of its own, which the decorators below register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.errors import UsageError, nearest
+from striate.core.registry import Registry
+from striate.core.seeds import generator, uniforms
+
+Draws: TypeAlias = NDArray[np.float64]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ImageAugmentation:
+    """Alters each picture by itself.
+
+    Args:
+        apply: (images (N, C, H, W) on 0 to 255, draws (N, k), **settings) → images. Row i depends on row i alone.
+        settings: the plan's leaves under `augment` that it takes, each with the value that switches it off.
+        draws: k, the uniform numbers in [0, 1) that each picture needs.
+        order: lower ones are applied first.
+        bytes: whether it works on uint8 as it is; else it is given float32.
+    """
+
+    apply: Callable[..., Tensor]
+    settings: Mapping[str, Any]
+    draws: int
+    order: int
+    bytes: bool = False
+
+
+@dataclass(frozen=True)
+class BatchAugmentation:
+    """Mixes the samples of a batch.
+
+    Args:
+        apply: (images float32, targets (N, K), weights (N,), generator, **settings) → the three, mixed.
+        settings: as for `ImageAugmentation`.
+    """
+
+    apply: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    settings: Mapping[str, Any]
+
+
+AUGMENTATIONS: Registry[ImageAugmentation | BatchAugmentation] = Registry("augmentation", "striate.data.augment")
+
+
+def per_image(
+    name: str, settings: Mapping[str, Any], *, draws: int, order: int, bytes: bool = False
+) -> Callable[[F], F]:
+    """Registers a function as an `ImageAugmentation` and leaves it as it is."""
+
+    def file(function: F) -> F:
+        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes))
+        return function
+
+    return file
+
+
+def per_batch(name: str, settings: Mapping[str, Any]) -> Callable[[F], F]:
+    """Registers a function as a `BatchAugmentation` and leaves it as it is."""
+
+    def file(function: F) -> F:
+        AUGMENTATIONS.register(name)(BatchAugmentation(function, settings))
+        return function
+
+    return file
+
+
+class Augmenter:
+    """Applies the augmentations that a plan asks for.
+
+    Args:
+        settings: the plan's section `augment`; what is left out is off.
+        seed: the training's seed.
+        size: (H, W) that the network takes; pictures may come with a margin around it.
+
+    Raises:
+        UsageError: a setting that no augmentation has.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], seed: int, size: tuple[int, int]) -> None:
+        self.seed = seed
+        self.size = size
+        known = {setting for _, one in AUGMENTATIONS.items() for setting in one.settings}
+        for name in settings:
+            if name not in known:
+                near = nearest(name, known)
+                raise UsageError(f"no augmentation has the setting {name!r}" + (f"; {near!r}?" if near else ""))
+        self._images: list[tuple[str, ImageAugmentation, dict[str, Any]]] = []
+        self._batches: list[tuple[str, BatchAugmentation, dict[str, Any]]] = []
+        for name, one in AUGMENTATIONS.items():
+            chosen = {setting: settings.get(setting, off) for setting, off in one.settings.items()}
+            if chosen == dict(one.settings):
+                continue
+            if isinstance(one, ImageAugmentation):
+                self._images.append((name, one, chosen))
+            else:
+                self._batches.append((name, one, chosen))
+        self._images.sort(key=lambda entry: (entry[1].order, entry[0]))
+
+    def images(self, pixels: Tensor, samples: NDArray[np.int64], epoch: int) -> Tensor:
+        """Altered pictures of the network's size.
+
+        Args:
+            pixels: (N, C, H, W), uint8 or float32 on 0 to 255, with or without a margin.
+            samples: the samples' positions, (N,), which name the draws.
+
+        Returns:
+            float32, or uint8 where nothing was done that needs fractions.
+        """
+        cut = tuple(pixels.shape[2:]) == self.size
+        for name, one, chosen in self._images:
+            if not cut and one.order > CUT:
+                pixels, cut = centre(pixels, self.size), True
+            draws = uniforms(samples, one.draws, self.seed, name, epoch)
+            pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **self._sized(one, chosen))
+            cut = cut or tuple(pixels.shape[2:]) == self.size
+        return pixels if cut else centre(pixels, self.size)
+
+    def _sized(self, one: ImageAugmentation, chosen: dict[str, Any]) -> dict[str, Any]:
+        """What cuts out of the margin must know the size to cut to."""
+        return {**chosen, "size": self.size} if one.order <= CUT else chosen
+
+    def mix(
+        self, images: Tensor, targets: Tensor, weights: Tensor, epoch: int, batch: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures, targets and weights with the samples of a batch mixed; the sum of the weights stays.
+
+        Args:
+            batch: the batch's number in its epoch, which names the draws.
+        """
+        for name, one, chosen in self._batches:
+            draw = generator(self.seed, name, epoch, batch)
+            images, targets, weights = one.apply(images.float(), targets, weights, draw, **chosen)
+        return images, targets, weights
+
+
+CUT = 0
+"""Augmentations of this order or lower see the margin, are told `size`, and cut to it."""
+
+
+def centre(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """The central part of images (N, C, H, W), as `Preprocessing.prepare` cuts it."""
+    top, left = (images.shape[2] - size[0]) // 2, (images.shape[3] - size[1]) // 2
+    return images[:, :, top : top + size[0], left : left + size[1]].contiguous()

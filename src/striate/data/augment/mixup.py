@@ -1,0 +1,33 @@
+"""MixUp: training on the lines between samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.augment import per_batch
+
+
+@per_batch("mixup", {"mixup": 0.0})
+def mixup(
+    images: Tensor, targets: Tensor, weights: Tensor, generator: np.random.Generator, mixup: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each sample becomes λ times itself and 1 − λ times a partner of its batch, in pixels, target and weight.
+
+    One λ ~ Beta(α, α) and one permutation a batch, as in Zhang, Cissé, Dauphin and Lopez-Paz, "mixup: Beyond
+    Empirical Risk Minimization", ICLR 2018, algorithm of figure 1a.
+
+    Args:
+        images: (N, C, H, W), float32.
+        targets: (N, K), one-hot for classes.
+        weights: (N,).
+        mixup: α; above 0.
+    """
+    share = float(generator.beta(mixup, mixup))
+    partner = torch.from_numpy(generator.permutation(len(images)))
+
+    def mixed(values: Tensor) -> Tensor:
+        return (values * share).add_(values[partner], alpha=1 - share)
+
+    return mixed(images), mixed(targets), mixed(weights)

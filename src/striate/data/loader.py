@@ -1,0 +1,239 @@
+"""Batches: which samples, altered how, in which order, prepared ahead while the network computes.
+
+The order and every draw are functions of (seed, epoch, batch), so an epoch can be entered at any batch without playing
+those before it.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.seeds import permutation
+from striate.data.augment import Augmenter, centre
+from striate.data.pack import Pictures
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples that are computed together.
+
+    Args:
+        images: (N, C, H, W), uint8 or float32, on 0 to 255.
+        targets: (N, K), float32.
+        weights: (N,), float32: how much each counts in the loss.
+        total_weight: the sum of the weights of the whole batch, also in a part of it: what a loss is divided by.
+        ids: (N,): positions in the split's list of keys.
+    """
+
+    images: Tensor
+    targets: Tensor
+    weights: Tensor
+    total_weight: float
+    ids: NDArray[np.int64]
+
+    def split(self, parts: int) -> list[Batch]:
+        """The batch in `parts` pieces that are as equal as can be, none empty; together they are the batch."""
+        pieces = [piece for piece in np.array_split(np.arange(len(self.ids)), parts) if len(piece)]
+        return [
+            replace(
+                self,
+                images=self.images[piece[0] : piece[-1] + 1],
+                targets=self.targets[piece[0] : piece[-1] + 1],
+                weights=self.weights[piece[0] : piece[-1] + 1],
+                ids=self.ids[piece],
+            )
+            for piece in pieces
+        ]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with its tensors on a device."""
+        return replace(
+            self,
+            images=self.images.to(device, non_blocking=True),
+            targets=self.targets.to(device, non_blocking=True),
+            weights=self.weights.to(device, non_blocking=True),
+        )
+
+
+class TrainBatches:
+    """A training split's batches, epoch by epoch: shuffled, augmented, mixed.
+
+    The last samples of an order that fill no batch are left out of that epoch, unless they are all there is.
+
+    Args:
+        pictures: the split's pictures, with or without a margin.
+        targets: (N, K), float32.
+        weights: (N,), float32.
+        batch_size: samples a batch.
+        seed: the training's seed.
+        augmenter: what is done to the pictures.
+        ahead: batches prepared in advance by a thread; 0 prepares each when it is asked for.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        targets: Tensor,
+        weights: Tensor,
+        *,
+        batch_size: int,
+        seed: int,
+        augmenter: Augmenter,
+        ahead: int = 2,
+    ) -> None:
+        if not len(pictures) == len(targets) == len(weights) > 0 or batch_size < 1:
+            raise ValueError(
+                f"{len(pictures)} pictures, {len(targets)} targets, {len(weights)} weights, batches of {batch_size}"
+            )
+        self.pictures = pictures
+        self.targets = targets
+        self.weights = weights
+        self.batch_size = batch_size
+        self.seed = seed
+        self.augmenter = augmenter
+        self.ahead = ahead
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return max(1, len(self.pictures) // self.batch_size)
+
+    def order(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The positions in each batch of an epoch."""
+        order = permutation(len(self.pictures), self.seed, "shuffle", epoch)
+        return [order[number * self.batch_size : (number + 1) * self.batch_size] for number in range(len(self))]
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on: the same as if those before it had been taken."""
+        return ahead(lambda: self._prepared(epoch, start), self.ahead)
+
+    @torch.no_grad()
+    def _prepared(self, epoch: int, start: int) -> Iterator[Batch]:
+        order = self.order(epoch)[start:]
+        for number, (ids, pixels) in enumerate(zip(order, self.pictures.stream(order), strict=True), start=start):
+            images = self.augmenter.images(pixels, ids, epoch)
+            rows = torch.from_numpy(ids)
+            weights = self.weights[rows]
+            total = float(weights.sum(dtype=torch.float64))
+            images, targets, weights = self.augmenter.mix(images, self.targets[rows], weights, epoch, number)
+            yield Batch(images, targets, weights, total, ids)
+
+
+class EvalBatches:
+    """A split's batches in the order of its keys, as they are.
+
+    Args:
+        pictures: the split's pictures; a margin is cut off.
+        targets: (N, K), float32; without them each batch has K = 0.
+        weights: (N,), float32; without them each sample counts 1.
+        batch_size: samples a batch; the last may have fewer.
+        size: (H, W) to cut to, where the pictures have a margin.
+        ahead: batches prepared in advance by a thread.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        targets: Tensor | None = None,
+        weights: Tensor | None = None,
+        *,
+        batch_size: int,
+        size: tuple[int, int] | None = None,
+        ahead: int = 2,
+    ) -> None:
+        self.pictures = pictures
+        self.targets = torch.zeros(len(pictures), 0) if targets is None else targets
+        self.weights = torch.ones(len(pictures)) if weights is None else weights
+        self.batch_size = batch_size
+        self.size = size
+        self.ahead = ahead
+
+    @property
+    def count(self) -> int:
+        """Samples in all."""
+        return len(self.pictures)
+
+    def __len__(self) -> int:
+        """Batches in all."""
+        return math.ceil(len(self.pictures) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return ahead(self._prepared, self.ahead)
+
+    @torch.no_grad()
+    def _prepared(self) -> Iterator[Batch]:
+        count, size = len(self.pictures), self.batch_size
+        order = [np.arange(first, min(count, first + size)) for first in range(0, count, size)]
+        for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
+            images = pixels if self.size is None else centre(pixels, self.size)
+            weights = self.weights[ids[0] : ids[-1] + 1]
+            total = float(weights.sum(dtype=torch.float64))
+            yield Batch(images, self.targets[ids[0] : ids[-1] + 1], weights, total, ids)
+
+
+class _End(Generic[T]):
+    """The last thing a producer hands over: the error that ended it, or None."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def ahead(make: Callable[[], Iterator[T]], count: int) -> Iterator[T]:
+    """What an iterator yields, prepared up to `count` items ahead by a thread.
+
+    The thread ends when the iterator does, when it fails (the error is raised here), or when the consumer leaves.
+    """
+    if count == 0:
+        yield from make()
+        return
+    handed: queue.Queue[T | _End[T]] = queue.Queue(count)
+    left = threading.Event()
+
+    def hand(item: T | _End[T]) -> bool:
+        while not left.is_set():
+            try:
+                handed.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue  # look again whether the consumer has left
+        return False
+
+    def produce() -> None:
+        items = make()
+        try:
+            for item in items:
+                if not hand(item):
+                    break
+            else:
+                hand(_End(None))
+        except BaseException as error:
+            hand(_End(error))
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=produce, name="striate-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = handed.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+    finally:
+        left.set()
+        thread.join()

@@ -1,0 +1,62 @@
+"""Networks as data: nodes, families, any network of timm and torchvision by name, and weights for all of them.
+
+>>> spec = resolve("compact", outputs=10, channels=1, height=8, width=8, arguments={"width": 16, "blocks": [1, 1]})
+>>> network = build(spec)
+>>> head_name(network), profile(spec).parameters == sum(one.numel() for one in network.parameters())
+('head', True)
+"""
+
+from __future__ import annotations
+
+from striate.nets.anatomy import depth_groups, head_name, head_parameters
+from striate.nets.families import FAMILIES
+from striate.nets.libraries import pretrained_weights
+from striate.nets.measure import LayerProfile, Profile, profile
+from striate.nets.network import Network
+from striate.nets.node import Node, Shape, Structure
+from striate.nets.nodes import NODES
+from striate.nets.nodes.activation import Activation
+from striate.nets.nodes.conv import Conv
+from striate.nets.nodes.dense import Dense
+from striate.nets.nodes.dropout import Dropout
+from striate.nets.nodes.norm import BatchNorm
+from striate.nets.nodes.pool import GlobalPool, Pool
+from striate.nets.nodes.shape import Flatten
+from striate.nets.nodes.structure import Repeat, Residual, Sequence
+from striate.nets.normalize import Normalize
+from striate.nets.spec import build, resolve
+from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
+
+__all__ = [
+    "FAMILIES",
+    "NODES",
+    "Activation",
+    "BatchNorm",
+    "Conv",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalPool",
+    "LayerProfile",
+    "LoadReport",
+    "Network",
+    "Node",
+    "Normalize",
+    "Pool",
+    "Profile",
+    "Repeat",
+    "Residual",
+    "Sequence",
+    "Shape",
+    "Structure",
+    "Weights",
+    "build",
+    "depth_groups",
+    "head_name",
+    "head_parameters",
+    "load_weights",
+    "pretrained_weights",
+    "profile",
+    "read_weights",
+    "resolve",
+]

@@ -1,0 +1,312 @@
+"""Networks of timm and torchvision by name, with arguments taken strictly.
+
+Both libraries hand `**kwargs` from function to function, and what no function knows vanishes or fails deep inside.
+Here an argument must be one that the class of the model names in its own signature. Both are imported only when a
+name of theirs is asked for: they cost a second.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from striate.core.errors import NetworkError, UnknownName, UsageError, WeightsError
+from striate.nets.weights import Weights
+
+LIBRARIES = ("timm", "torchvision")
+
+# Set by the task and the input's size, never by the user.
+_OURS = {"num_classes", "in_chans", "img_size", "image_size", "input_size", "aux_logits"}
+_OURS |= {"weights", "pretrained", "device", "dtype"}
+# What the definition of a network sets, and no plain value can.
+_INNER = {"self", "cfg", "block_args", "block", "layers", "features", "inverted_residual_setting", "version"}
+# Arguments that change no weight's meaning: only with these do a hub's weights still belong to the network.
+_HARMLESS = ("drop", "dropout", "stochastic_depth")
+
+
+def is_library(name: str) -> bool:
+    """Whether a name is of the form LIBRARY/NAME."""
+    return name.split("/", 1)[0] in LIBRARIES and "/" in name
+
+
+def check_name(name: str) -> None:
+    """Raise `UnknownName`, which offers the nearest names, unless the library has that network."""
+    library, network = name.split("/", 1)
+    known = _timm_names() if library == "timm" else _torchvision_names()
+    base = network.split(".", 1)[0] if library == "timm" else network  # timm names weights behind a dot
+    if base not in known:
+        near = difflib.get_close_matches(base, known, n=8, cutoff=0.4)
+        raise UnknownName(f"network in {library}", network, near or list(known[:40]))
+
+
+def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse an argument that the class of the network does not name.
+
+    Raises:
+        UnknownName: the nearest that there is, is offered.
+        UsageError: it is set by the task or the input's size.
+    """
+    if not arguments:
+        return
+    known = known_arguments(name)
+    for argument in arguments:
+        if argument in _OURS:
+            raise UsageError(
+                f"{argument} of {name} is set by the task and the input's size", fix=f"leave {argument} out"
+            )
+        if argument not in known:
+            raise UnknownName(f"argument of {name}", argument, known)
+
+
+def known_arguments(name: str) -> tuple[str, ...]:
+    """The arguments that a library's network takes by its class's own signature, following base classes only where
+    a class hands unnamed ones on."""
+    found: list[str] = []
+    for base in _class_of(name).__mro__:
+        if "__init__" not in vars(base) or base is nn.Module:
+            continue
+        parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        named = (one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY))
+        found += [one for one in named if one not in found]
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            break
+    return tuple(one for one in found if one not in _OURS | _INNER)
+
+
+def build_library(
+    name: str, arguments: Mapping[str, Any], *, outputs: int, channels: int, height: int, width: int
+) -> nn.Module:
+    """A library's network with random weights; never downloads.
+
+    Args:
+        name: "timm/NAME" or "torchvision/NAME".
+        arguments: of its class; checked.
+        outputs, channels: of the head and the input.
+        height, width: the input's size, which networks with positional encodings must know.
+
+    Raises:
+        UnknownName: there is no such network or argument.
+        NetworkError: the library refuses the arguments or the size.
+    """
+    check_name(name)
+    check_arguments(name, arguments)
+    make = _timm if name.startswith("timm/") else _torchvision
+    try:
+        return make(name.split("/", 1)[1], dict(arguments), outputs, channels, height, width)
+    except NetworkError:
+        raise
+    except Exception as error:  # whatever a library raises over its arguments is the caller's to mend
+        raise NetworkError(
+            f"{name} cannot be built for {channels}×{height}×{width} with {dict(arguments)}: {_first_line(error)}",
+            fix="change its arguments or the input's size",
+        ) from error
+
+
+def _timm(name: str, arguments: dict[str, Any], outputs: int, channels: int, height: int, width: int) -> nn.Module:
+    import timm
+
+    # A network that must know the input's size says so, and then takes img_size.
+    if getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False) and "img_size" in _signature("timm/" + name):
+        arguments["img_size"] = (height, width)
+    module: nn.Module = timm.create_model(name, pretrained=False, num_classes=outputs, in_chans=channels, **arguments)
+    return module
+
+
+def _torchvision(
+    name: str, arguments: dict[str, Any], outputs: int, channels: int, height: int, width: int
+) -> nn.Module:
+    from torchvision import models
+
+    signature = _signature("torchvision/" + name)
+    if "image_size" in signature:
+        if height != width:
+            raise NetworkError(f"torchvision/{name} takes square pictures, not {height}×{width}")
+        arguments["image_size"] = height
+    if "input_size" in signature:
+        arguments["input_size"] = (height, width)
+    if "aux_logits" in signature:  # auxiliary heads would make the outputs of training a tuple
+        arguments |= {"aux_logits": False, "init_weights": arguments.get("init_weights", True)}
+    module: nn.Module = models.get_model(name, weights=None, num_classes=outputs, **arguments)
+    if channels != 3:
+        _replace_stem(module, channels)
+    return module
+
+
+def _replace_stem(module: nn.Module, channels: int) -> None:
+    """Give the first convolution another number of input channels; torchvision has no argument for it."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            fresh = nn.Conv2d(
+                channels,
+                layer.out_channels,
+                layer.kernel_size,  # type: ignore[arg-type]
+                stride=layer.stride,  # type: ignore[arg-type]
+                padding=layer.padding,  # type: ignore[arg-type]
+                dilation=layer.dilation,  # type: ignore[arg-type]
+                bias=layer.bias is not None,
+                padding_mode=layer.padding_mode,
+                device=layer.weight.device,
+            )
+            module.set_submodule(name, fresh)
+            return
+
+
+@cache
+def _timm_names() -> tuple[str, ...]:
+    import timm
+
+    return tuple(timm.list_models())
+
+
+@cache
+def _torchvision_names() -> tuple[str, ...]:
+    from torchvision import models
+
+    return tuple(models.list_models(module=models))
+
+
+@cache
+def _class_of(name: str) -> type[nn.Module]:
+    """The class that a name makes, found by making one without memory."""
+    library, network = name.split("/", 1)
+    make: Callable[[], nn.Module]
+    if library == "timm":
+        import timm
+
+        make = lambda: timm.create_model(network, pretrained=False)  # noqa: E731
+    else:
+        from torchvision import models
+
+        make = lambda: models.get_model(network, weights=None)  # noqa: E731
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a library says of its defaults; none of them is used
+        try:
+            with torch.device("meta"):
+                return type(make())
+        except (RuntimeError, NotImplementedError):  # some read back a number while they are made
+            return type(make())
+
+
+@cache
+def _signature(name: str) -> frozenset[str]:
+    """All argument names of a network's class, those that are ours included."""
+    return frozenset(
+        parameter
+        for base in _class_of(name).__mro__
+        if "__init__" in vars(base) and base is not nn.Module
+        for parameter in inspect.signature(vars(base)["__init__"]).parameters
+    )
+
+
+def pretrained_weights(name: str, arguments: Mapping[str, Any]) -> Weights | None:
+    """The weights that a library's hub offers for a network, with their preprocessing.
+
+    Args:
+        name: "timm/NAME" (or "timm/NAME.TAG") or "torchvision/NAME".
+        arguments: of the network; only such as change no weight's meaning (dropout, stochastic depth).
+
+    Returns:
+        The weights, or None where the hub has none for this network, or the network is of no library.
+
+    Raises:
+        UnknownName: there is no such network or argument.
+        WeightsError: the hub cannot be reached, or the arguments make another network than the hub's.
+    """
+    if not is_library(name):
+        return None
+    check_name(name)
+    check_arguments(name, arguments)
+    changing = [one for one in arguments if not one.startswith(_HARMLESS)]
+    if changing:
+        raise WeightsError(
+            f"the hub's weights of {name} were trained without {', '.join(changing)}: they would load and be worthless",
+            fix="leave these arguments out, or give weights that were trained with them, with --weights FILE",
+        )
+    return (_timm_weights if name.startswith("timm/") else _torchvision_weights)(name)
+
+
+def _timm_weights(name: str) -> Weights | None:
+    import timm
+
+    network = name.split("/", 1)[1]
+    config = timm.get_pretrained_cfg(network)
+    if config is None or not config.has_weights:
+        return None
+    module = _from_hub(name, lambda: timm.create_model(network, pretrained=True))
+    height, width = config.input_size[1:]
+    return Weights(
+        dict(module.state_dict()),
+        {
+            "network": name,
+            "arguments": {},
+            "preprocessing": {
+                "mean": [float(value) for value in config.mean],
+                "std": [float(value) for value in config.std],
+                "size": min(height, width),
+                "crop_pct": float(config.crop_pct),
+                "interpolation": _interpolation(str(config.interpolation)),
+            },
+            "classes": int(config.num_classes),
+            "license": str(config.license or "not stated"),
+            "source": f"timm's hub, {name}.{config.tag}" if config.tag else f"timm's hub, {name}",
+        },
+        "hub",
+    )
+
+
+def _torchvision_weights(name: str) -> Weights | None:
+    from torchvision import models
+
+    offered = list(models.get_model_weights(name.split("/", 1)[1]))
+    if not offered:
+        return None
+    best = models.get_model_weights(name.split("/", 1)[1]).DEFAULT
+    tensors = _from_hub(name, lambda: best.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    preset = best.transforms()
+    crop, resized = int(preset.crop_size[0]), int(preset.resize_size[0])
+    return Weights(
+        # Auxiliary heads are not built, see `_torchvision`.
+        {key: tensor for key, tensor in tensors.items() if not key.lower().startswith("aux")},
+        {
+            "network": name,
+            "arguments": {},
+            "preprocessing": {
+                "mean": [float(value) for value in preset.mean],
+                "std": [float(value) for value in preset.std],
+                "size": crop,
+                "crop_pct": crop / resized,
+                "interpolation": _interpolation(preset.interpolation.value),
+            },
+            "classes": len(best.meta["categories"]),
+            "license": "BSD-3-Clause",
+            "source": f"torchvision's hub, {best}",
+        },
+        "hub",
+    )
+
+
+def _from_hub(name: str, fetch: Callable[[], Any]) -> Any:
+    try:
+        return fetch()
+    except Exception as error:  # no network shows as a different error in each version of each library
+        raise WeightsError(
+            f"the weights of {name} could not be fetched from its library's hub: {_first_line(error)}",
+            fix="connect to the internet, give a file with --weights FILE, or train from scratch with --weights none",
+        ) from error
+
+
+def _interpolation(name: str) -> str:
+    """timm and torchvision call the same things the same, but for timm's "random", which is bilinear in evaluation."""
+    return name if name in ("bilinear", "bicubic", "nearest") else "bilinear"
+
+
+def _first_line(error: BaseException) -> str:
+    lines: Sequence[str] = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,309 @@
+"""What a node is: a frozen value that knows what it makes of a shape, and how to build the module that does it.
+
+Shapes are channels first and without the batch: (C, L), (C, H, W) or (C, D, H, W) for grids, (F,) for vectors. Nothing
+here counts axes, so that a node which serves 1-D, 2-D and 3-D grids alike needs no sisters.
+
+**Names.** A module is called what its node's `name` says, else what its kind is called and its number among the
+unnamed ones of its kind in the same list: `conv1`, `norm1`, `conv2`. Structures nest with dots, and that is the name
+of a parameter: `stage2.block1.conv1.weight`. So a node put in later renames only later ones of its own kind in its own
+list, a named one renames none, and a state_dict reads like the network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeAlias, Union
+
+from torch import nn
+
+from striate.core.errors import NetworkError, nearest
+
+Shape: TypeAlias = tuple[int, ...]
+Sizes: TypeAlias = int | tuple[int, ...]
+
+MOST_LAYERS = 10_000  # a file from elsewhere must not be able to ask for a billion
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Misfit(NetworkError):
+    """A node does not fit the shape that reaches it; the walk that met it adds the layer's number.
+
+    Args:
+        node: the node.
+        needs: what it needs, as the rest of a sentence: "needs at least 7×7".
+        shape: what it receives.
+        fix: what to do about it.
+    """
+
+    def __init__(self, node: Node, needs: str, shape: Shape, fix: str | None = None) -> None:
+        self.node, self.needs, self.shape = node, needs, shape
+        super().__init__(f"`{node}`: {needs}, receives {written(shape)}", fix)
+
+
+@dataclass(frozen=True)
+class Node(ABC):
+    """One layer, or a structure of layers, as a value.
+
+    A subclass is a frozen dataclass registered in `striate.nets.nodes.NODES` under its own name; its fields are plain
+    values, nodes, or tuples of these, and are checked against their annotations when it is made.
+
+    Args:
+        name: what its module is called in its list; by its kind and number unless given.
+
+    Raises:
+        NetworkError: a field has a value of the wrong kind.
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+
+    label: ClassVar[str]  # what the module is called where the node has no name; a number follows
+
+    def __post_init__(self) -> None:
+        hints = _hints(type(self))
+        for one in dataclasses.fields(self):
+            value = _as_tuples(getattr(self, one.name))
+            object.__setattr__(self, one.name, value)  # a list, as a file holds it, becomes a tuple
+            if not _fits(value, hints[one.name]):
+                raise NetworkError(
+                    f"`{type(self).__name__}`: {one.name} must be {_described(hints[one.name])}, not {value!r}",
+                    fix=_suggestion(value, hints[one.name]),
+                )
+        if self.name is not None and not _NAME.fullmatch(self.name):
+            raise NetworkError(
+                f"`{type(self).__name__}`: {self.name!r} cannot be a name, as it becomes part of parameter names",
+                fix="use letters, digits and underscores, and begin with a letter",
+            )
+        if self.name is not None and (hasattr(nn.Sequential, self.name) or self.name == "training"):
+            raise NetworkError(
+                f"`{type(self).__name__}`: the name {self.name!r} is taken: every module has an attribute of that name",
+                fix=f"call it {self.name}_1, say",
+            )
+
+    @abstractmethod
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape that this node makes of a shape. Raises `Misfit`."""
+
+    @abstractmethod
+    def build(self, shape: Shape) -> nn.Module:
+        """The module for inputs of this shape, randomly initialised from torch's generator. Raises `Misfit`."""
+
+    def trace(self, shape: Shape, walk: Walk) -> Shape:
+        """Pass a shape through, telling the walk of each layer. A structure passes it on to its parts."""
+        return walk.layer(self, shape)
+
+    def at_least(self, minimum: int, *names: str) -> None:
+        """Raise `NetworkError` unless these fields are at least `minimum`, in each of their entries."""
+        for name in names:
+            value = getattr(self, name)
+            entries = value if isinstance(value, tuple) else (value,)
+            if any(not isinstance(entry, str) and entry is not None and entry < minimum for entry in entries):
+                raise NetworkError(f"`{self}`: {name} must be at least {minimum}, not {value}")
+
+    def __str__(self) -> str:
+        """As it would be typed: the first field by position, the others where they are not the default.
+
+        >>> from striate.nets.nodes.conv import Conv
+        >>> str(Conv(64, kernel_size=7))
+        'Conv(64, kernel_size=7)'
+        """
+        parts: list[str] = []
+        for number, one in enumerate(one for one in dataclasses.fields(self) if one.name != "name"):
+            value = getattr(self, one.name)
+            if value == one.default:
+                continue
+            nested = isinstance(value, Node) or (isinstance(value, tuple) and any(isinstance(v, Node) for v in value))
+            shown = "…" if nested else repr(value)
+            parts.append(shown if number == 0 else f"{one.name}={shown}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Structure(Node):
+    """A node made of nodes."""
+
+    @abstractmethod
+    def trace(self, shape: Shape, walk: Walk) -> Shape:
+        """Pass a shape through the parts."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape that the parts make of a shape, one after another."""
+        return self.trace(shape, Walk())
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as a walk met it.
+
+    Args:
+        number: from 1, in the order of execution.
+        name: its dotted name.
+        node: the node; never a structure.
+        input, output: the shapes, without the batch.
+    """
+
+    number: int
+    name: str
+    node: Node
+    input: Shape
+    output: Shape
+
+
+class Walk:
+    """One pass of a shape through a network: numbers the layers, keeps their shapes, and locates mistakes."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+        self._path: list[str] = []
+
+    def layer(self, node: Node, shape: Shape) -> Shape:
+        """Pass a shape through one layer."""
+        if len(self.layers) >= MOST_LAYERS:
+            raise NetworkError(f"the network has more than {MOST_LAYERS:,} layers", fix="repeat less")
+        output = node.output_shape(shape)
+        self.layers.append(Layer(len(self.layers) + 1, ".".join(self._path), node, shape, output))
+        return output
+
+    def chain(self, nodes: Sequence[Node], shape: Shape) -> Shape:
+        """Pass a shape through nodes, one after another. Raises `NetworkError` naming the layer by number."""
+        for name, node in named(nodes):
+            before = len(self.layers)
+            self._path.append(name)
+            try:
+                shape = node.trace(shape, self)
+            except Misfit as misfit:
+                raise self._located(misfit, before) from None
+            finally:
+                self._path.pop()
+        return shape
+
+    def _located(self, misfit: Misfit, before: int) -> NetworkError:
+        first, last = before + 1, max(before + 1, len(self.layers))
+        place = f"layer {first}" if first == last else f"layers {first} to {last}"
+        called = f" ({'.'.join(self._path)})" if len(self._path) > 1 or misfit.node.name else ""
+        origin = "the input"
+        if before:
+            previous = self.layers[before - 1]
+            origin = f"layer {previous.number} `{type(previous.node).__name__}`"
+        return NetworkError(
+            f"{place} `{misfit.node}`{called}: {misfit.needs}, receives {written(misfit.shape)} from {origin}",
+            misfit.fix,
+        )
+
+
+def named(nodes: Sequence[Node]) -> list[tuple[str, Node]]:
+    """The nodes of one list with their names; see the module for the rule.
+
+    Raises:
+        NetworkError: two have the same name.
+    """
+    counts: Counter[str] = Counter()
+    found: dict[str, Node] = {}
+    for node in nodes:
+        name = node.name
+        if name is None:
+            counts[node.label] += 1
+            name = f"{node.label}{counts[node.label]}"
+        if name in found:
+            raise NetworkError(f"two nodes of one list are called {name!r}: `{found[name]}` and `{node}`")
+        found[name] = node
+    return list(found.items())
+
+
+def build_chain(nodes: Sequence[Node], shape: Shape) -> OrderedDict[str, nn.Module]:
+    """The modules of nodes that follow one another, by name."""
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, node in named(nodes):
+        modules[name] = node.build(shape)
+        shape = node.output_shape(shape)
+    return modules
+
+
+def written(shape: Shape) -> str:
+    """A shape in words.
+
+    >>> written((64, 5, 5)), written((120,))
+    ('64×5×5', 'a vector of 120')
+    """
+    return f"a vector of {shape[0]}" if len(shape) == 1 else "×".join(map(str, shape))
+
+
+def per_axis(node: Node, name: str, shape: Shape) -> tuple[int, ...]:
+    """A field that holds one number for all axes or one for each, as one for each. Raises `Misfit`."""
+    value: Sizes = getattr(node, name)
+    axes = len(shape) - 1
+    if isinstance(value, int):
+        return (value,) * axes
+    if len(value) != axes:
+        raise Misfit(node, f"has {name} for {len(value)} axes", shape, fix=f"give one number, or {axes}")
+    return value
+
+
+def needs_grid(node: Node, shape: Shape) -> None:
+    """Raise `Misfit` unless the shape is a grid of one to three axes."""
+    if not 2 <= len(shape) <= 4:
+        raise Misfit(
+            node, "needs channels and one to three axes", shape, fix="put it before `Flatten` and `GlobalPool`"
+        )
+
+
+def for_axes(shape: Shape, one: Callable[..., Any], two: Callable[..., Any], three: Callable[..., Any]) -> Any:
+    """The one of three module classes that serves this many axes."""
+    return (one, two, three)[len(shape) - 2]
+
+
+@cache
+def _hints(kind: type[Node]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a kind that an annotation names; a bool is no number."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in arguments)
+    if origin is Literal:
+        return any(value == one and type(value) is type(one) for one in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(entry, arguments[0]) for entry in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, type(None) if hint is None else hint)
+
+
+def _described(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_described(one) for one in arguments)
+    if origin is Literal:
+        return "one of " + ", ".join(repr(one) for one in arguments)
+    if origin is tuple:
+        return "a list of " + {int: "integers", float: "numbers"}.get(arguments[0], "nodes")
+    words = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
+    return words.get(hint, "a node")
+
+
+def _suggestion(value: Any, hint: Any) -> str | None:
+    words = [one for one in _words(hint) if isinstance(one, str)]
+    near = nearest(value, words) if isinstance(value, str) else None
+    return f"did you mean {near!r}?" if near else None
+
+
+def _words(hint: Any) -> list[Any]:
+    arguments = list(typing.get_args(hint))
+    if typing.get_origin(hint) is Literal:
+        return arguments
+    return [word for one in arguments for word in _words(one)]

@@ -1,0 +1,78 @@
+"""Nodes as plain values, as JSON and YAML hold them, and back: `{"node": "Conv", "filters": 64, "kernel_size": 7}`.
+
+Strict in both directions: every field is written, so that a default that changes some day changes no saved network;
+an unknown node or argument is refused with the nearest right one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from striate.core.errors import NetworkError, UnknownName, nearest
+from striate.nets.node import Node
+from striate.nets.nodes import NODES
+
+
+def to_plain(value: Any) -> Any:
+    """A node, or the value of one of its fields, as plain values."""
+    if isinstance(value, Node):
+        fields = {one.name: to_plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        name = fields.pop("name")
+        kept = {"node": type(value).__name__} if name is None else {"node": type(value).__name__, "name": name}
+        return {**kept, **fields}
+    return [to_plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def from_plain(content: Any, place: str) -> Node:
+    """A node from plain values.
+
+    Args:
+        content: a mapping with `node`, its registered name, and its fields.
+        place: where it stands, for messages: "layer 3".
+
+    Raises:
+        NetworkError: it is no node, its name or an argument is unknown, or a value is of the wrong kind.
+    """
+    if not isinstance(content, Mapping) or "node" not in content:
+        raise NetworkError(
+            f"{place} is not a node: {_short(content)}", fix="write a mapping such as {node: Conv, filters: 64}"
+        )
+    try:
+        kind = NODES.get(str(content["node"]))
+    except UnknownName as error:
+        raise NetworkError(f"{place}: {error.message}", error.fix) from None
+    known = {one.name: one for one in dataclasses.fields(kind)}
+    for key in content:
+        if key != "node" and key not in known:
+            near = nearest(str(key), known)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise NetworkError(
+                f"{place} `{kind.__name__}`: there is no argument {key!r}{hint}", fix=f"choose from: {', '.join(known)}"
+            )
+    values = {key: _value(entry, f"{place}, {key}") for key, entry in content.items() if key != "node"}
+    missing = [
+        one.name
+        for one in known.values()
+        if one.name not in values and one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise NetworkError(f"{place} `{kind.__name__}`: {' and '.join(missing)} must be given")
+    try:
+        return kind(**values)
+    except NetworkError as error:
+        raise NetworkError(f"{place} {error.message}", error.fix) from None
+
+
+def _value(entry: Any, place: str) -> Any:
+    if isinstance(entry, Mapping):
+        return from_plain(entry, place)
+    if isinstance(entry, list):
+        return tuple(_value(one, f"{place} {number}") for number, one in enumerate(entry, 1))
+    return entry
+
+
+def _short(content: Any) -> str:
+    text = repr(content)
+    return text if len(text) <= 60 else text[:59] + "…"

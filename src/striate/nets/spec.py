@@ -1,0 +1,225 @@
+"""From a name to a network as plain JSON (a spec), and from a spec to a module: all a Model needs to be rebuilt.
+
+    {"kind": "nodes", "name": …, "arguments": {…}, "input": [C, H, W], "outputs": K, "network": {"name", "nodes"}}
+    {"kind": "library", "name": "timm/…", "arguments": {…}, "input": [C, H, W], "outputs": K}
+
+A spec of nodes holds the network itself, so that neither the family's code nor the user's file is needed again;
+`arguments` is there where it came from a family, and says how.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from striate.core.errors import NetworkError, UnknownName, UsageError
+from striate.nets.families import FAMILIES
+from striate.nets.libraries import LIBRARIES, build_library, is_library
+from striate.nets.network import Network, read_plain
+
+FILES = (".yaml", ".yml", ".json")
+_KEYS = {
+    "nodes": {"kind", "name", "input", "outputs", "network"},
+    "library": {"kind", "name", "arguments", "input", "outputs"},
+}
+
+
+def resolve(
+    name: str,
+    *,
+    outputs: int,
+    channels: int,
+    height: int,
+    width: int,
+    arguments: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A network by name, for this input and these outputs, checked to fit both.
+
+    Args:
+        name: a family ("compact"), "timm/NAME", "torchvision/NAME", a .yaml or .json file of nodes, or the
+            `model.json` of a Model.
+        outputs: what the task needs; a head of that size is put on.
+        channels, height, width: the input.
+        arguments: of the family or the library's network; a misspelt one is refused.
+
+    Returns:
+        the spec, plain JSON.
+
+    Raises:
+        UnknownName: no such network or argument; the nearest is offered.
+        NetworkError: it cannot be built so, or does not take this size; the layer is named.
+
+    >>> spec = resolve("lenet5", outputs=10, channels=1, height=28, width=28, arguments={"padding": 2})
+    >>> sum(parameter.numel() for parameter in build(spec).parameters())
+    61706
+    """
+    shape = (channels, height, width)
+    if min(outputs, *shape) < 1:
+        raise NetworkError(f"a network from {channels}×{height}×{width} to {outputs} outputs cannot be")
+    given = dict(arguments or {})
+    if name.endswith(FILES):
+        return _from_file(Path(name), given, shape, outputs)
+    if is_library(name):
+        return _from_library(name, given, shape, outputs)
+    network = _family(name, given, outputs).with_head(outputs, shape)
+    return _nodes(network, shape, outputs) | {"name": name, "arguments": given}
+
+
+def build(spec: Mapping[str, Any]) -> nn.Module:
+    """The module of a spec, randomly initialised from torch's generator: equal bits after `torch.manual_seed`.
+
+    Never downloads.
+
+    Raises:
+        NetworkError: it is no spec, or describes no network.
+    """
+    kind = spec.get("kind")
+    wanted = _KEYS.get(str(kind))
+    if wanted is None or not wanted <= set(spec) <= wanted | {"arguments"}:
+        raise NetworkError(
+            f"this is not the description of a network: kind {kind!r} with {', '.join(sorted(map(str, spec)))}",
+            fix="make one with striate.nets.resolve",
+        )
+    shape, outputs = tuple(int(size) for size in spec["input"]), int(spec["outputs"])
+    if kind == "nodes":
+        network = Network.from_dict(spec["network"])
+        if network.output_shape(shape) != (outputs,):
+            raise NetworkError(f"the network {network.name!r} does not give the {outputs} outputs that its spec states")
+        return network.build(shape)
+    return build_library(
+        spec["name"], spec["arguments"], outputs=outputs, channels=shape[0], height=shape[1], width=shape[2]
+    )
+
+
+def checked(spec: Mapping[str, Any]) -> nn.Module:
+    """The module of a spec in evaluation mode, after one forward pass: without memory (on the meta device) where that
+    is possible. The caller's random state stays as it is.
+
+    Raises:
+        NetworkError: it cannot be built, or does not take its input; names the layer that failed.
+    """
+    try:
+        return _forward(spec, "meta")
+    except NetworkError as error:
+        if not _needs_memory(error):
+            raise
+    return _forward(spec, "cpu")
+
+
+def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
+    if "/" in name:
+        raise UnknownName("library of networks", name.split("/", 1)[0], LIBRARIES)
+    if name not in FAMILIES:
+        raise UnknownName("network", name, [*FAMILIES.names(), *(f"{one}/NAME" for one in LIBRARIES), "FILE.yaml"])
+    family = FAMILIES.get(name)
+    known = [one for one in inspect.signature(family).parameters if one != "outputs"]
+    for argument in arguments:
+        if argument not in known:
+            raise UnknownName(f"argument of {name}", argument, known)
+    try:
+        return family(outputs, **arguments)
+    except (TypeError, ValueError) as error:
+        raise NetworkError(f"{name} cannot be made with {arguments}: {error}") from error
+
+
+def _from_file(path: Path, arguments: dict[str, Any], shape: tuple[int, int, int], outputs: int) -> dict[str, Any]:
+    if arguments:
+        raise UsageError(f"{path} takes no arguments, given {', '.join(arguments)}", fix="write them into the file")
+    content = read_plain(path)
+    if not isinstance(content, Mapping) or "striate_model" not in content:
+        return _nodes(Network.from_file(path).with_head(outputs, shape), shape, outputs)
+    inner = content.get("network")
+    if not isinstance(inner, Mapping) or inner.get("kind") not in _KEYS:
+        raise NetworkError(f"{path} is the description of a Model, but holds no network")
+    if inner["kind"] == "library":
+        return _from_library(inner["name"], dict(inner["arguments"]), shape, outputs)
+    return _nodes(Network.from_dict(inner["network"]).with_head(outputs, shape, renew=True), shape, outputs)
+
+
+def _nodes(network: Network, shape: tuple[int, ...], outputs: int) -> dict[str, Any]:
+    return {
+        "kind": "nodes",
+        "name": network.name,
+        "input": list(shape),
+        "outputs": outputs,
+        "network": network.to_dict(),
+    }
+
+
+def _from_library(name: str, arguments: dict[str, Any], shape: tuple[int, int, int], outputs: int) -> dict[str, Any]:
+    spec = {"kind": "library", "name": name, "arguments": arguments, "input": list(shape), "outputs": outputs}
+    try:
+        checked(spec)
+    except NetworkError as error:
+        near = None if isinstance(error.__cause__, TypeError) else _nearest_side(spec)
+        raise NetworkError(
+            error.message, error.fix if near is None else f"the nearest size it takes is {near} px"
+        ) from (error.__cause__)
+    return spec
+
+
+def _forward(spec: Mapping[str, Any], device: str) -> nn.Module:
+    """Build on a device, and run one picture of zeros through."""
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        module = build(spec).eval()
+    reached = ["the input"]
+
+    def note(name: str) -> Any:
+        def hook(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+            shapes = [tuple(one.shape[1:]) for one in inputs if isinstance(one, Tensor)]
+            received = "×".join(map(str, shapes[0])) if shapes else "nothing"
+            reached[0] = f"its layer {name} (`{type(layer).__name__}`), which receives {received}"
+
+        return hook
+
+    handles = [layer.register_forward_pre_hook(note(name)) for name, layer in module.named_modules() if name]
+    size = "×".join(map(str, spec["input"]))
+    try:
+        with torch.no_grad():
+            outputs = module(torch.zeros(1, *spec["input"], device=device))
+    except Exception as error:  # each library has its own way to refuse a size
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        also = f", or change its arguments {spec['arguments']}" if spec.get("arguments") else ""
+        raise NetworkError(
+            f"{spec['name']} does not take an input of {size}: it fails at {reached[0]}: {first}",
+            fix=f"give another size{also}",
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (1, spec["outputs"]):
+        found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise NetworkError(
+            f"{spec['name']} gives {found} for one picture of {size}, not (1, {spec['outputs']})",
+            fix="choose a network for classification",
+        )
+    return module
+
+
+def _needs_memory(error: NetworkError) -> bool:
+    """Whether a failure may be the meta device's own, so that real memory must tell."""
+    text = str(error).lower()
+    return isinstance(error.__cause__, NotImplementedError) or "meta" in text or "device" in text
+
+
+def _nearest_side(spec: Mapping[str, Any]) -> int | None:
+    """The nearest multiple of 32 px, up to 512, that a network takes as height and width."""
+    channels, height, width = spec["input"]
+    wanted = min(height, width)
+    for side in sorted(range(32, 513, 32), key=lambda side: abs(side - wanted)):
+        if (side, side) != (height, width) and _takes({**spec, "input": [channels, side, side]}):
+            return side
+    return None
+
+
+def _takes(spec: Mapping[str, Any]) -> bool:
+    try:
+        checked(spec)
+    except NetworkError:
+        return False
+    return True

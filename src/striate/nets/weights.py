@@ -1,0 +1,371 @@
+"""Weights from a file, a Run or a hub: with what they were trained for, and never by guess.
+
+A weights file has a sidecar of the same name ending in .json:
+
+    {"network": "timm/mobilenetv2_100", "arguments": {"pad_type": "same"},
+     "preprocessing": {"mean": […], "std": […], "size": 224, "crop_pct": 0.875, "interpolation": "bilinear"},
+     "classes": 1000, "license": "Apache-2.0", "source": "ImageNet …"}
+
+A file can fit the wrong network to the last tensor and then be worthless: that one loads into timm's default padding
+too, and its outputs are then off by 99 %. So what the sidecar says is taken, and what it does not say is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from striate.core.artifacts import read_json, sha256
+from striate.core.errors import StriateError, WeightsError, nearest
+from striate.core.tensors import read_tensors
+from striate.nets.anatomy import stem_name
+from striate.nets.families import FAMILIES
+
+Sidecar = dict[str, Any]
+
+_SIDECAR = {"network": str, "arguments": dict, "preprocessing": dict, "classes": int | list}
+_OPTIONAL = {"license": str, "source": str}
+_PREPROCESSING = {"mean": list, "std": list, "size": int, "crop_pct": int | float, "interpolation": str}
+_INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
+_NESTS = ("state_dict", "model", "model_state_dict")
+_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors, and what they were trained for.
+
+    Args:
+        tensors: by parameter name.
+        sidecar: `network`, `arguments`, `preprocessing` (`mean`, `std`, `size`, `crop_pct`, `interpolation`),
+            `classes`, `license`, `source`; None where the file has none.
+        source: what they were read from: the path as given, or "hub".
+    """
+
+    tensors: dict[str, Tensor]
+    sidecar: Sidecar | None
+    source: str
+
+    def described(
+        self,
+        network: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        preprocessing: Mapping[str, Any] | None = None,
+    ) -> Weights:
+        """These weights with a sidecar: their own, or one made of what is given.
+
+        Raises:
+            WeightsError: they have none, and network or preprocessing is not given; or one of their own that says
+                otherwise than what is given.
+        """
+        if self.sidecar is not None:
+            given = {"network": network, "arguments": arguments, "preprocessing": preprocessing}
+            for key, value in given.items():
+                if value is not None and value != self.sidecar[key]:
+                    raise WeightsError(
+                        f"{self.source} was trained with {key} {self.sidecar[key]!r}, as its sidecar says, "
+                        f"not {value!r}",
+                        fix="leave that out, or correct the sidecar if it is wrong",
+                    )
+            return self
+        if network is None or preprocessing is None:
+            raise WeightsError(
+                f"{self.source} has no sidecar, so its network and preprocessing are unknown; they are never guessed",
+                fix=f"write {Path(self.source).with_suffix('.json').name} beside it (network, arguments, "
+                "preprocessing, classes, license, source), or give network and preprocessing",
+            )
+        made = {
+            "network": network,
+            "arguments": dict(arguments or {}),
+            "preprocessing": dict(preprocessing),
+            "classes": 0,
+            "source": f"{self.source}, described by the user",
+        }
+        return replace(self, sidecar=check_sidecar(made, f"the description of {self.source}"))
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of each tensor.
+
+    Args:
+        loaded: how many were taken over.
+        missing: names of the head's that the file lacks.
+        unexpected: names of the file's head that the network lacks.
+        reinitialised: names of the head's that stay as they were drawn, for they are of another size or missing.
+        adapted: what was done to fit, in sentences.
+    """
+
+    loaded: int
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    reinitialised: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """One sentence for the user."""
+        parts = [f"{self.loaded} tensors loaded"]
+        if self.reinitialised:
+            parts.append(f"new: {', '.join(self.reinitialised)}")
+        if self.unexpected:
+            parts.append(f"left out: {', '.join(self.unexpected)}")
+        return "weights: " + "; ".join([*parts, *self.adapted])
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Weights from a file, a Model's folder or a Run.
+
+    Args:
+        path: .safetensors, or .pth, .pt, .th read with `weights_only=True` (nested under `state_dict` or `model`,
+            prefixed by `module.`: unwrapped); or a Run, or a Model's folder.
+
+    Returns:
+        the weights; their `sidecar` is None where there is none beside the file, see `Weights.described`.
+
+    Raises:
+        WeightsError: it is missing, truncated, not weights, a pickle with code, or its sidecar is wrong.
+    """
+    file = Path(path)
+    if file.is_dir():
+        return _from_model(file)
+    if not file.exists():
+        raise WeightsError(f"the weights file {path} does not exist")
+    if file.suffix == ".safetensors":
+        tensors = read_tensors(file)
+    elif file.suffix in (".pth", ".pt", ".th"):
+        tensors = _unwrapped(_read_torch(file), file)
+    else:
+        raise WeightsError(
+            f"{path} is not a weights file by its name",
+            fix="give .safetensors, .pth, .pt or .th, or the folder of a Run",
+        )
+    beside = file.with_suffix(".json")
+    sidecar = check_sidecar(_json(beside), str(beside)) if beside.exists() else None
+    return Weights(_finite(tensors, file), sidecar, str(path))
+
+
+def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadReport:
+    """Give a network these weights; a head of another size stays new.
+
+    Everything but the head must fit by name and shape. Two things are adapted: a stem for another number of channels
+    than the file's (one channel gets the sum of the colour filters, so that a grey picture gives what its colour
+    version would; more repeat them, scaled alike); and batch counters, which old files lack and nothing learns.
+
+    Args:
+        module: the network; changed in place, and only if all fits.
+        weights: as `read_weights` gives them.
+        head: the dotted name of its head, see `head_name`.
+
+    Raises:
+        WeightsError: tensors are missing, unexpected or of another shape; names them.
+    """
+    own = module.state_dict()
+    stem = f"{stem_name(module)}.weight"
+    loaded: dict[str, Tensor] = {}
+    new, missing, wrong, adapted = [], [], [], []
+    for name, place in own.items():
+        tensor = weights.tensors.get(name)
+        in_head = name.startswith(head + ".")
+        if tensor is None:
+            if in_head:
+                new.append(name)
+            if in_head or not name.endswith("num_batches_tracked"):
+                missing.append(name)
+        elif tensor.shape == place.shape:
+            loaded[name] = tensor
+        elif in_head and tensor.shape[1:] == place.shape[1:]:
+            new.append(name)
+        elif name == stem and _only_channels_differ(tensor, place):
+            loaded[name] = adapt_channels(tensor, place.shape[1])
+            adapted.append(f"{name} adapted from {tensor.shape[1]} to {place.shape[1]} channels")
+        else:
+            wrong.append(f"{name} is {_size(tensor)} in the file and {_size(place)} in the network")
+    unexpected = [name for name in weights.tensors if name not in own]
+    _refuse(
+        weights,
+        missing=[name for name in missing if not name.startswith(head + ".")],
+        unexpected=[name for name in unexpected if not name.startswith(head + ".")],
+        wrong=wrong,
+    )
+    module.load_state_dict({**own, **loaded})
+    inside = tuple(name for name in missing if name.startswith(head + "."))
+    return LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted))
+
+
+def adapt_channels(stem: Tensor, channels: int) -> Tensor:
+    """Filters of a first convolution for another number of input channels.
+
+    Args:
+        stem: (filters, C, *kernel).
+        channels: how many there shall be.
+
+    Returns:
+        (filters, channels, *kernel); a picture whose channels are all equal gives the same response as before.
+    """
+    before = stem.shape[1]
+    if channels == 1:
+        return stem.sum(1, keepdim=True)
+    indices = torch.arange(channels, device=stem.device) % before
+    repeated = stem.index_select(1, indices)
+    # The sum over channels is what a picture without colour sees; it must stay.
+    counts = torch.bincount(indices, minlength=before).to(stem.dtype)
+    if channels >= before:
+        return repeated / counts[indices].view(1, -1, *(1,) * (stem.dim() - 2))
+    return repeated + (stem.sum(1, keepdim=True) - repeated.sum(1, keepdim=True)) / channels
+
+
+def check_sidecar(content: Any, place: str) -> Sidecar:
+    """A sidecar with all its keys, none unknown, and values of the right kind. Raises `WeightsError`."""
+    sidecar = _keys(content, _SIDECAR, _OPTIONAL, place)
+    sidecar["preprocessing"] = _keys(sidecar["preprocessing"], _PREPROCESSING, {}, f"preprocessing in {place}")
+    mean, std = sidecar["preprocessing"]["mean"], sidecar["preprocessing"]["std"]
+    if len(mean) != len(std) or not all(_number(value) for value in (*mean, *std)) or not all(v > 0 for v in std):
+        raise WeightsError(
+            f"{place}: mean and std must be numbers, as many of the one as of the other, and std above 0"
+        )
+    if sidecar["preprocessing"]["size"] < 1 or not 0 < sidecar["preprocessing"]["crop_pct"] <= 1:
+        raise WeightsError(f"{place}: size must be at least 1, and crop_pct lie in (0, 1]")
+    if sidecar["preprocessing"]["interpolation"] not in _INTERPOLATIONS:
+        raise WeightsError(f"{place}: interpolation must be one of {', '.join(_INTERPOLATIONS)}")
+    return {"license": "not stated", "source": place, **sidecar}
+
+
+def _keys(content: Any, required: Mapping[str, Any], optional: Mapping[str, Any], place: str) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise WeightsError(f"{place} is not a JSON object")
+    known = {**required, **optional}
+    for key, value in content.items():
+        if key not in known:
+            near = nearest(str(key), known)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise WeightsError(f"{place} has an unknown key {key!r}{hint}", fix=f"its keys are {', '.join(known)}")
+        if not isinstance(value, known[key]) or isinstance(value, bool):
+            raise WeightsError(f"{place}: {key} has a value of the wrong kind: {value!r}")
+    missing = [key for key in required if key not in content]
+    if missing:
+        raise WeightsError(f"{place} lacks {', '.join(missing)}", fix="add what the weights were trained with")
+    return dict(content)
+
+
+def _from_model(folder: Path) -> Weights:
+    """The Model of a Run, or a Model's folder; its description says all that a sidecar says."""
+    inner = next((one for one in (folder, folder / "model") if (one / "model.json").is_file()), None)
+    if inner is None:
+        raise WeightsError(
+            f"there is no Model in {folder}: neither model.json nor model/model.json",
+            fix="name a Run that has finished (see `striate runs`)",
+        )
+    description, file = inner / "model.json", inner / "model.safetensors"
+    content = _json(description)
+    try:
+        spec, preprocessing, classes = content["network"], content["preprocessing"], content["classes"]
+        from_family = spec["kind"] == "nodes" and "arguments" in spec and spec["name"] in FAMILIES
+        named = from_family or spec["kind"] == "library"
+        sidecar = {
+            # A network from a file is read from the description again, whatever became of the file.
+            "network": spec["name"] if named else str(description),
+            "arguments": dict(spec["arguments"]) if named else {},
+            "preprocessing": {
+                "mean": list(preprocessing["mean"]),
+                "std": list(preprocessing["std"]),
+                "size": round(math.sqrt(preprocessing["height"] * preprocessing["width"])),
+                "crop_pct": 1 / preprocessing["margin"],
+                "interpolation": preprocessing["interpolation"],
+            },
+            "classes": len(classes),
+            "source": f"the Run {folder}",
+        }
+        checksum = content["sha256"]
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise WeightsError(f"{description} does not describe a Model: {type(error).__name__} {error}") from error
+    tensors = read_tensors(file)
+    if sha256(file) != checksum:
+        raise WeightsError(f"{file} is not the file that {description.name} describes: its SHA-256 differs")
+    return Weights(_finite(tensors, file), check_sidecar(sidecar, str(description)), str(folder))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except StriateError as error:
+        raise WeightsError(error.message, error.fix) from None
+
+
+def _read_torch(file: Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different one for each way in which a file can be bad
+        text = str(error).lower()
+        if "weights_only" in text or "unsupported" in text or "unpickl" in text:
+            raise WeightsError(
+                f"{file} is refused: it is damaged, or a pickle that holds code besides tensors, which would run "
+                "when it is read",
+                fix="get it as .safetensors, or save its state_dict alone where you trust it",
+            ) from error
+        raise WeightsError(f"{file} is damaged or not a file of torch: {str(error)[:200]}") from error
+
+
+def _unwrapped(content: Any, file: Path) -> dict[str, Tensor]:
+    while isinstance(content, Mapping):
+        inner = next((content[key] for key in _NESTS if isinstance(content.get(key), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping) or not content or not all(isinstance(one, Tensor) for one in content.values()):
+        raise WeightsError(f"{file} does not hold tensors by name, nor under {', '.join(_NESTS)}")
+    tensors = {str(name): tensor for name, tensor in content.items()}
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _finite(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+    bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if bad:
+        raise WeightsError(f"{file} holds numbers that are not finite, in {_some(bad)}")
+    return tensors
+
+
+def _refuse(weights: Weights, *, missing: Sequence[str], unexpected: Sequence[str], wrong: Sequence[str]) -> None:
+    parts = []
+    if missing:
+        parts.append(f"missing in the file: {_some(missing)}")
+    if unexpected:
+        parts.append(f"unknown to the network: {_some(unexpected)}")
+    if wrong:
+        parts.append(f"of another shape: {_some(wrong)}")
+    if not parts:
+        return
+    said = weights.sidecar
+    raise WeightsError(
+        f"the weights of {weights.source} do not fit this network: {'; '.join(parts)}",
+        fix=f"they are of {said['network']} with arguments {said['arguments']}"
+        if said
+        else "name the network that they are of",
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _only_channels_differ(tensor: Tensor, place: Tensor) -> bool:
+    same = tensor.dim() == place.dim() > 2 and tensor.shape[0] == place.shape[0] and tensor.shape[2:] == place.shape[2:]
+    return same and tensor.shape[1] != place.shape[1]
+
+
+def _size(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape)) or "a number"
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,76 @@
+"""The first part of fine-tuning: a head fitted on frozen features, before anything below it moves.
+
+The features are computed once, so that fitting costs one forward pass over the training samples. Kumar et al. 2022
+("Fine-tuning can distort pretrained features") show why the head comes first: a random one would send gradients below
+that tear what the weights know.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from striate.core.events import Reporter
+from striate.data.loader import EvalBatches
+from striate.nets import head_name
+from striate.train.recipe import Recipe
+
+ITERATIONS = 200
+
+
+def fit_head(network: nn.Module, recipe: Recipe, samples: EvalBatches, reporter: Reporter) -> float:
+    """Fit the head of a network to its frozen features.
+
+    Minimises the task's mean loss plus |W|² / 2N, logistic regression's usual penalty, by L-BFGS in float64, from a
+    head of zeros: the result is a function of weights and data alone.
+
+    Args:
+        network: its head is replaced in place; nothing else moves.
+        samples: the training samples with targets and weights, as they are.
+
+    Returns:
+        the loss reached.
+    """
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    features, targets, weights = _features(network, head, recipe, samples, reporter)
+    matrix = torch.zeros(head.out_features, head.in_features, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(head.out_features, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([matrix, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        losses = recipe.task.losses(features @ matrix.T + bias, targets)
+        loss = (losses * weights).sum() / weights.sum() + matrix.square().sum() / (2 * len(features))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    loss = optimizer.step(closure).detach()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        head.weight.copy_(matrix)
+        if head.bias is not None:
+            head.bias.copy_(bias)
+    return float(loss)
+
+
+@torch.no_grad()
+def _features(
+    network: nn.Module, head: nn.Linear, recipe: Recipe, samples: EvalBatches, reporter: Reporter
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What the head receives for each sample, (N, D) float64, with targets and weights."""
+    taken: list[Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
+    network.to(recipe.device).to(memory_format=recipe.layout).eval()  # type: ignore[call-overload]
+    targets, weights = [], []
+    low = recipe.plan["execution.precision"] == "bfloat16"
+    try:
+        for number, batch in enumerate(samples):
+            batch = batch.to(recipe.device)
+            with torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
+                network(recipe.normalize(batch.images).contiguous(memory_format=recipe.layout))
+            targets.append(batch.targets.cpu())
+            weights.append(batch.weights.cpu())
+            reporter.progress(number + 1, len(samples))
+    finally:
+        hook.remove()
+    return torch.cat(taken).double(), torch.cat(targets).double(), torch.cat(weights).double()

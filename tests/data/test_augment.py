@@ -1,0 +1,272 @@
+"""Augmentation: what each does, against independent code; and that every draw belongs to its sample alone."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from striate.core.errors import UsageError
+from striate.core.seeds import uniforms
+from striate.data.augment import AUGMENTATIONS, Augmenter, BatchAugmentation, ImageAugmentation
+from striate.data.augment.affine import affine
+from striate.data.augment.color import color
+from striate.data.augment.flip import flip
+from striate.data.augment.mixup import mixup
+from striate.data.augment.shift import shift
+
+ALL = {"flip": "both", "shift": 0.2, "rotate": 20.0, "scale": 0.3, "color": 0.4, "mixup": 0.5}
+BYTES = {"flip": "horizontal", "shift": 0.125}
+
+
+def images(count: int = 6, side: int = 8, channels: int = 3, seed: int = 0, width: int | None = None) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, channels, side, width or side), generator=generator, dtype=torch.uint8)
+
+
+def draws(*rows: list[float]) -> np.ndarray:
+    return np.array(rows, np.float64)
+
+
+def test_these_are_registered() -> None:
+    assert AUGMENTATIONS.names() == ["affine", "color", "flip", "mixup", "shift"]
+    kinds = {name: type(one) for name, one in AUGMENTATIONS.items()}
+    assert [name for name, kind in kinds.items() if kind is BatchAugmentation] == ["mixup"]
+
+
+# The contract that every augmentation of single pictures keeps, those to come too.
+PER_IMAGE = [name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation)]
+STRONG = {"flip": "both", "shift": 0.25, "rotate": 30.0, "scale": 0.5, "color": 0.5}
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("side", [8, 97])
+def test_a_row_depends_on_itself_alone(name: str, channels: int, side: int) -> None:
+    one = AUGMENTATIONS.get(name)
+    assert isinstance(one, ImageAugmentation)
+    augmenter = Augmenter({key: STRONG[key] for key in one.settings}, seed=3, size=(side, side))
+    pixels, ids = images(9, side, channels), np.arange(100, 109)
+    whole = augmenter.images(pixels, ids, epoch=2)
+    assert whole.shape == pixels.shape
+    assert not torch.equal(whole.float(), pixels.float())
+    assert torch.equal(augmenter.images(pixels, ids, epoch=2), whole), "the same call gives the same bits"
+    for row in range(9):
+        alone = augmenter.images(pixels[row : row + 1], ids[row : row + 1], epoch=2)
+        assert torch.equal(alone[0], whole[row])
+    order = np.random.default_rng(0).permutation(9)
+    assert torch.equal(augmenter.images(pixels[torch.from_numpy(order)], ids[order], 2), whole[torch.from_numpy(order)])
+    assert not torch.equal(augmenter.images(pixels, ids, epoch=3), whole)
+    assert not torch.equal(augmenter.images(pixels, ids + 1, epoch=2), whole)
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+def test_the_input_is_left_as_it_is(name: str) -> None:
+    one = AUGMENTATIONS.get(name)
+    assert isinstance(one, ImageAugmentation)
+    for pixels in (images(), images().float()):
+        before = pixels.clone()
+        Augmenter({key: STRONG[key] for key in one.settings}, 0, (8, 8)).images(pixels, np.arange(6), 0)
+        assert torch.equal(pixels, before)
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+def test_one_pixel_and_wide_pictures_work(name: str) -> None:
+    one = AUGMENTATIONS.get(name)
+    assert isinstance(one, ImageAugmentation)
+    for height, width in ((1, 1), (2, 2), (1, 7), (6, 3)):
+        pixels = images(4, height, width=width)
+        found = Augmenter({key: STRONG[key] for key in one.settings}, 0, (height, width)).images(
+            pixels, np.arange(4), 0
+        )
+        assert found.shape == pixels.shape
+        assert bool(torch.isfinite(found.float()).all())
+
+
+def test_bytes_stay_bytes_as_long_as_they_can() -> None:
+    ids = np.arange(6)
+    assert Augmenter({}, 0, (8, 8)).images(images(), ids, 0).dtype == torch.uint8
+    kept = Augmenter(BYTES, 0, (8, 8)).images(images(), ids, 0)
+    assert kept.dtype == torch.uint8
+    assert torch.equal(kept.float(), Augmenter(BYTES, 0, (8, 8)).images(images().float(), ids, 0))
+    assert Augmenter({**BYTES, "color": 0.1}, 0, (8, 8)).images(images(), ids, 0).dtype == torch.float32
+
+
+def test_nothing_asked_for_leaves_everything() -> None:
+    off = {"flip": "none", "shift": 0.0, "rotate": 0.0, "scale": 0.0, "color": 0.0, "mixup": 0.0}
+    augmenter = Augmenter(off, 0, (8, 8))
+    assert torch.equal(augmenter.images(images(), np.arange(6), 0), images())
+    targets, weights = torch.eye(6), torch.ones(6)
+    mixed = augmenter.mix(images(), targets, weights, 0, 0)
+    assert all(torch.equal(one, other) for one, other in zip(mixed, (images(), targets, weights), strict=True))
+
+
+def test_a_margin_is_cut_from_the_centre_unless_shifted() -> None:
+    pixels = images(4, 12)
+    centre = pixels[:, :, 2:10, 2:10]
+    for settings in ({}, {"color": 0.0}):
+        assert torch.equal(Augmenter(settings, 0, (8, 8)).images(pixels, np.arange(4), 0), centre)
+    flipped = Augmenter({"flip": "horizontal"}, 0, (8, 8)).images(pixels, np.arange(4), 0)
+    assert flipped.shape == centre.shape
+    shifted = Augmenter({"shift": 0.25}, 0, (8, 8)).images(images(64, 12), np.arange(64), 0)
+    windows = images(64, 12).unfold(2, 8, 1).unfold(3, 8, 1)  # all 25 windows within the margin
+    tops, lefts = set(), set()
+    for row in range(64):
+        same = (windows[row] == shifted[row][:, None, None]).all(-1).all(-1).all(0).nonzero()
+        assert len(same) == 1, "a shift within the margin invents no pixel"
+        tops.add(int(same[0, 0]))
+        lefts.add(int(same[0, 1]))
+    assert tops == lefts == {0, 1, 2, 3, 4}
+
+
+def test_shift_beyond_the_border_equals_torchs_reflection() -> None:
+    pixels = images(30, 8)
+    uniform = uniforms(np.arange(30), 2, 0, "shift", 0)
+    found = shift(pixels, uniform, 0.25, (8, 8))
+    padded = torch.nn.functional.pad(pixels.float(), (2, 2, 2, 2), mode="reflect")
+    seen = set()
+    for row in range(30):
+        top, left = (math.floor(u * 5) for u in uniform[row])
+        seen |= {top, left}
+        assert torch.equal(found[row].float(), padded[row, :, top : top + 8, left : left + 8])
+    assert seen == {0, 1, 2, 3, 4}
+
+
+def test_shift_uses_the_margin_before_it_reflects() -> None:
+    pixels = images(1, 10)
+    down = shift(pixels, draws([0.999, 0.5]), 0.25, (8, 8))  # 2 down of which 1 is in the margin
+    assert torch.equal(down[0, :, :7], pixels[0, :, 3:10, 1:9])
+    assert torch.equal(down[0, :, 7], pixels[0, :, 8, 1:9])
+
+
+def test_flips() -> None:
+    pixels = images(4)
+    which = draws([0.2, 0.2], [0.2, 0.8], [0.8, 0.2], [0.8, 0.8])
+    both = flip(pixels, which, "both")
+    assert torch.equal(both[0], pixels[0].flip(1, 2))
+    assert torch.equal(both[1], pixels[1].flip(2))
+    assert torch.equal(both[2], pixels[2].flip(1))
+    assert torch.equal(both[3], pixels[3])
+    horizontal = flip(pixels, which, "horizontal")
+    assert torch.equal(horizontal[0], pixels[0].flip(2))
+    assert torch.equal(horizontal[2], pixels[2])
+    assert torch.equal(flip(both, which, "both"), pixels), "twice is as never"
+    share = (
+        (flip(images(2000, 2, 1), uniforms(np.arange(2000), 2, 0, "flip", 0), "horizontal") != images(2000, 2, 1))
+        .any(-1)
+        .any(-1)
+        .any(-1)
+    )
+    assert 0.42 < float(share.float().mean()) < 0.55
+
+
+@pytest.mark.parametrize(("height", "width"), [(31, 31), (24, 40)])
+def test_affine_equals_torchvision_inside(height: int, width: int) -> None:
+    smooth = torch.nn.functional.avg_pool2d(images(1, height + 8, width=width + 8).float(), 9, 1)
+    for degrees, zoom in ((17.0, 1.0), (-30.0, 1.0), (0.0, 1.4), (11.0, 1.3)):
+        draw = draws([(degrees / 40 + 1) / 2, (math.log(zoom) / math.log(1.5) + 1) / 2])
+        found = affine(smooth, draw, 40.0, 0.5)
+        expected = v2.functional.affine(
+            smooth, -degrees, [0, 0], zoom, [0.0, 0.0], interpolation=v2.InterpolationMode.BILINEAR
+        )
+        inside = (slice(None), slice(None), slice(height // 3, -height // 3), slice(width // 3, -width // 3))
+        torch.testing.assert_close(found[inside], expected[inside], atol=0.02, rtol=1e-3)
+
+
+def test_affine_by_ninety_degrees_is_a_rotation_of_the_array() -> None:
+    pixels = images(1, 9).float()
+    turned = affine(pixels, draws([1.0, 0.5]), 90.0, 0.0)
+    torch.testing.assert_close(turned, torch.rot90(pixels, 1, (2, 3)), atol=1e-2, rtol=0)
+
+
+def test_affine_reflects_beyond_the_border() -> None:
+    row = torch.arange(8.0).repeat(8, 1)[None, None]
+    smaller = affine(row, draws([0.5, 0.0]), 0.0, 1.0)[0, 0, 4]  # zoom 1/2: the source spans -4 to 12
+    torch.testing.assert_close(smaller, torch.tensor([2.5, 0.5, 0.5, 2.5, 4.5, 6.5, 6.5, 4.5]), atol=1e-3, rtol=0)
+
+
+def test_affine_without_strength_is_the_identity() -> None:
+    pixels = images(2, 16).float()
+    torch.testing.assert_close(affine(pixels, draws([0.9, 0.9], [0.1, 0.1]), 0.0, 0.0), pixels, atol=1e-3, rtol=0)
+
+
+def test_color_equals_torchvision() -> None:
+    pixels = images(3, 16).float() * 0.4 + 70  # so that nothing is clipped on the way
+    which = draws([0.9, 0.5, 0.5], [0.5, 0.1, 0.5], [0.5, 0.5, 0.9])
+    found = color(pixels, which, 0.5)
+    expected = [
+        v2.functional.adjust_brightness(pixels[0] / 255, 1.4) * 255,
+        None,
+        v2.functional.adjust_saturation(pixels[2] / 255, 1.4) * 255,
+    ]
+    torch.testing.assert_close(found[0], expected[0], atol=0.02, rtol=1e-4)
+    mean = pixels[1].mean()
+    torch.testing.assert_close(found[1], (pixels[1] - mean) * 0.6 + mean, atol=0.02, rtol=1e-4)
+    torch.testing.assert_close(found[2], expected[2], atol=0.05, rtol=1e-3)
+
+
+def test_color_stays_in_range_and_leaves_grey_grey() -> None:
+    found = color(images(20).float(), uniforms(np.arange(20), 3, 0), 1.0)
+    assert float(found.min()) >= 0
+    assert float(found.max()) <= 255
+    grey = images(5, channels=1).float().repeat(1, 3, 1, 1)
+    found = color(grey, uniforms(np.arange(5), 3, 0), 0.5)
+    torch.testing.assert_close(found, found[:, :1].expand_as(found), atol=1e-3, rtol=0)
+    wide = images(1).float() * 3 - 200
+    assert float(color(wide, draws([0.5, 0.5, 0.5]), 0.5).sub(wide).abs().max()) < 1e-3, "a wider range is not clipped"
+
+
+def test_mixup_is_the_papers() -> None:
+    pixels, targets, weights = images(5).float(), torch.eye(5), torch.tensor([1.0, 2.0, 1.0, 0.5, 1.0])
+    mixed, labels, counted = mixup(pixels, targets, weights, np.random.default_rng(4), 0.8)
+    generator = np.random.default_rng(4)
+    share = generator.beta(0.8, 0.8)
+    partner = torch.from_numpy(generator.permutation(5))
+    torch.testing.assert_close(mixed, share * pixels + (1 - share) * pixels[partner])
+    torch.testing.assert_close(labels, share * targets + (1 - share) * targets[partner])
+    torch.testing.assert_close(counted.sum(), weights.sum())
+    torch.testing.assert_close(labels.sum(1), torch.ones(5))
+
+
+def test_mixing_is_named_by_epoch_and_batch() -> None:
+    augmenter = Augmenter({"mixup": 0.4}, 7, (8, 8))
+    targets, weights = torch.eye(6), torch.ones(6)
+
+    def mixed(epoch: int, batch: int, one: Augmenter = augmenter) -> torch.Tensor:
+        return one.mix(images(), targets, weights, epoch, batch)[0]
+
+    assert torch.equal(mixed(1, 2), mixed(1, 2))
+    assert not torch.equal(mixed(1, 2), mixed(1, 3))
+    assert not torch.equal(mixed(1, 2), mixed(2, 2))
+    assert not torch.equal(mixed(1, 2), mixed(1, 2, Augmenter({"mixup": 0.4}, 8, (8, 8))))
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"'rotation'.*rotate"):
+        Augmenter({"rotation": 3.0}, 0, (8, 8))
+
+
+def test_all_at_once_with_a_margin() -> None:
+    augmenter = Augmenter(ALL, 0, (32, 32))
+    found = augmenter.images(images(16, 37), np.arange(16), 0)
+    assert found.shape == (16, 3, 32, 32)
+    assert found.dtype == torch.float32
+
+
+def test_a_batch_takes_milliseconds() -> None:
+    pixels, ids = images(128, 32), np.arange(128)
+    for settings, limit in ((BYTES, 0.1), (ALL, 0.5)):
+        augmenter = Augmenter(settings, 0, (32, 32))
+        augmenter.images(pixels, ids, 0)
+        best = min(_seconds(augmenter, pixels, ids, epoch) for epoch in range(5))
+        assert best < limit  # far above what is measured: only a loop over pixels fails this
+
+
+def _seconds(augmenter: Augmenter, pixels: torch.Tensor, ids: np.ndarray, epoch: int) -> float:
+    started = time.perf_counter()
+    augmenter.images(pixels, ids, epoch)
+    return time.perf_counter() - started

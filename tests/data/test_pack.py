@@ -1,0 +1,180 @@
+"""Packed and streamed pictures: the same pixels whatever memory, workers and order; and what happens to damage."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_data import Listener, arrays, dataset, many_files, noise, picture_files, zipped
+from PIL import Image
+
+from striate.core.errors import DataError
+from striate.core.events import Silent
+from striate.core.records import Dataset, Label, Sample, Source
+from striate.data.decode import decode
+from striate.data.pack import PackedPictures, Pictures, StreamingPictures, pack
+from striate.data.prepare import Preprocessing
+
+PREPROCESSING = Preprocessing(8, 8, 3, "crop", 1.25, mean=(0.5,) * 3, std=(0.2,) * 3, fill=(0.0,) * 3)
+
+
+def packed(data: Dataset, *, workers: int = 0, memory: int = 10**9, margin: bool = False, **more: object) -> Pictures:
+    keys = [sample.key for sample in data.samples]
+    preprocessing = replace(PREPROCESSING, **more)  # type: ignore[arg-type]
+    return pack(data, keys, preprocessing, keep_margin=margin, workers=workers, memory_bytes=memory, reporter=Silent())
+
+
+def everything(pictures: Pictures) -> torch.Tensor:
+    return pictures.batch(np.arange(len(pictures)))
+
+
+@pytest.mark.parametrize("margin", [False, True])
+def test_memory_workers_and_containers_change_no_pixel(tmp_path: Path, margin: bool) -> None:
+    files = many_files(tmp_path / "files", 40)
+    archive = zipped(files, tmp_path / "files.zip")
+    expected = torch.stack(
+        [
+            torch.from_numpy(PREPROCESSING.prepare(decode(Path(s.sources[0].path).read_bytes()), keep_margin=margin))
+            for s in files.samples
+        ]
+    )
+    indices = np.random.default_rng(0).permutation(40)[:17]
+    for data in (files, archive):
+        for workers in (0, 2):
+            for memory in (10**9, 0):
+                pictures = packed(data, workers=workers, memory=memory, margin=margin)
+                assert isinstance(pictures, PackedPictures if memory else StreamingPictures)
+                assert len(pictures) == 40
+                assert pictures.shape == (3, 10, 10) if margin else (3, 8, 8)
+                assert pictures.dtype == np.uint8
+                assert torch.equal(everything(pictures), expected)
+                assert torch.equal(pictures.batch(indices), expected[torch.from_numpy(indices)])
+                pictures.close()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streams_come_in_order_and_may_be_left(tmp_path: Path, workers: int) -> None:
+    data = many_files(tmp_path, 30)
+    whole = everything(packed(data))
+    pictures = packed(data, workers=workers, memory=0)
+    order = [np.array([3, 1, 2]), np.array([29]), np.array([0, 0, 7, 8, 9, 10, 11])] * 5
+    for indices, images in zip(order, pictures.stream(order), strict=True):
+        assert torch.equal(images, whole[torch.from_numpy(indices)])
+    left = pictures.stream(order)
+    next(left)
+    assert torch.equal(pictures.batch(np.array([5])), whole[5:6])
+    pictures.close()
+    assert torch.equal(pictures.batch(np.array([6])), whole[6:7]), "a closed one starts again"
+    pictures.close()
+
+
+def test_positions_follow_the_keys(tmp_path: Path) -> None:
+    data = many_files(tmp_path, 6)
+    keys = [sample.key for sample in data.samples][::-1]
+    found = pack(data, keys, PREPROCESSING, keep_margin=False, workers=0, memory_bytes=10**6, reporter=Silent())
+    assert torch.equal(everything(found), everything(packed(data)).flip(0))
+    assert found.keys == tuple(keys)
+
+
+def test_a_batch_is_its_own_memory(tmp_path: Path) -> None:
+    pictures = packed(many_files(tmp_path, 4))
+    before = everything(pictures)
+    pictures.batch(np.array([0, 1])).zero_()
+    assert torch.equal(everything(pictures), before)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_deep_pictures_among_others_make_all_float(tmp_path: Path, workers: int) -> None:
+    data = many_files(tmp_path, 70)
+    deep = noise(0, 12, 10, 1)[:, :, 0].astype(np.uint16) * 257
+    Image.fromarray(deep).save(tmp_path / "z.png")
+    last = Sample("z.png", (Source("file", str(tmp_path / "z.png")),), Label("a"))
+    mixed = dataset([*data.samples, last])
+    found = packed(mixed, workers=workers, full_scale=65535.0)
+    assert found.dtype == np.float32
+    bytes_ = everything(packed(data))
+    assert torch.equal(everything(found)[:-1], bytes_.float())
+    streamed = packed(mixed, workers=workers, memory=0, full_scale=65535.0)
+    assert torch.equal(everything(streamed), everything(found))
+    streamed.close()
+    nearly = packed(mixed, workers=workers, full_scale=65535.0, memory=bytes_.numel() * 2)
+    assert isinstance(nearly, StreamingPictures), "as bytes they fit, as float they do not"
+    nearly.close()
+
+
+def test_arrays_are_packed_in_this_process() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    data = arrays(pixels, [Label("ab"[n % 2]) for n in range(9)])
+    found = packed(data, workers=2, channels=1, mean=(0.5,), std=(0.5,), fill=(0.0,), margin=False, policy="squash")
+    assert found.shape == (1, 8, 8)
+    reals = arrays(pixels.astype(np.float32) / 255, [Label("a")] * 9)
+    deep = packed(reals, channels=1, mean=(0.5,), std=(0.5,), fill=(0.0,), full_scale=1.0, policy="squash")
+    np.testing.assert_allclose(everything(deep).numpy(), everything(found).numpy(), atol=1.01)
+
+
+def test_it_says_when_pictures_do_not_fit_and_how_far_it_is(tmp_path: Path) -> None:
+    data = many_files(tmp_path, 4)
+    listener = Listener()
+    keys = [sample.key for sample in data.samples]
+    pack(data, keys, PREPROCESSING, keep_margin=False, workers=0, memory_bytes=100, reporter=listener)
+    assert any("decoded anew in each epoch" in line for line in listener.lines)
+    pack(data, keys, PREPROCESSING, keep_margin=False, workers=0, memory_bytes=10**6, reporter=listener)
+    assert listener.steps[-1][:2] == (4, 4)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("memory", [0, 10**9])
+def test_damage_since_the_audit_names_the_sample(tmp_path: Path, workers: int, memory: int) -> None:
+    data = many_files(tmp_path, 8)
+    Path(data.samples[5].sources[0].path).write_bytes(b"")
+
+    def use() -> None:
+        pictures = packed(data, workers=workers, memory=memory)
+        try:
+            everything(pictures)
+        finally:
+            pictures.close()
+
+    with pytest.raises(DataError, match=f"{data.samples[5].key} cannot be used any more: .*empty") as caught:
+        use()
+    assert caught.value.fix
+
+
+def test_other_channels_than_the_networks_name_the_sample(tmp_path: Path) -> None:
+    data = picture_files(tmp_path, {"a/0.png": noise(0, 8, 8), "a/1.png": noise(1, 8, 8)})
+    with pytest.raises(DataError, match=r"a/0\.png .*3 channels and the network takes 4"):
+        packed(data, channels=4, mean=(0.5,) * 4, std=(0.5,) * 4, fill=(0.0,) * 4)
+
+
+def test_a_killed_worker_is_an_error_and_the_next_stream_works(tmp_path: Path) -> None:
+    data = many_files(tmp_path, 8)
+    pictures = packed(data, workers=2, memory=0)
+    assert isinstance(pictures, StreamingPictures)
+    everything(pictures)
+    os.kill(pictures._pool._processes[0].pid, signal.SIGKILL)
+    with pytest.raises(DataError, match="SIGKILL"):
+        everything(pictures)
+    assert torch.equal(everything(pictures), everything(packed(data)))
+    pictures.close()
+
+
+def test_an_empty_split_is_no_error(tmp_path: Path) -> None:
+    data = many_files(tmp_path, 2)
+    found = pack(data, [], PREPROCESSING, keep_margin=False, workers=2, memory_bytes=0, reporter=Silent())
+    assert len(found) == 0
+
+
+def test_real_photos_pack_alike(real_data: Path) -> None:
+    paths = sorted((real_data / "hymenoptera" / "val" / "ants").glob("*.jpg"))[:20]
+    data = dataset([Sample(path.name, (Source("file", str(path)),), Label("ants")) for path in paths])
+    alone, streamed = (
+        packed(data, height=64, width=64, margin=True),
+        packed(data, height=64, width=64, margin=True, memory=0, workers=2),
+    )
+    assert torch.equal(everything(alone), everything(streamed))
+    streamed.close()
