@@ -1,0 +1,50 @@
+"""What this machine is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from striate.core import machine
+
+
+def test_cores_follow_the_affinity() -> None:
+    assert 1 <= machine.cores() <= (os.cpu_count() or 1)
+    if hasattr(os, "sched_setaffinity"):
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(before)})
+        try:
+            assert machine.cores() == 1
+        finally:
+            os.sched_setaffinity(0, before)
+
+
+def test_memory_is_a_sensible_number_of_bytes() -> None:
+    assert 2**28 < machine.memory_bytes() < 2**44
+
+
+def test_a_control_group_limits_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/sys/fs/cgroup/memory.max": "3000000\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
+    real = Path.read_text
+
+    def read_text(path: Path, *arguments: str, **options: str) -> str:
+        return files[str(path)] if str(path) in files else real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert machine.memory_bytes() == 2_000_000
+    files["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert machine.memory_bytes() > 2_000_000
+
+
+def test_versions_are_those_imported() -> None:
+    found = machine.versions()
+    assert found["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert found["numpy"] == numpy.__version__
+
+
+def test_the_processor_has_a_name() -> None:
+    assert machine.processor().strip()

@@ -1,0 +1,117 @@
+"""Families against published figures and against torchvision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+from striate.nets import build, profile, resolve
+from striate.nets.families.compact import compact, fit
+
+
+def spec_of(name: str, size: int, channels: int = 3, outputs: int = 10, **arguments: Any) -> dict[str, Any]:
+    return resolve(name, outputs=outputs, channels=channels, height=size, width=size, arguments=arguments)
+
+
+@pytest.mark.parametrize(
+    ("spec", "parameters"),
+    [
+        (spec_of("resnet18", 224, outputs=1000), 11_689_512),
+        (spec_of("lenet5", 32, 1), 61_706),
+        (spec_of("lenet5", 28, 1, padding=2), 61_706),
+        (spec_of("plain", 64), 1_626_442),
+        (spec_of("plain", 64, outputs=1, filters=[32]), 3_937_409),
+    ],
+)
+def test_parameters_as_published(spec: dict[str, Any], parameters: int) -> None:
+    assert profile(spec).parameters == parameters
+
+
+def test_resnet18_operations_as_torchvision_s() -> None:
+    assert profile(spec_of("resnet18", 224, outputs=1000)).macs == 1_814_073_344
+
+
+def torchvision_names(network: nn.Module) -> dict[str, str]:
+    """Our names of ResNet-18's tensors → torchvision's."""
+    parts = {"stem.conv1": "conv1", "stem.norm1": "bn1", "head": "fc"}
+    for stage in range(1, 5):
+        for block in range(1, 3):
+            ours, theirs = f"stage{stage}.block{block}", f"layer{stage}.{block - 1}"
+            parts |= {f"{ours}.conv{n}": f"{theirs}.conv{n}" for n in (1, 2)}
+            parts |= {f"{ours}.norm{n}": f"{theirs}.bn{n}" for n in (1, 2)}
+            parts |= {
+                f"{ours}.shortcut.conv": f"{theirs}.downsample.0",
+                f"{ours}.shortcut.norm": f"{theirs}.downsample.1",
+            }
+    return {name: f"{parts[name.rsplit('.', 1)[0]]}.{name.rsplit('.', 1)[1]}" for name in network.state_dict()}
+
+
+def test_resnet18_equals_torchvision_s_in_outputs_and_gradients() -> None:
+    torch.manual_seed(0)
+    theirs = models.resnet18(num_classes=10).double()
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias)
+    ours = build(spec_of("resnet18", 33)).double()
+    names = torchvision_names(ours)
+    state = theirs.state_dict()
+    assert sorted(names.values()) == sorted(state)
+    ours.load_state_dict({name: state[other] for name, other in names.items()})
+    x = torch.randn(2, 3, 33, 33, dtype=torch.float64)
+    for mode in (True, False):
+        found, expected = ours.train(mode)(x), theirs.train(mode)(x)
+        torch.testing.assert_close(found, expected, atol=1e-10, rtol=1e-10)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter.grad, theirs.get_parameter(names[name]).grad, atol=1e-9, rtol=1e-9)
+
+
+def test_plain_shapes_of_the_first_lesson() -> None:
+    rows = {row.name: row.output for row in profile(spec_of("plain", 64)).layers}
+    assert [rows[name][1] for name in ("conv1", "pool1", "conv2", "pool2")] == [62, 31, 29, 14]
+    assert rows["flatten1"] == (12_544,)
+
+
+@pytest.mark.parametrize("side", [8, 12, 16, 24, 28, 32, 48, 63, 64, 96, 128, 160, 191, 192, 224, 256, 512])
+def test_fit_brings_the_last_map_to_4_to_8_px(side: int) -> None:
+    layers = compact(10, **fit(side)).layers((3, side, side))
+    last = next(one.input for one in layers if type(one.node).__name__ == "GlobalPool")
+    assert 4 <= last[1] <= 8
+
+
+def test_the_compact_network_s_arguments() -> None:
+    network = compact(10, width=8, blocks=(1, 3), stem_stride=4, dropout=0.3, pool="both")
+    layers = {one.name: one for one in network.layers((3, 64, 64))}
+    assert layers["stem.conv1"].output == (8, 16, 16)
+    assert layers["stage2.block3.norm2"].output == (16, 8, 8)
+    assert layers["dropout1"].input == (32,)
+    assert layers["head"].output == (10,)
+
+
+def test_each_block_is_the_identity_at_first() -> None:
+    torch.manual_seed(0)
+    module = build(spec_of("compact", 16, width=8, blocks=[2])).eval()
+    x = torch.rand(2, 8, 16, 16)  # as after a ReLU
+    stage = module.get_submodule("stage1")
+    assert torch.equal(stage(x), x)
+    norms = [one for name, one in module.named_modules() if name.endswith("norm2")]
+    assert norms
+    assert not any(one.weight.any() for one in norms)  # type: ignore[operator, union-attr]
+
+
+def test_the_signal_keeps_its_size_through_depth() -> None:
+    torch.manual_seed(0)
+    module = build(spec_of("compact", 32, width=16, blocks=[4, 4, 4])).train()
+    sizes: list[float] = []
+    for name, part in module.named_children():
+        if name.startswith("stage"):
+            part.register_forward_hook(lambda _, __, out: sizes.append(out.std().item()))
+    module(torch.randn(16, 3, 32, 32))
+    assert len(sizes) == 3
+    assert all(0.3 < size < 2.0 for size in sizes)
