@@ -42,9 +42,7 @@ def same(one: Path, other: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_killed_more_than_twenty_times_ends_in_the_same_bits(
-    tmp_path: Path, photos: Path, workers: int
-) -> None:
+def test_a_run_killed_more_than_twenty_times_ends_in_the_same_bits(tmp_path: Path, photos: Path, workers: int) -> None:
     chain(photos, tmp_path / "whole", workers, kills=0, seed=0)
     said = chain(photos, tmp_path / "killed", workers, kills=24, seed=workers)
     assert said.count("killed") >= 20, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 
 from striate.core.artifacts import read_json, write_json
-from striate.core.errors import RunError, UsageError
+from striate.core.errors import NetworkError, RunError, UsageError
 from striate.core.events import Reporter
 from striate.core.machine import cores, memory_bytes
 from striate.core.plan import Decision, Plan
@@ -132,7 +133,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     chosen = request.overrides
     name = chosen.get("network.name")
     if name is not None:
-        resolve(name.value, outputs=2, channels=3, height=224, width=224)  # a misspelt name should be said at once
+        _check_name(name.value)
     dataset = read_dataset(request.read, reporter)
     limit = chosen.get("split.damage_limit")
     audit = audited(dataset, run, cores(), limit.value if limit else 0.05, reporter)
@@ -149,6 +150,12 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         overrides=chosen,
     )
     return Prepared(dataset, audit, split, plan, weights)
+
+
+def _check_name(name: str) -> None:
+    """Say at once that no network has that name, before the audit reads everything."""
+    with contextlib.suppress(NetworkError):  # this is not the data's size; the plan asks again with it
+        resolve(name, outputs=2, channels=3, height=224, width=224)
 
 
 def preprocessing_of(plan: Plan) -> Preprocessing:

@@ -1,0 +1,178 @@
+"""The whole way, from pictures of each kind to a Run that predicts, explains, is attacked and exported."""
+
+import csv
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import striate as st
+from tests.e2e.made_photos import QUICK, folder, table
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory):
+    place = tmp_path_factory.mktemp("classify")
+    photos = folder(place / "photos", {"dark": 40, "light": 40})
+    (photos / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    return st.train(photos, out=place / "run", epochs=3, set=QUICK)
+
+
+def test_a_run_is_complete(run) -> None:
+    names = {path.name for path in run.path.iterdir()} - {".lock"}
+    assert names == {
+        "plan.yaml", "audit.json", "split.csv", "history.jsonl", "metrics.json", "predictions.csv",
+        "environment.json", "report.html", "figures", "checkpoints", "model",
+    }  # fmt: skip
+    assert run.finished
+    assert run.metrics["test"]["accuracy"] > 0.8
+    low, high = run.metrics["test"]["accuracy_interval"]
+    assert low <= run.metrics["test"]["accuracy"] <= high
+    assert run.metrics["split"]["quarantined"] == 1
+    assert len((run.path / "history.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_plan_of_a_run_is_resolved_and_repeats_it(run, tmp_path: Path) -> None:
+    assert run.plan.resolved
+    data = run.path.parent / "photos"
+    again = st.train(data, run.path / "plan.yaml", out=tmp_path / "again")
+    for name in ("model/model.safetensors", "history.jsonl", "predictions.csv"):
+        assert (again.path / name).read_bytes() == (run.path / name).read_bytes(), name
+
+
+def test_the_model_alone_predicts_the_same(run, tmp_path: Path) -> None:
+    photos = run.path.parent / "photos"
+    damaged: list[str] = []
+    whole = list(st.predict(run, [photos], on_damaged=lambda key, reason: damaged.append(key)))
+    assert len(whole) == 80
+    assert len(damaged) == 1
+    shutil.copytree(run.path / "model", tmp_path / "elsewhere")
+    copied = list(st.predict(tmp_path / "elsewhere", [photos], on_damaged=lambda *_: None))
+    assert copied == whole
+    assert {one.label for one in whole} == {"dark", "light"}
+
+
+def test_the_report_shows_the_figures_of_the_run(run) -> None:
+    page = (run.path / "report.html").read_text()
+    assert f"{run.metrics['test']['accuracy']:.3f}"[:5] in page or f"{run.metrics['test']['accuracy']:.1%}" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+def test_predictions_are_those_of_the_metrics(run) -> None:
+    rows = [row for row in csv.DictReader((run.path / "predictions.csv").open()) if row["split"] == "test"]
+    right = sum(row["target"] == row["prediction"] for row in rows) / len(rows)
+    assert right == pytest.approx(run.metrics["test"]["accuracy"])
+
+
+def test_a_finished_run_is_left_as_it_is(run) -> None:
+    before = (run.path / "report.html").stat().st_mtime_ns
+    assert st.resume(run.path).path == run.path
+    assert (run.path / "report.html").stat().st_mtime_ns == before
+
+
+def test_it_is_explained(run, tmp_path: Path) -> None:
+    page = st.explain(run, [run.path.parent / "photos" / "light" / "000.png"], out=tmp_path / "why")
+    assert "data:image/png;base64," in page.read_text()
+
+
+def test_it_is_attacked_at_three_strengths(run) -> None:
+    found = st.attack(run)
+    assert found["clean"] == pytest.approx(run.metrics["test"]["accuracy"])
+    assert len(found["strengths"]) == 3
+
+
+def test_it_is_scored_on_other_data(run, tmp_path: Path) -> None:
+    other = folder(tmp_path / "other", {"dark": 6, "light": 6})
+    found = st.evaluate(run, other)
+    assert found["samples"] == 12
+    assert 0 <= found["metrics"]["accuracy"] <= 1
+    with pytest.raises(st.StriateError, match="not trained on: green"):
+        st.evaluate(run, folder(tmp_path / "strange", {"dark": 2, "green": 2}))
+
+
+def test_it_is_exported_with_proof(run) -> None:
+    pytest.importorskip("onnxruntime")
+    found = st.export(run)
+    assert (run.path / "model" / "model.onnx").exists()
+    assert found
+
+
+def test_runs_are_listed(run) -> None:
+    found = st.runs(run.path.parent)
+    assert [(one.status, one.metric) for one in found] == [("finished", "accuracy")]
+
+
+def test_a_run_shows_itself(run) -> None:
+    for shown in (run, run.plan, run.audit, run.model):
+        assert "<" in shown._repr_html_()
+
+
+def test_a_table_with_one_number_is_a_regression(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,brightness", lambda number, brightness: f"{brightness}.5")
+    run = st.train(path, out=tmp_path / "run", epochs=12, set={**QUICK, "optimizer.rate": 0.01})
+    assert run.metrics["task"] == "regress"
+    assert run.metrics["test"]["r2"] > 0.5
+    assert {"mae", "rmse", "r2", "mae_interval"} <= set(run.metrics["test"])
+
+
+def test_a_table_with_several_labels_is_multilabel(tmp_path: Path) -> None:
+    def labels(number: int, brightness: int) -> str:
+        return "bright;odd" if brightness > 80 and number % 2 else "bright" if brightness > 80 else "dim"
+
+    run = st.train(table(tmp_path, "file,labels", labels), out=tmp_path / "run", epochs=2, set=QUICK)
+    assert run.metrics["task"] == "multilabel"
+    assert run.model.classes == ("bright", "dim", "odd")
+    assert "subset_accuracy" in run.metrics["test"]
+
+
+def test_a_zip_is_read_as_it_is(tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in sorted(photos.rglob("*.png")):
+            archive.write(path, path.relative_to(photos))
+    run = st.train(tmp_path / "photos.zip", out=tmp_path / "run", epochs=1, set=QUICK)
+    assert run.metrics["split"]["train"] + run.metrics["split"]["val"] + run.metrics["split"]["test"] == 40
+
+
+def test_arrays_are_kept_so_that_the_run_can_be_resumed(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    images = random.integers(0, 100, (60, 10, 10), np.uint8) + (labels * 100).astype(np.uint8)[:, None, None]
+    run = st.train({"x": images, "y": labels}, out=tmp_path / "run", epochs=2, set=QUICK)
+    assert (run.path / "arrays.npz").exists()
+    assert run.model.preprocessing.channels == 1
+    (run.path / "metrics.json").unlink()
+    (run.path / "report.html").unlink()
+    before = (run.path / "model" / "model.safetensors").read_bytes()
+    assert st.resume(run).finished
+    assert (run.path / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_a_run_is_weights_for_another(run, tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"black": 20, "grey": 20, "white": 20})
+    tuned = st.train(photos, out=tmp_path / "run", weights=run.path, epochs=2, set={"optimizer.rate": 0.001})
+    assert tuned.plan["transfer.probe"] is True
+    assert tuned.plan["network.weights"] == str(run.path)
+    assert tuned.metrics["test"]["accuracy"] > 0.6
+
+
+def test_a_network_from_a_file_trains_and_ships_without_it(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    nodes = [
+        {"node": "Conv", "filters": 8},
+        {"node": "Activation"},
+        {"node": "GlobalPool"},
+        {"node": "Dense", "features": 2},
+    ]
+    file.write_text(yaml.safe_dump({"name": "mine", "nodes": nodes}))
+    photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
+    settings = {key: value for key, value in QUICK.items() if key != "network.arguments"}
+    run = st.train(photos, out=tmp_path / "run", model=str(file), epochs=1, set=settings)
+    file.unlink()
+    assert run.model.predict(photos / "dark" / "000.png").label in ("dark", "light")
+    assert json.loads((run.path / "model" / "model.json").read_text())["network"]["kind"] == "nodes"

@@ -1,0 +1,150 @@
+"""What the rules decide for data of one kind or another, and that each says why with its numbers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate.core.events import Silent
+from striate.core.plan import Decision, Plan
+from striate.core.records import Dataset, Label, Sample, Source, Value
+from striate.data.audit import run_audit
+from striate.data.split import make_split
+from striate.nets import Weights
+from striate.plan import Budget, Machine, make_plan
+from striate.plan.rules.execution import fastest
+from striate.plan.rules.length import epochs_in
+from striate.plan.rules.optimizer import chosen_rate, default_rate
+
+MACHINE = Machine(cores=2, memory_bytes=8 * 10**9, device="cpu", macs_per_second=1e11)
+
+
+def pictures(counts: dict[str, int], shape: tuple[int, ...] = (24, 24, 3)) -> Dataset:
+    random = np.random.default_rng(0)
+    samples = []
+    for name, count in counts.items():
+        samples += [(name, number) for number in range(count)]
+    images = random.integers(0, 255, (len(samples), *shape), np.uint8)
+    rows = tuple(
+        Sample(f"{name}/{number:04d}", (Source("array", "x", row=row),), Label(name))
+        for row, (name, number) in enumerate(samples)
+    )
+    return Dataset("made", "arrays", "classify", rows, tuple(sorted(counts)), {"x": images})
+
+
+def planned(dataset: Dataset, **options: Any) -> Plan:
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    return make_plan(dataset, audit, make_split(dataset, audit, seed=0), MACHINE, **options)
+
+
+@pytest.fixture(scope="module")
+def photos() -> Plan:
+    return planned(pictures({"cat": 60, "dog": 60}))
+
+
+def test_every_decision_has_a_because(photos: Plan) -> None:
+    assert all(decision.because for decision in photos.decisions.values())
+    assert photos["task.kind"] == "classify"
+    assert photos["loss.name"] == "cross_entropy"
+    assert set(photos.unresolved()) == {"optimizer.rate", "execution.precision", "execution.channels_last"}
+
+
+def test_scenes_are_mirrored_and_symbols_are_not(photos: Plan) -> None:
+    assert photos["augment.flip"] == "horizontal"
+    digits = planned(pictures({str(digit): 12 for digit in range(10)}, (8, 8)))
+    assert digits["augment.flip"] == "none"
+    assert "symbols" in digits.decisions["augment.flip"].because
+    assert digits["input.channels"] == 1
+    assert digits["input.height"] == 8
+
+
+def test_imbalance_weighs_classes_and_selects_by_macro_f1(photos: Plan) -> None:
+    assert (photos["loss.class_weights"], photos["train.metric"]) == ("none", "accuracy")
+    rare = planned(pictures({"common": 260, "rare": 12}))
+    assert (rare["loss.class_weights"], rare["train.metric"]) == ("balanced", "macro_f1")
+    assert "260" not in rare.decisions["loss.class_weights"].because  # training samples are quoted, not all
+    assert any(character.isdigit() for character in rare.decisions["loss.class_weights"].because)
+
+
+def test_regression_keeps_the_border_and_selects_by_error() -> None:
+    dataset = pictures({"a": 80})
+    rows = tuple(Sample(one.key, one.sources, Value((float(number),))) for number, one in enumerate(dataset.samples))
+    plan = planned(Dataset("made", "arrays", "regress", rows, ("count",), dataset.arrays))
+    assert (plan["loss.name"], plan["train.metric"], plan["augment.shift"]) == ("huber", "mae", 0.0)
+
+
+def test_the_users_word_wins_and_other_rules_see_it() -> None:
+    mine = {"input.height": Decision(16, "mine", "user"), "input.width": Decision(16, "mine", "user")}
+    plan = planned(pictures({"cat": 60, "dog": 60}), overrides=mine)
+    assert plan.decisions["input.height"].by == "user"
+    assert "16 px" in plan.decisions["network.name"].because
+
+
+def test_a_time_budget_leaves_the_epochs_to_measuring() -> None:
+    plan = planned(pictures({"cat": 60, "dog": 60}), budget=Budget(minutes=2))
+    assert plan["train.epochs"] == "auto"
+    assert planned(pictures({"cat": 60, "dog": 60}), budget=Budget(epochs=3))["train.epochs"] == 3
+
+
+def test_weights_bring_network_preprocessing_and_transfer() -> None:
+    sidecar = {
+        "network": "timm/mobilenetv2_100",
+        "arguments": {"pad_type": "same"},
+        "preprocessing": {
+            "mean": [0.5] * 3,
+            "std": [0.5] * 3,
+            "size": 224,
+            "crop_pct": 0.875,
+            "interpolation": "bicubic",
+        },
+        "classes": 1000,
+        "source": "somewhere",
+    }
+    plan = planned(pictures({"cat": 60, "dog": 60}), weights=Weights({}, sidecar, "file"))
+    assert plan["network.name"] == "timm/mobilenetv2_100"
+    assert plan["network.arguments"] == {"pad_type": "same"}
+    assert plan["normalize.mean"] == [0.5] * 3
+    assert plan["input.interpolation"] == "bicubic"
+    assert (plan["transfer.probe"], plan["optimizer.name"], plan["schedule.name"]) == (True, "adamw", "cosine")
+
+
+def test_little_memory_computes_a_batch_in_parts() -> None:
+    dataset = pictures({"cat": 600, "dog": 600}, (64, 64, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    small = Machine(cores=2, memory_bytes=10**8, device="cpu", macs_per_second=1e11)
+    plan = make_plan(dataset, audit, make_split(dataset, audit, seed=0), small)
+    assert plan["batch.accumulate"] > 1
+    assert "GB" in plan.decisions["batch.accumulate"].because
+
+
+def test_the_range_test_is_read_near_the_usual_rate() -> None:
+    rates = [0.001 * 1.2**step for step in range(60)]
+    valley = [(rate, abs(np.log(rate / 0.4)) + 1) for rate in rates]
+    rate, because = chosen_rate(valley, 0.1)
+    assert rate == pytest.approx(0.1, rel=0.1)
+    assert "lowest" in because
+    far, because = chosen_rate([(rate, -rate) for rate in rates], 0.1)
+    assert far == pytest.approx(0.3)
+    assert "factor 3" in because
+    few, because = chosen_rate(valley[:5], 0.1)
+    assert few == 0.1
+    assert "too few" in because
+
+
+def test_rates_grow_with_the_batch() -> None:
+    assert default_rate("sgd", 256, tuned=False) == 2 * default_rate("sgd", 128, tuned=False)
+    assert default_rate("adamw", 512, tuned=True) == pytest.approx(2 * default_rate("adamw", 128, tuned=True))
+
+
+def test_float32_wins_unless_beaten_by_more_than_noise() -> None:
+    reference = {("float32", False): 100.0, ("float32", True): 120.0}
+    assert fastest({**reference, ("bfloat16", True): 123.0})[0] == ("float32", True)
+    way, because = fastest({**reference, ("bfloat16", True): 200.0})
+    assert way == ("bfloat16", True)
+    assert "200" in because
+
+
+def test_epochs_fill_the_time() -> None:
+    assert epochs_in(100.0, 9.0, 0, 0.0)[0] == 11
+    assert epochs_in(100.0, 9.0, 2, 3.0)[0] == 12
+    assert epochs_in(-5.0, 9.0, 0, 0.0)[0] == 1
