@@ -167,7 +167,7 @@ def test_a_network_from_a_file_trains_and_ships_without_it(tmp_path: Path) -> No
         {"node": "Conv", "filters": 8},
         {"node": "Activation"},
         {"node": "GlobalPool"},
-        {"node": "Dense", "features": 2},
+        {"node": "Dense", "units": 2},
     ]
     file.write_text(yaml.safe_dump({"name": "mine", "nodes": nodes}))
     photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
