@@ -16,7 +16,7 @@ from striate.plan.rules.execution import fastest
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 
-MACHINE = Machine(cores=2, memory_bytes=8 * 10**9, device="cpu", macs_per_second=1e11)
+MACHINE = Machine(cores=2, memory_bytes=8 * 10**9, device="cpu")
 
 
 def pictures(counts: dict[str, int], shape: tuple[int, ...] = (24, 24, 3)) -> Dataset:
@@ -111,7 +111,7 @@ def test_weights_bring_network_preprocessing_and_transfer() -> None:
 def test_little_memory_computes_a_batch_in_parts() -> None:
     dataset = pictures({"cat": 600, "dog": 600}, (64, 64, 3))
     audit = run_audit(dataset, workers=0, reporter=Silent())
-    small = Machine(cores=2, memory_bytes=5 * 10**7, device="cpu", macs_per_second=1e11)
+    small = Machine(cores=2, memory_bytes=5 * 10**7, device="cpu")
     plan = make_plan(dataset, audit, make_split(dataset, audit, seed=0), small)
     assert plan["batch.accumulate"] > 1
     assert "GB" in plan.decisions["batch.accumulate"].because

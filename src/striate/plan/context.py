@@ -24,13 +24,11 @@ class Machine:
         cores: processor cores.
         memory_bytes: memory that may still be taken, on the device that trains.
         device: "cpu", "cuda" or "mps".
-        macs_per_second: multiply-accumulates a second of a 3×3 convolution, forward, measured.
     """
 
     cores: int
     memory_bytes: int
     device: str
-    macs_per_second: float
 
 
 @dataclass(frozen=True)

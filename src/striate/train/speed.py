@@ -16,22 +16,8 @@ from striate.train.state import State
 from striate.train.step import clear_gradients, losses_of, train_step
 
 WAYS = (("float32", True), ("bfloat16", True), ("float32", False))
+TIMED, READABLE = 4, 20  # steps that time a step, and that make a curve
 LOSS_TOLERANCE = 0.05  # relative: bfloat16 keeps 8 bits, and a first loss averages over a batch
-
-
-def convolution_rate(device: str, seconds: float = 0.2) -> float:
-    """Multiply-accumulates a second of a 3×3 convolution, forward, in float32 on that device."""
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(device).requires_grad_(False)
-    images = torch.zeros(8, 64, 32, 32, device=device)
-    macs = 8 * 32 * 32 * 64 * 64 * 9
-    layer(images)
-    _wait(device)
-    started, rounds = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        layer(images)
-        _wait(device)
-        rounds += 1
-    return macs * rounds / (time.perf_counter() - started)
 
 
 def try_ways(
@@ -111,7 +97,7 @@ def range_test(
         networks: with their first weights; they are used up.
         low, high: the rates at the first and last step; the rise is geometric.
         steps: at most this many.
-        seconds: stops early at four times the lowest loss, or after this time.
+        seconds: the time for it; where that cannot hold 20 steps, it stops after 4, which time a step.
     """
     plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(0, "while measuring", "measured")})
     recipe = replace(recipe, plan=plan, rates=lambda step: low * (high / low) ** (step / max(1, steps - 1)))
@@ -125,7 +111,9 @@ def range_test(
         times.append(time.perf_counter() - begun)
         smooth = 0.8 * smooth + 0.2 * loss
         curve.append((recipe.rate(step), smooth / (1 - 0.8 ** (step + 1))))
-        if curve[-1][1] > 4 * min(figure for _, figure in curve) or time.perf_counter() - started > seconds:
+        spent = time.perf_counter() - started
+        hopeless = step == TIMED - 1 and spent / TIMED * READABLE > seconds  # timed now, and never to be read
+        if hopeless or spent > seconds or curve[-1][1] > 4 * min(figure for _, figure in curve):
             break
     batches.close()
     return RangeTest(curve, sorted(times)[len(times) // 2])

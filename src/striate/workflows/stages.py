@@ -24,7 +24,6 @@ from striate.data.split import SplitTable, make_split
 from striate.nets import Weights, pretrained_weights, read_weights, resolve
 from striate.plan import Budget, Machine, make_plan, read_plan
 from striate.tasks import Task, make_task
-from striate.train.speed import convolution_rate
 from striate.workflows.request import ReadRequest, Request
 
 
@@ -114,7 +113,7 @@ def find_weights(request: Request) -> Weights | None:
 
 
 def machine(device: str) -> Machine:
-    """This machine, its convolution rate measured."""
+    """This machine as the rules see it."""
     found = device
     if device == "auto":
         found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -123,7 +122,7 @@ def machine(device: str) -> Machine:
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found, convolution_rate(found))
+    return Machine(cores(), free, found)
 
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:

@@ -44,9 +44,12 @@ class Clock:
             return None
         return 0.95 * 60 * self.minutes - (time.monotonic() - self.started)
 
-    def deadline(self, after_seconds: float) -> float | None:
-        """When the fit must stop so that what comes after it still ends by 110 %."""
-        return None if self.minutes is None else self.started + 1.1 * 60 * self.minutes - after_seconds
+    def deadline(self) -> float | None:
+        """When the fit must stop so that the scoring and drawing after it still end by 110 %."""
+        if self.minutes is None:
+            return None
+        budget = 60 * self.minutes
+        return self.started + 1.1 * budget - max(8.0, 0.05 * budget)
 
 
 def train(request: Request, path: Path, device: str, reporter: Reporter, started: float) -> RunFolder:
@@ -185,7 +188,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         fit_head(first["network"], recipe, plain, reporter)
     reporter.stage("training")
     state = fresh_state(recipe, first)
-    fit(state, recipe, run, reporter, deadline=clock.deadline(after_seconds=8.0))
+    fit(state, recipe, run, reporter, deadline=clock.deadline())
     finish(run, prepared, recipe, state, spec, preprocessing, scored, targets, keys, reporter)
 
 
