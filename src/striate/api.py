@@ -424,6 +424,8 @@ def _request(
     if minutes is not None and not minutes > 0:
         raise UsageError(f"minutes must be above 0, not {minutes:g}")
     overrides: dict[str, Decision] = {}
+    if model is not None and Path(model).suffix in (".yaml", ".yml", ".json"):
+        model = str(Path(model).expanduser().absolute())
     if isinstance(plan, Plan):
         overrides |= plan.decisions
     elif plan is not None:
@@ -437,9 +439,33 @@ def _request(
     }
     overrides |= user_decisions({key: value for key, value in flags.items() if value is not None})
     overrides |= user_decisions(settings or {})
-    chosen = str(weights) if weights is not None else None
-    if chosen is None and overrides.get("network.weights") is not None:
-        chosen = overrides["network.weights"].value
-    if chosen not in (None, "none", "hub"):
-        chosen = str(Path(str(chosen)).expanduser().absolute())
+    if minutes is not None:
+        overrides |= user_decisions({"train.minutes": minutes})
+        if epochs is None and "train.epochs" not in (settings or {}):
+            overrides["train.epochs"] = Decision("auto", f"as many as {minutes:g} minutes carry", "user")
+    elif epochs is not None:
+        overrides |= user_decisions({"train.minutes": None})
+    time_given = overrides.get("train.minutes")
+    minutes = time_given.value if time_given is not None else None
+    chosen = _chosen_weights(weights, overrides, "network.weights" in (settings or {}))
+    kind = overrides.get("task.kind")
+    if kind is not None:
+        if read.task not in (None, kind.value):
+            raise UsageError(f"the task is {read.task} by flag and {kind.value} by plan", fix="give one of them")
+        read = replace(read, task=kind.value)
     return Request(read, minutes, epochs, chosen, overrides)
+
+
+def _chosen_weights(weights: str | Path | None, overrides: dict[str, Decision], by_setting: bool) -> str | None:
+    """The weights to use, by flag or by plan; the plan is made to say the same."""
+    planned = overrides.get("network.weights")
+    chosen = str(weights) if weights is not None else planned.value if planned is not None else None
+    if chosen not in (None, "none", "hub"):
+        chosen = str(Path(chosen).expanduser().absolute())
+    if chosen == "none":
+        chosen = None
+    if weights is not None:
+        if by_setting and planned is not None and planned.value != chosen:
+            raise UsageError("two weights are given: --weights and network.weights", fix="give one of them")
+        overrides["network.weights"] = Decision(chosen, "set by you", "user")
+    return chosen

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from small_models import pictures, stirred
-from striate.data.loader import Batch
 from torch import nn
 
 from striate.core.errors import NonFinite
+from striate.data.loader import Batch
 from striate.infer import evaluating, forward, predict_outputs, stream_outputs
 from striate.nets import Normalize
 

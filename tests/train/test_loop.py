@@ -146,7 +146,7 @@ def test_a_deadline_ends_training_with_a_validation(tmp_path: Path) -> None:
     fit(state, recipe, run, said, deadline=0.0)
     assert state.counters.done == "time"
     assert len(run.history.read_text().splitlines()) == 1
-    assert any("time is over" in text for text in said.warnings)
+    assert any("time was over" in text for text in said.warnings)
 
 
 def test_accumulation_changes_nothing_but_rounding(tmp_path: Path) -> None:

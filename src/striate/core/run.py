@@ -26,6 +26,7 @@ class RunFolder:
         self.plan = self.path / "plan.yaml"
         self.audit = self.path / "audit.json"
         self.split = self.path / "split.csv"
+        self.network = self.path / "network.json"
         self.history = self.path / "history.jsonl"
         self.metrics = self.path / "metrics.json"
         self.predictions = self.path / "predictions.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,7 @@ def user_decisions(settings: Mapping[str, Any], because: str = "set by you") -> 
 def read_plan(path: Path) -> dict[str, Decision]:
     """The decisions of a plan file, names and types checked. Raises `PlanError`."""
     found = read_decisions(path)
-    for key, decision in found.items():
-        check_value(key, check_key(key), decision.value)
-    return found
+    return {key: replace(one, value=check_value(key, check_key(key), one.value)) for key, one in found.items()}
 
 
 def make_plan(

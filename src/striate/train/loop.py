@@ -7,13 +7,14 @@ a checkpoint needs only the counters.
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 
 import torch
 
 from striate.core.artifacts import append_line, finite, write_text
-from striate.core.errors import Interrupted, NonFinite
+from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
 from striate.core.run import RunFolder
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
@@ -37,22 +38,35 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
     """
     with torch.random.fork_rng(devices=[]), StopRequest() as stop:
         if load_newest(run.checkpoints, state, reporter) is None:
+            _cut_history(run.history, 0, reporter)
             if recipe.plan["transfer.probe"]:
-                _judge_start(state, recipe, reporter)
+                _judge_start(state, recipe, run, reporter)
             save_checkpoint(run.checkpoints, state)
-        _cut_history(run.history, state.counters.rows)
+        _cut_history(run.history, state.counters.rows, reporter)
         while not state.counters.done:
+            fits = True
             try:
                 _epoch(state, recipe, run, reporter, stop, deadline)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out_of_memory(error) or state.counters.accumulate >= recipe.plan["batch.size"]:
+                fits = not ran_out_of_memory(error)
+                if fits or state.counters.accumulate >= recipe.plan["batch.size"]:
                     raise
+            if not fits:  # outside the handler, whose traceback would keep the activations alive
                 _halve(state, run, reporter)
             if stop.asked and not state.counters.done:
                 raise _interrupted(state, recipe, run)
-        counters = state.counters
+        _take_best(state, run, reporter)
+
+
+def _take_best(state: State, run: RunFolder, reporter: Reporter) -> None:
+    """The weights of the best validation; the newest, and that is said, where those are damaged."""
+    counters = state.counters
+    try:
         load_checkpoint(best_path(run.checkpoints, state), state)
-        state.counters = counters
+    except CheckpointError as error:
+        reporter.warn(f"{error.message}; the newest weights are taken instead of the best")
+        counters.best_step, counters.best_epoch = counters.step, counters.epoch
+    state.counters = counters
 
 
 def _epoch(
@@ -62,9 +76,8 @@ def _epoch(
     for network in state.networks.values():
         freeze_body(network, recipe.frozen(counters.epoch), recipe.plan["transfer.frozen_norms"])
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
-    late = False
+    late, mark = False, time.monotonic()
     for batch in batches.epoch(counters.epoch, counters.batch):
-        begun = time.monotonic()
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:
@@ -75,7 +88,7 @@ def _epoch(
         counters.batch += 1
         counters.samples += len(batch.ids)
         now = time.monotonic()
-        counters.seconds += now - begun
+        counters.seconds, mark = counters.seconds + now - mark, now
         left = time_left(counters.step - first, recipe.steps - first, started)
         pace = (counters.step - first) * len(batch.ids) / max(now - started, 1e-9)
         mean = counters.loss_sum / counters.loss_count
@@ -83,27 +96,39 @@ def _epoch(
             counters.step,
             recipe.steps,
             f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  loss {mean:.4f}"
+            f"  best {recipe.plan['train.metric']} {'-' if counters.best is None else f'{counters.best:.4f}'}"
             f"  rate {recipe.rate(counters.step - 1):.2g}  {pace:.0f} samples/s  {left} left",
         )
         if stop.asked:
             save_checkpoint(run.checkpoints, state)
             raise _interrupted(state, recipe, run)
-        late = deadline is not None and now > deadline
+        late = deadline is not None and now > deadline and counters.step < recipe.steps
         if late:
             break
         if now - saved > recipe.plan["train.checkpoint_seconds"] and counters.batch < len(batches):
             save_checkpoint(run.checkpoints, state)
-            saved = now
+            saved = mark = time.monotonic()
     _finish_epoch(state, recipe, run, reporter, late)
 
 
-def _judge_start(state: State, recipe: Recipe, reporter: Reporter) -> None:
+def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:
     """Weights that know something already are the best so far: training may only better them."""
     metric = recipe.plan["train.metric"]
     found = recipe.validate(state.judged())
-    if found:
-        state.counters.best = found[metric]
-        reporter.line(f"before training: val {metric} {found[metric]:.4f}")
+    figure = found.get(metric)
+    if figure is not None and math.isfinite(figure):
+        state.counters.best = figure
+        append_line(
+            run.history, json.dumps(finite({"epoch": 0, "step": 0, "train_loss": None, "rate": 0, "val": found}))
+        )
+        state.counters.rows += 1
+        reporter.line(f"before training: val {metric} {figure:.4f}")
+
+
+def _better(figure: float | None, best: float, recipe: Recipe) -> bool:
+    if figure is None:
+        return False
+    return figure > best if recipe.task.higher_is_better(recipe.plan["train.metric"]) else figure < best
 
 
 def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, late: bool) -> None:
@@ -121,17 +146,13 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     append_line(run.history, json.dumps(finite(row)))
     counters.rows += 1
     figure = found.get(metric)
-    better = (
-        figure is not None
-        and figure == figure
-        and (
-            counters.best is None
-            or (figure > counters.best if recipe.task.higher_is_better(metric) else figure < counters.best)
-        )
-    )
-    if better or not found:  # without a validation split the last weights are the best known
-        counters.best, counters.best_step, counters.best_epoch = figure, counters.step, counters.epoch + 1
-        counters.since_best = 0
+    defined = figure is not None and math.isfinite(figure)
+    if found and not defined:
+        reporter.warn(f"the validation {metric} is not defined in epoch {counters.epoch + 1}")
+    if counters.best is None or (defined and _better(figure, counters.best, recipe)):
+        # Without a figure to choose by, the last weights are the best known.
+        counters.best = figure if defined else None
+        counters.best_step, counters.best_epoch, counters.since_best = counters.step, counters.epoch + 1, 0
     else:
         counters.since_best += 1
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
@@ -139,11 +160,11 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}  val {shown}"
     )
     counters.epoch, counters.batch, counters.loss_sum, counters.loss_count = counters.epoch + 1, 0, 0.0, 0
-    if counters.epoch >= recipe.plan["train.epochs"]:
-        counters.done = "all epochs"
-    elif late:
+    if late:
         counters.done = "time"
-        reporter.warn("the time is over before the last epoch; the best weights so far are taken")
+        reporter.warn("the time was over before the last step; the best weights so far are taken")
+    elif counters.epoch >= recipe.plan["train.epochs"]:
+        counters.done = "all epochs"
     elif counters.since_best >= recipe.plan["train.patience"]:
         counters.done = "patience"
         reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")
@@ -164,7 +185,7 @@ def _halve(state: State, run: RunFolder, reporter: Reporter) -> None:
     load_newest(run.checkpoints, state, reporter)
     state.counters.accumulate = parts
     save_checkpoint(run.checkpoints, state)
-    _cut_history(run.history, state.counters.rows)
+    _cut_history(run.history, state.counters.rows, reporter)
     reporter.warn(
         f"memory ran out: each batch is now computed in {parts} parts, from step {state.counters.step} on "
         f"(`--set batch.accumulate={parts}` does so from the start)"
@@ -177,8 +198,10 @@ def _keep_good(state: State, run: RunFolder) -> None:
         save_checkpoint(run.checkpoints, state)
 
 
-def _cut_history(path: Path, rows: int) -> None:
+def _cut_history(path: Path, rows: int, reporter: Reporter) -> None:
     """Drop the lines that were written after the checkpoint."""
     lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
+    if len(lines) < rows:
+        reporter.warn(f"{path.name} has {len(lines)} lines where the checkpoint counts {rows}: some were lost")
     if len(lines) != rows or any(not line.endswith("\n") for line in lines):
         write_text(path, "".join(lines[:rows]))

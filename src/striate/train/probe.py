@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
 from striate.nets import head_name
@@ -32,7 +33,11 @@ def fit_head(network: nn.Module, recipe: Recipe, samples: EvalBatches, reporter:
         the loss reached.
     """
     head = network.get_submodule(head_name(network))
-    assert isinstance(head, nn.Linear)
+    if not isinstance(head, nn.Linear):
+        raise NetworkError(
+            "the head is no dense layer on one vector a sample, so it cannot be fitted alone",
+            fix="--set transfer.probe=false --set transfer.frozen_epochs=1",
+        )
     features, targets, weights = _features(network, head, recipe, samples, reporter)
     matrix = torch.zeros(head.out_features, head.in_features, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(head.out_features, dtype=torch.float64, requires_grad=True)
@@ -60,7 +65,7 @@ def _features(
     """What the head receives for each sample, (N, D) float64, with targets and weights."""
     taken: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
-    network.to(recipe.device).to(memory_format=recipe.layout).eval()  # type: ignore[call-overload]
+    network.to(recipe.device).to(memory_format=recipe.layout).eval()
     targets, weights = [], []
     low = recipe.plan["execution.precision"] == "bfloat16"
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from striate.core.errors import NonFinite
 from striate.core.plan import Decision
 from striate.data.loader import Batch
 from striate.train.recipe import Recipe, fresh_state
@@ -46,8 +47,8 @@ def try_ways(
         loss = float(sum(losses_of(state, tried, batch).values(), torch.zeros(())).detach())
         clear_gradients(state)
         reference = loss if reference is None else reference
-        if abs(loss - reference) > LOSS_TOLERANCE * max(abs(reference), 1e-3):
-            continue
+        if not abs(loss - reference) <= LOSS_TOLERANCE * max(abs(reference), 1e-3):
+            continue  # not a number fails too
         train_step(state, tried, batch)
         fastest = min(_step_seconds(state, tried, batch) for _ in range(steps))
         rates[precision, channels_last] = len(batch.ids) / fastest
@@ -107,7 +108,12 @@ def range_test(
     smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe)
     for step in range(steps):
         begun = time.perf_counter()
-        loss = train_step(state, recipe, next(batches))
+        try:
+            loss = train_step(state, recipe, next(batches))
+        except NonFinite:
+            if step == 0:
+                raise
+            break  # the rate is too high: that is what the test looks for
         times.append(time.perf_counter() - begun)
         smooth = 0.8 * smooth + 0.2 * loss
         curve.append((recipe.rate(step), smooth / (1 - 0.8 ** (step + 1))))

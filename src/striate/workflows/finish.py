@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.artifacts import write_csv, write_json
+from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
@@ -82,14 +83,14 @@ def finish(
         for row in prediction_rows(task, found, targets[part].numpy(), [samples[key] for key in keys[part]])
     ]
     write_csv(run.predictions, ["split", *prediction_header(task)], rows)
-    _figures(run, prepared.dataset, model, recipe, scores, targets, keys, samples)
+    undrawn = _figures(run, prepared.dataset, model, recipe, scores, targets, keys, samples, reporter)
     fates = list(prepared.split.fates.values())
     metrics.update(
         tables,
         undefined=undefined,
         training=summary,
         split={fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        not_checked=not_checked(prepared.dataset),
+        not_checked=not_checked(prepared.dataset) + undrawn,
     )
     write_json(run.metrics, metrics)
 
@@ -155,8 +156,10 @@ def _figures(
     targets: Mapping[str, Tensor],
     keys: Mapping[str, Sequence[str]],
     samples: Mapping[str, Sample],
-) -> None:
-    entries = [augmentation_sheet(run.figures, recipe)]
+    reporter: Reporter,
+) -> list[str]:
+    """Draw what can be drawn; what cannot is said, and the score stands all the same."""
+    entries, missing = [augmentation_sheet(run.figures, recipe)], []
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None:
         wrong = wrongness(model.task, scores[part], targets[part].numpy())
@@ -164,9 +167,14 @@ def _figures(
         store = Store(dataset.arrays)
         worst = [samples[keys[part][int(number)]] for number in order[:SHOWN]]
         surest = [samples[keys[part][int(number)]] for number in order[::-1][: SHOWN // 2]]
-        entries += draw_explanations(run.figures, model, store, worst, "mistakes")
-        entries += draw_explanations(run.figures, model, store, surest, "explanations")
+        for section, chosen in (("mistakes", worst), ("explanations", surest)):
+            try:
+                entries += draw_explanations(run.figures, model, store, chosen, section)
+            except (NetworkError, DataError, OSError) as error:
+                missing.append(f"The {section} are not drawn: {str(error).splitlines()[0]}")
+                reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
+    return missing
 
 
 def not_checked(dataset: Dataset) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import EvalBatches
@@ -106,7 +107,11 @@ def _rate_and_length(
     if plan["train.epochs"] == AUTO:
         sample = _forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
         validated = len(validation.pictures) if validation is not None else 0
-        left = seconds() or 0.0
+        left = seconds()
+        if left is None:
+            raise PlanError(
+                "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
+            )
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated
         frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated)
         epochs, because = epochs_in(left - sample * scored, epoch, plan["transfer.frozen_epochs"], frozen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import platform
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; arrays are left out, as the Run keeps them in a file of their own."""
-        read = {**asdict(self.read), "arrays": self.read.arrays is not None}
+        read = {**asdict(replace(self.read, arrays=None)), "arrays": self.read.arrays is not None}
         return {
             "read": read,
             "minutes": self.minutes,
@@ -75,6 +75,8 @@ class Request:
     @classmethod
     def from_dict(cls, content: dict[str, Any], arrays: dict[str, NDArray[Any]] | None) -> Request:
         """The request that `to_dict` came from. Raises `RunError` where it is not one."""
+        if content.get("read", {}).get("arrays") and arrays is None:
+            raise RunError("the Run has no arrays.npz: it was stopped before its data was kept", fix="train again")
         try:
             read = ReadRequest(**{**content["read"], "arrays": arrays})
             overrides = {key: Decision(*one) for key, one in content["overrides"].items()}

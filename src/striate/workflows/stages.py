@@ -24,6 +24,7 @@ from striate.data.split import SplitTable, make_split
 from striate.nets import Weights, pretrained_weights, read_weights, resolve
 from striate.plan import Budget, Machine, make_plan, read_plan
 from striate.tasks import Task, make_task
+from striate.train.checkpoints import list_checkpoints
 from striate.workflows.request import ReadRequest, Request
 
 
@@ -58,12 +59,13 @@ def audited(dataset: Dataset, run: RunFolder | None, workers: int, limit: float,
                 f"{dataset.path} has {len(dataset)} samples; when {run.path} was started it had {audit.samples}",
                 fix="train again on the data as it is now",
             )
+        check_audit(audit, dataset, limit)
         return audit
     reporter.stage("audit")
     audit = run_audit(dataset, workers=workers, reporter=reporter)
+    check_audit(audit, dataset, limit)
     if run is not None:
         write_json(run.audit, audit.to_dict())
-    check_audit(audit, dataset, limit)
     for damaged in audit.quarantined:
         reporter.warn(f"quarantined: {damaged.key}: {damaged.reason}")
     for remark in audit.remarks:
@@ -76,7 +78,9 @@ def divided(
 ) -> SplitTable:
     """The Run's split, or a new one."""
     if run is not None and run.split.exists():
-        return SplitTable.read(run.split, dataset)
+        split = SplitTable.read(run.split, dataset)
+        _check_targets(split, run, dataset)
+        return split
     seed, file = overrides.get("split.seed"), overrides.get("split.file")
     split = make_split(dataset, audit, seed=seed.value if seed else 0, file=file.value if file else None)
     for note in split.notes:
@@ -84,6 +88,19 @@ def divided(
     if run is not None:
         split.write(run.split, dataset)
     return split
+
+
+def _check_targets(split: SplitTable, run: RunFolder, dataset: Dataset) -> None:
+    """Refuse to go on with data whose targets or groups are not those that the Run was started with."""
+    again = run.path / ".split-again.csv"
+    split.write(again, dataset)
+    same = again.read_bytes() == run.split.read_bytes()
+    again.unlink()
+    if not same:
+        raise RunError(
+            f"{dataset.path} has other targets or groups than when {run.path} was started",
+            fix="train again on the data as it is now",
+        )
 
 
 def find_weights(request: Request) -> Weights | None:
@@ -127,11 +144,11 @@ def machine(device: str) -> Machine:
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
     """Everything before the measurements: data, audit, split, weights, and the plan (the Run's, where it has one)."""
-    started = run is not None and run.checkpoints.exists()  # then the weights are in the checkpoints
+    started = run is not None and bool(list_checkpoints(run.checkpoints))  # then the weights are in there
     weights = None if started else find_weights(request)  # before the audit: a wrong file should be said at once
     chosen = request.overrides
     name = chosen.get("network.name")
-    if name is not None:
+    if name is not None and not started:
         _check_name(name.value)
     dataset = read_dataset(request.read, reporter)
     limit = chosen.get("split.damage_limit")

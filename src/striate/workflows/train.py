@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from striate.core.artifacts import write_bytes
+from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
 from striate.core.errors import DataError, StriateError
 from striate.core.events import Reporter
 from striate.core.run import RunFolder
@@ -22,6 +22,7 @@ from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import pack
 from striate.infer import predict_outputs
 from striate.nets import Normalize, build, head_name, head_parameters, load_weights
+from striate.train.checkpoints import list_checkpoints
 from striate.train.loop import fit
 from striate.train.probe import fit_head
 from striate.train.recipe import Recipe, fresh_state
@@ -69,8 +70,10 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
             write_bytes(run.arrays, array_bytes(request.read.arrays))
         _walk(run, request, device, reporter, Clock(started, request.minutes))
     except StriateError:
-        if not existed and not run.audit.exists():  # nothing was found out that could be gone on with
+        if not run.audit.exists():  # nothing was found out that could be gone on with
             shutil.rmtree(path, ignore_errors=True)
+            if existed:
+                make_folder(path)
         raise
     finally:
         run.unlock()
@@ -109,7 +112,8 @@ def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clo
 def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
     plan = prepared.plan
     task, preprocessing = task_of(prepared), preprocessing_of(plan)
-    spec = spec_of(prepared, task)
+    task.higher_is_better(plan["train.metric"])  # a misspelt metric should be said at once
+    spec = read_json(run.network) if run.network.exists() else spec_of(prepared, task)
     samples = {sample.key: sample for sample in prepared.dataset.samples}
     keys = {part: prepared.split.keys(part) for part in ("train", "val", "test")}
     if not keys["train"]:
@@ -173,13 +177,14 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         resolved = resolve_plan(
             recipe, networks, scored.get("val"), seconds=clock.left, scored=counts, reporter=reporter
         )
+        write_json(run.network, spec)  # a network file may change or go; the Run keeps what it says
         resolved.write(run.plan)
         plan = resolved
     recipe = replace(recipe, plan=plan)
     first = networks()
     if prepared.weights is not None:
         reporter.line(load_weights(first["network"], prepared.weights, head=head_name(first["network"])).describe())
-    if plan["transfer.probe"] and not run.checkpoints.exists():
+    if plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         reporter.stage("fitting the head on frozen features")
         batch_size = _eval_batch(plan["batch.size"])
         weights = batches.weights

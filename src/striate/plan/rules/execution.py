@@ -38,6 +38,8 @@ def fastest(rates: dict[tuple[str, bool], float]) -> tuple[tuple[str, bool], str
     """
     best = max(rates, key=lambda way: rates[way])
     exact = {way: rate for way, rate in rates.items() if way[0] == "float32"}
+    if not exact:
+        return best, f"set to {best[0]}, {rates[best]:.0f} samples a second measured"
     exact_best = max(exact, key=lambda way: exact[way])
     if rates[best] < 1.05 * rates[exact_best]:
         best = exact_best  # less than 5 % is within the noise, and float32 is the reference

@@ -9,6 +9,7 @@ from striate.plan.rule import Decisions, rule
 @rule(
     "length",
     {
+        "train.minutes": Leaf(float, "time from the start to the finished Run", low=0, none=True),
         "train.epochs": Leaf(int, "passes over the training samples", low=1, measured=True),
         "train.patience": Leaf(int, "epochs without gain after which training stops", low=1),
     },
@@ -17,9 +18,14 @@ def length(context: Context) -> Decisions:
     count, budget = len(context.train_samples), context.budget
     patience = (1000, "the rate falls to the last step, so stopping early would cut the gain short")
     if budget.epochs is not None:
-        return {"train.epochs": (budget.epochs, "set by you"), "train.patience": patience}
+        return {
+            "train.minutes": (None, "epochs are given"),
+            "train.epochs": (budget.epochs, "set by you"),
+            "train.patience": patience,
+        }
     if budget.minutes is not None:
         return {
+            "train.minutes": (budget.minutes, "set by you"),
             "train.epochs": (AUTO, f"as many as {budget.minutes:g} minutes carry, measured at the start"),
             "train.patience": patience,
         }
@@ -30,6 +36,7 @@ def length(context: Context) -> Decisions:
         epochs = max(16, min(60, round(60_000 / count)))
         because = f"{count} samples from scratch, about {epochs * count:,} looks in all"
     return {
+        "train.minutes": (None, "none are given"),
         "train.epochs": (epochs, because),
         "train.patience": (max(6, epochs // 2), "half of the epochs without a better validation is enough"),
     }
