@@ -1,0 +1,1 @@
+"""Goals that are run, not asserted in passing: `python -m benchmarks goals` and `python -m benchmarks plain`."""
