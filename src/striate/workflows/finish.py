@@ -165,7 +165,8 @@ def _figures(
         wrong = wrongness(model.task, scores[part], targets[part].numpy())
         order = np.argsort(-wrong, kind="stable")
         store = Store(dataset.arrays)
-        worst = [samples[keys[part][int(number)]] for number in order[:SHOWN]]
+        mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[part][number])]
+        worst = [samples[keys[part][int(number)]] for number in mistaken[:SHOWN]]
         surest = [samples[keys[part][int(number)]] for number in order[::-1][: SHOWN // 2]]
         for section, chosen in (("mistakes", worst), ("explanations", surest)):
             try:
@@ -175,6 +176,15 @@ def _figures(
                 reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing
+
+
+def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
+    """Whether a prediction is wrong; a value always is, by more or less."""
+    if task.name == "regress":
+        return True
+    if task.name == "multilabel":
+        return bool(((row >= 0.5) != (target.numpy() > 0.5)).any())
+    return int(row.argmax()) != int(target.argmax())
 
 
 def not_checked(dataset: Dataset) -> list[str]:

@@ -50,8 +50,8 @@ def transfer(context: Context) -> Decisions:
             f"{count} samples: the stem's filters are general and should move " + ("least" if scarce else "less"),
         ),
         "transfer.frozen_norms": (
-            scarce,
-            f"{count} samples are " + ("too few" if scarce else "enough") + " to estimate statistics of their own",
+            True,
+            f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
         ),
     }
 
