@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -100,8 +101,12 @@ class RunFolder:
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             os.close(handle)
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise RunError(
+                    f"{self.path} cannot be locked: {error.strerror}", fix="choose an --out on a disk that has locks"
+                ) from error
             raise RunLocked(
                 f"another process is training into {self.path}", fix="wait for it, stop it, or choose another --out"
             ) from None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from striate.core.errors import NonFinite
 from striate.core.seeds import derive
@@ -39,15 +40,15 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
             clear_gradients(state)
             raise NonFinite(_non_finite("loss", state, recipe, batch), fix=_REMEDY)
         loss.backward()  # type: ignore[no-untyped-call]
-    rate = recipe.rate(counters.step)
-    for name, optimizer in state.optimizers.items():
-        parameters = [parameter for parameter in state.networks[name].parameters() if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    norms = {name: _gradient_norm(network) for name, network in state.networks.items()}
+    for name, norm in norms.items():  # all of them before any weight moves
         if not bool(torch.isfinite(norm)):
             clear_gradients(state)
             raise NonFinite(_non_finite(f"gradient of {name!r}", state, recipe, batch), fix=_REMEDY)
-        if recipe.plan["optimizer.clip"] > 0:
-            torch.nn.utils.clip_grads_with_norm_(parameters, recipe.plan["optimizer.clip"], norm)
+    rate, clip = recipe.rate(counters.step), recipe.plan["optimizer.clip"]
+    for name, optimizer in state.optimizers.items():
+        if clip > 0:
+            torch.nn.utils.clip_grads_with_norm_(_learning(state.networks[name]), clip, norms[name])
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         optimizer.step()
@@ -56,6 +57,14 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
         update_average(average, state.networks[name], ema_decay(counters.step, recipe.average_horizon()))
     counters.step += 1
     return total
+
+
+def _learning(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.grad is not None]
+
+
+def _gradient_norm(network: nn.Module) -> torch.Tensor:
+    return torch.nn.utils.get_total_norm([p.grad for p in _learning(network) if p.grad is not None])
 
 
 def losses_of(state: State, recipe: Recipe, batch: Batch) -> Mapping[str, torch.Tensor]:

@@ -90,7 +90,7 @@ def finish(
         undefined=undefined,
         training=summary,
         split={fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        not_checked=not_checked(prepared.dataset) + undrawn,
+        not_checked=not_checked(prepared.dataset, validated="val" in scores) + undrawn,
     )
     write_json(run.metrics, metrics)
 
@@ -187,7 +187,7 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
     return int(row.argmax()) != int(target.argmax())
 
 
-def not_checked(dataset: Dataset) -> list[str]:
+def not_checked(dataset: Dataset, validated: bool) -> list[str]:
     """What the score rests on without having been checked."""
     sentences = ["Near-duplicates (recompressed, resized or cropped copies) were not searched for; exact ones were."]
     if not any(sample.group for sample in dataset.samples):
@@ -195,4 +195,6 @@ def not_checked(dataset: Dataset) -> list[str]:
             "No groups were given (`--group`): several pictures of one object or person may stand on both sides of the "
             "split, and the score would then be too high for new ones."
         )
+    if not validated:
+        sentences.append("There was no validation split: the last weights were taken, not the best.")
     return sentences

@@ -79,6 +79,11 @@ def _check_known(dataset: Dataset, model: Model) -> None:
             f"the data has classes that the model was not trained on: {', '.join(unknown[:8])}",
             fix=f"the model knows {', '.join(model.classes[:12])}",
         )
+    if model.task.name == "regress" and tuple(dataset.target_names) != tuple(model.classes):
+        raise DataError(
+            f"the data has the values {', '.join(dataset.target_names)}; the model predicts {', '.join(model.classes)}",
+            fix="give the columns those names, in that order",
+        )
     if not any(targets):
         raise UsageError(f"{dataset.path} has no labels to score against", fix="use `striate predict` for it")
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
-from striate.core.errors import DataError, StriateError
+from striate.core.errors import DataError, Interrupted, StriateError
 from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.core.seeds import derive
@@ -69,6 +69,8 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         if request.read.arrays is not None:
             write_bytes(run.arrays, array_bytes(request.read.arrays))
         _walk(run, request, device, reporter, Clock(started, request.minutes))
+    except KeyboardInterrupt:
+        raise _stopped(run) from None
     except StriateError:
         if not run.audit.exists():  # nothing was found out that could be gone on with
             shutil.rmtree(path, ignore_errors=True)
@@ -94,9 +96,15 @@ def resume(path: Path, reporter: Reporter) -> RunFolder:
         # No deadline: a clock would cut the run at another step than the one that was never stopped.
         budget = None if run.plan.exists() else request.minutes
         _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget))
+    except KeyboardInterrupt:
+        raise _stopped(run) from None
     finally:
         run.unlock()
     return run
+
+
+def _stopped(run: RunFolder) -> Interrupted:
+    return Interrupted("stopped between two saves", fix=f"go on with `striate train --resume {run.path}`")
 
 
 def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Which network: the weights' own, or a compact residual network fitted to image size, count and budget."""
+"""Which network: the weights' own, or a compact residual network fitted to image size and count."""
 
 from striate.nets.families.compact import fit
 from striate.plan.context import Context
