@@ -1,6 +1,6 @@
 """Trains one Run to its end however often it is killed: each life is a forked child that ends by SIGKILL.
 
-    python tests/faults/kill_chain.py DATA OUT WORKERS KILLS SEED
+    python tests/faults/kill_chain.py DATA OUT WORKERS KILLS SEED EPOCHS
 
 A life ends at a random moment after its first steps, by a random step, or inside a write (before or after the rename),
 in turn. Prints one line a life. The last life is left alone. With KILLS 0 there is one life: the run never killed.
@@ -66,7 +66,7 @@ def die_in_write(number: int) -> None:
     artifacts.os.replace = replace  # type: ignore[assignment]
 
 
-def live(data: str, out: Path, workers: int, end: tuple[str, float]) -> None:
+def live(data: str, out: Path, workers: int, epochs: int, end: tuple[str, float]) -> None:
     kind, when = end
     reporter = DieAtStep(int(when)) if kind == "step" else Silent()
     if kind == "write":
@@ -77,21 +77,21 @@ def live(data: str, out: Path, workers: int, end: tuple[str, float]) -> None:
         api.resume(out, reporter=reporter)
     else:
         settings = {**SETTINGS, "execution.workers": workers}
-        api.train(data, out=out, epochs=6, seed=3, set=settings, reporter=reporter)
+        api.train(data, out=out, epochs=epochs, seed=3, set=settings, reporter=reporter)
 
 
 def main() -> None:
-    data, out, workers, kills, seed = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:6])
+    data, out, workers, kills, seed, epochs = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:7])
     draw = random.Random(seed)
     died = 0
     while True:
         kind = ("time", "step", "write")[died % 3]
-        when = {"time": draw.uniform(0.05, 2.5), "step": draw.randint(1, 6), "write": draw.randint(1, 25)}[kind]
+        when = {"time": draw.uniform(0.05, 0.9), "step": draw.randint(1, 6), "write": draw.randint(1, 25)}[kind]
         end = (kind, when) if died < kills else ("never", 0.0)
         child = os.fork()
         if child == 0:
             try:
-                live(data, out, workers, end)
+                live(data, out, workers, epochs, end)
             except BaseException as error:
                 print(f"{type(error).__name__}: {error}", flush=True)
                 os._exit(1)

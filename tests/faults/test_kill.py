@@ -24,9 +24,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def chain(photos: Path, out: Path, workers: int, kills: int, seed: int) -> str:
+def chain(photos: Path, out: Path, workers: int, kills: int, seed: int, epochs: int) -> str:
     done = subprocess.run(
-        [sys.executable, str(CHAIN), str(photos), str(out), str(workers), str(kills), str(seed)],
+        [sys.executable, str(CHAIN), str(photos), str(out), *map(str, (workers, kills, seed, epochs))],
         capture_output=True,
         text=True,
         timeout=900,
@@ -43,15 +43,15 @@ def same(one: Path, other: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_killed_more_than_twenty_times_ends_in_the_same_bits(tmp_path: Path, photos: Path, workers: int) -> None:
-    chain(photos, tmp_path / "whole", workers, kills=0, seed=0)
-    said = chain(photos, tmp_path / "killed", workers, kills=24, seed=workers)
+    chain(photos, tmp_path / "whole", workers, kills=0, seed=0, epochs=80)
+    said = chain(photos, tmp_path / "killed", workers, kills=24, seed=workers, epochs=80)
     assert said.count("killed") >= 20, said
     same(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path: Path, photos: Path) -> None:
-    chain(photos, tmp_path / "whole", 2, kills=0, seed=0)
-    said = chain(photos, tmp_path / "killed", 0, kills=3, seed=1)
+    chain(photos, tmp_path / "whole", 2, kills=0, seed=0, epochs=20)
+    said = chain(photos, tmp_path / "killed", 0, kills=3, seed=1, epochs=20)
     assert "killed 3" in said, said
     for name in ("model/model.safetensors", "history.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
