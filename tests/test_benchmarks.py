@@ -60,8 +60,8 @@ def test_unknown_keys_and_names_are_refused(goals: ModuleType, tmp_path: Path) -
 
 def test_arguments_are_filled_in(goals: ModuleType) -> None:
     goal = goals.read_goals()["bccd-cells"]
-    found = goal.arguments(Path("/data"), Path("/work"), 7, Path("/runs/x"))
-    assert found[:4] == ["train", "/work/bccd.csv", "--root", "/data/bccd/JPEGImages"]
+    found = goal.arguments(Path("/data"), Path("/made"), 7, Path("/runs/x"))
+    assert found[:4] == ["train", "/made/bccd.csv", "--root", "/data/bccd/JPEGImages"]
     assert found[-5:] == ["--json", "--seed", "7", "--out", "/runs/x"]
     assert not any("{" in part for part in found)
 

@@ -39,17 +39,13 @@ def optimizer(context: Context) -> Decisions:
 
 
 def default_rate(name: str, batch_size: int, tuned: bool) -> float:
-    """The rate that the range test starts from and stays near.
-
-    Linear in the batch for SGD (Goyal et al. 2017, section 2.1), by its square root for AdamW.
-    """
-    if name == "sgd":
-        return float(0.1 * batch_size / BATCH_OF_REFERENCE)
-    return float((1e-3 if tuned else 2e-3) * (batch_size / BATCH_OF_REFERENCE) ** 0.5)
+    """The rate that the range test starts from and stays near; it grows with the square root of the batch."""
+    reference = 0.1 if name == "sgd" else 1e-3 if tuned else 2e-3
+    return float(reference * (batch_size / BATCH_OF_REFERENCE) ** 0.5)
 
 
 def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, str]:
-    """The rate that a range test's curve points to (Smith 2017, section 3.3), kept within a factor 3 of the usual.
+    """The rate that a range test's curve points to (Smith 2017, section 3.3), kept within a factor 2 of the usual.
 
     Args:
         curve: (rate, smoothed loss) with rising rates.
@@ -63,8 +59,8 @@ def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, 
         return usual, f"the range test had time for {len(finite)} steps, too few to read, so the usual"
     lowest_rate, lowest = min(finite, key=lambda point: point[1])
     wished = lowest_rate / 4
-    rate = min(max(wished, usual / 3), usual * 3)
+    rate = min(max(wished, usual / 2), usual * 2)
     because = f"the loss was lowest ({lowest:.3f}) at a rate of {lowest_rate:.2g}; a quarter of it is safe"
     if rate != wished:
-        because += f", kept within a factor 3 of the usual {usual:.2g}"
+        because += f", kept within a factor 2 of the usual {usual:.2g}"
     return float(f"{rate:.3g}"), because
