@@ -64,7 +64,6 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
     """
     existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
-    reporter.line(f"the Run is {path}")
     try:
         if request.read.arrays is not None:
             write_bytes(run.arrays, array_bytes(request.read.arrays))
@@ -109,6 +108,7 @@ def _stopped(run: RunFolder) -> Interrupted:
 
 def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock) -> None:
     prepared = prepare(request, run, device, reporter)
+    reporter.line(f"the Run is {run.path}")  # said now: a call that could not be understood has left none
     threads = torch.get_num_threads()
     torch.set_num_threads(prepared.plan["execution.threads"])
     try:
