@@ -10,7 +10,7 @@ import yaml
 import striate as st
 from striate.core import artifacts
 from striate.core.errors import DataError, DiskFull, PlanError, RunError, UnknownName, UsageError
-from striate.train import checkpoints
+from striate.train import checkpoints, speed
 from tests.e2e.made_photos import QUICK, folder, table
 
 
@@ -144,3 +144,20 @@ def test_two_weights_and_two_tasks_are_refused(tmp_path: Path, photos: Path) -> 
 def test_numbers_written_by_hand_are_numbers(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "plan.yaml").write_text("striate_plan: 1\noptimizer:\n  weight_decay: 5e-4\n")
     assert st.plan(photos, plan=tmp_path / "plan.yaml")["optimizer.weight_decay"] == 5e-4
+
+
+def test_memory_that_runs_out_while_measuring_halves_the_batch(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = speed.train_step
+
+    def small_machine(state, recipe, batch):
+        if state.counters.accumulate < 2:
+            raise MemoryError
+        return real(state, recipe, batch)
+
+    monkeypatch.setattr(speed, "train_step", small_machine)
+    settings = {key: QUICK[key] for key in QUICK if key != "execution.precision"}
+    run = st.train(photos, out=tmp_path / "run", epochs=1, set=settings)
+    assert run.plan["batch.accumulate"] == 2
+    assert "memory ran out" in run.plan.decisions["batch.accumulate"].because

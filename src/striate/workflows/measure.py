@@ -18,6 +18,7 @@ from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.train.recipe import Recipe
 from striate.train.speed import range_test, try_ways, with_execution
+from striate.train.step import ran_out_of_memory
 
 RANGE_STEPS = 60
 TRIAL_SECONDS = 15.0
@@ -41,6 +42,27 @@ def resolve_plan(
         seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
         scored: samples that will be scored after the fit.
     """
+    while True:
+        try:
+            return _resolved(recipe, networks, validation, seconds, scored, reporter)
+        except (RuntimeError, MemoryError) as error:
+            parts = recipe.plan["batch.accumulate"] * 2
+            if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
+                raise
+        because = f"memory ran out while measuring: each batch is computed in {parts} parts"
+        reporter.warn(because)
+        decision = Decision(parts, because, "measured")
+        recipe = replace(recipe, plan=recipe.plan.replace(batch={"accumulate": decision}))
+
+
+def _resolved(
+    recipe: Recipe,
+    networks: Callable[[], dict[str, nn.Module]],
+    validation: EvalBatches | None,
+    seconds: Callable[[], float | None],
+    scored: int,
+    reporter: Reporter,
+) -> Plan:
     plan = recipe.plan
     if plan.resolved:
         return plan
