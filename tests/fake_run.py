@@ -217,6 +217,7 @@ def _audit(task: str, names: Sequence[str], per_class: int) -> dict[str, Any]:
         "depth": 8,
         "value_range": [0, 255],
         "full_scale": 255.0,
+        "detail": 0.93,
         "mean": [0.6731, 0.6398, 0.6048],
         "std": [0.2062, 0.2072, 0.2299],
         "target_summary": {name: {"mean": 16.0, "std": 8.1, "min": 1.0, "max": 51.0, "distinct": 312} for name in names}

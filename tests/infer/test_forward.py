@@ -57,6 +57,16 @@ def test_bfloat16_is_near_and_comes_back_as_float32(channels_last: bool) -> None
     torch.testing.assert_close(low, plain, atol=0.1, rtol=0.05)
 
 
+def test_mirrored_views_are_the_mean_with_the_mirror_image() -> None:
+    images, net = pictures(8), stirred(network())
+    normalize = Normalize(MEAN, STD)
+    single, _ = predict_outputs(net, normalize, batches(images, 4))
+    turned, _ = predict_outputs(net, normalize, batches(images.flip(-1), 4))
+    both, _ = predict_outputs(net, normalize, batches(images, 4), views="mirrored")
+    assert not torch.allclose(single, turned)
+    torch.testing.assert_close(both, (single + turned) / 2, atol=1e-6, rtol=1e-6)
+
+
 def test_the_modes_come_back_even_after_an_error_in_the_network() -> None:
     net = network()
     net[3].eval()

@@ -50,20 +50,29 @@ def test_a_model_is_two_files_without_pickle(model: Model) -> None:
 
 @pytest.mark.parametrize("task", ["classify", "multilabel", "regress"])
 def test_what_was_saved_comes_back(tmp_path: Path, task: str) -> None:
-    first = small_model(tmp_path / "a", task, precision="bfloat16", channels_last=True, summary={"accuracy": 0.9})
+    first = small_model(
+        tmp_path / "a", task, precision="bfloat16", channels_last=True, views="mirrored", summary={"accuracy": 0.9}
+    )
     folder = Model.save(
         tmp_path / "b",
         first.network,
         first.spec,
         first.preprocessing,
         first.task,
-        {"precision": "bfloat16", "channels_last": True, "batch_size": 4, "summary": {"accuracy": 0.9}},
+        {
+            "precision": "bfloat16",
+            "channels_last": True,
+            "views": "mirrored",
+            "batch_size": 4,
+            "summary": {"accuracy": 0.9},
+        },
     )
     second = Model.load(folder)
     assert second.spec == first.spec
     assert second.preprocessing == first.preprocessing
     assert second.task.to_dict() == first.task.to_dict()
-    assert (second.precision, second.channels_last, second.batch_size) == ("bfloat16", True, 4)
+    assert (second.precision, second.channels_last, second.views) == ("bfloat16", True, "mirrored")
+    assert second.batch_size == 4
     assert second.summary == {"accuracy": 0.9}
     images = pictures(6)
     assert np.array_equal(first.scores(images), second.scores(images))

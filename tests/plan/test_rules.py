@@ -1,5 +1,6 @@
 """What the rules decide for data of one kind or another, and that each says why with its numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,17 @@ from striate.data.audit import run_audit
 from striate.data.split import make_split
 from striate.nets import Weights
 from striate.plan import Budget, Machine, make_plan
-from striate.plan.rules.execution import fastest
+from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 
+MOBILENET = {
+    "network": "timm/mobilenetv2_100",
+    "arguments": {"pad_type": "same"},
+    "preprocessing": {"mean": [0.5] * 3, "std": [0.5] * 3, "size": 224, "crop_pct": 0.875, "interpolation": "bicubic"},
+    "classes": 1000,
+    "source": "somewhere",
+}
 MACHINE = Machine(cores=2, memory_bytes=8 * 10**9, device="cpu")
 
 
@@ -47,12 +55,13 @@ def test_every_decision_has_a_because(photos: Plan) -> None:
     assert photos["task.kind"] == "classify"
     assert photos["loss.name"] == "cross_entropy"
     assert set(photos.unresolved()) == {"optimizer.rate", "execution.precision", "execution.channels_last"}
+    assert photos["execution.fold_norms"] is False
 
 
 def test_scenes_are_mirrored_and_symbols_are_not(photos: Plan) -> None:
-    assert photos["augment.flip"] == "horizontal"
+    assert (photos["augment.flip"], photos["predict.views"]) == ("horizontal", "mirrored")
     digits = planned(pictures({str(digit): 12 for digit in range(10)}, (8, 8)))
-    assert digits["augment.flip"] == "none"
+    assert (digits["augment.flip"], digits["predict.views"]) == ("none", "single")
     assert "symbols" in digits.decisions["augment.flip"].because
     assert digits["input.channels"] == 1
     assert digits["input.height"] == 8
@@ -87,20 +96,7 @@ def test_a_time_budget_leaves_the_epochs_to_measuring() -> None:
 
 
 def test_weights_bring_network_preprocessing_and_transfer() -> None:
-    sidecar = {
-        "network": "timm/mobilenetv2_100",
-        "arguments": {"pad_type": "same"},
-        "preprocessing": {
-            "mean": [0.5] * 3,
-            "std": [0.5] * 3,
-            "size": 224,
-            "crop_pct": 0.875,
-            "interpolation": "bicubic",
-        },
-        "classes": 1000,
-        "source": "somewhere",
-    }
-    plan = planned(pictures({"cat": 60, "dog": 60}), weights=Weights({}, sidecar, "file"))
+    plan = planned(pictures({"cat": 60, "dog": 60}), weights=Weights({}, MOBILENET, "file"))
     assert plan["network.name"] == "timm/mobilenetv2_100"
     assert plan["network.arguments"] == {"pad_type": "same"}
     assert plan["normalize.mean"] == [0.5] * 3
@@ -137,11 +133,42 @@ def test_rates_grow_with_the_batch() -> None:
 
 
 def test_float32_wins_unless_beaten_by_more_than_noise() -> None:
-    reference = {("float32", False): 100.0, ("float32", True): 120.0}
-    assert fastest({**reference, ("bfloat16", True): 123.0})[0] == ("float32", True)
-    way, because = fastest({**reference, ("bfloat16", True): 200.0})
-    assert way == ("bfloat16", True)
+    reference = {Way("float32", False, False): 100.0, Way("float32", True, False): 120.0}
+    low = Way("bfloat16", True, False)
+    assert fastest({**reference, low: 123.0})[0] == Way("float32", True, False)
+    way, because = fastest({**reference, low: 200.0})
+    assert way == low
     assert "200" in because
+
+
+def test_only_ways_that_the_plan_leaves_open_are_tried(photos: Plan) -> None:
+    assert [way.fold_norms for way in ways(photos)] == [False] * 3
+    assert ways(photos)[0].precision == "float32"
+
+    def fixed(**values: Any) -> Plan:
+        return photos.replace(execution={leaf: Decision(value, "mine", "user") for leaf, value in values.items()})
+
+    assert {way.precision for way in ways(fixed(precision="bfloat16"))} == {"bfloat16"}
+    assert ways(fixed(precision="bfloat16", channels_last=False)) == [Way("bfloat16", False, False)]
+    open_folds = ways(fixed(fold_norms="auto"))
+    assert {way.fold_norms for way in open_folds} == {True, False}
+    assert len(open_folds) == 4
+
+
+def test_pretrained_norms_may_be_folded() -> None:
+    plan = planned(pictures({"cat": 60, "dog": 60}), weights=Weights({}, MOBILENET, "file"))
+    assert plan["transfer.frozen_norms"] is True
+    assert plan["execution.fold_norms"] == "auto"
+
+
+def test_enlarged_pictures_are_trained_at_the_size_of_their_detail() -> None:
+    dataset = pictures({"cat": 40, "dog": 40}, (128, 128, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split = make_split(dataset, audit, seed=0)
+    sharp = make_plan(dataset, audit, split, MACHINE)
+    soft = make_plan(dataset, replace(audit, detail=0.24), split, MACHINE)
+    assert (sharp["input.height"], soft["input.height"]) == (64, 32)
+    assert "enlarged" in soft.decisions["input.height"].because
 
 
 def test_epochs_fill_the_time() -> None:

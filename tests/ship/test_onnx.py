@@ -84,6 +84,14 @@ def test_other_executions_export_the_float32_network(tmp_path: Path, extra: dict
     assert (report["precision_difference"] > 1e-5) == ("precision" in extra)
 
 
+def test_the_mirror_image_is_part_of_the_file(tmp_path: Path) -> None:
+    model = small_model(tmp_path / "model", views="mirrored")
+    exporter.export(model, tmp_path / "model.onnx", pictures(6))
+    found = run(tmp_path / "model.onnx", pictures(6))
+    np.testing.assert_allclose(found, model.scores(pictures(6)), atol=1e-5)
+    np.testing.assert_allclose(found, run(tmp_path / "model.onnx", pictures(6).flip(-1)), atol=1e-5)
+
+
 def test_a_network_left_in_training_mode_is_exported_in_evaluation_mode(tmp_path: Path) -> None:
     """Batch norm in training mode would use the batch's own statistics: 0 % accuracy, and no error."""
     model = small_model(tmp_path / "model")

@@ -51,8 +51,9 @@ def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
         {"execution__precision": "bfloat16", "execution__channels_last": True},
         {"transfer__frozen_epochs": 1, "optimizer__name": "adamw"},
         {"workers": 2, "memory_bytes": 0},
+        {"transfer__frozen_norms": True, "execution__fold_norms": True, "transfer__kept_share": 0.3},
     ],
-    ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming"],
+    ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming", "folded"],
 )
 @pytest.mark.parametrize("step", [1, 6])
 def test_an_interrupted_run_ends_in_the_same_bits(tmp_path: Path, changes: dict, step: int) -> None:

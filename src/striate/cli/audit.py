@@ -59,6 +59,7 @@ def _show(audit: dict[str, Any]) -> None:
     rows.append(["leaks between given splits", f"{len(audit['leaks']):,}"])
     for name, value in audit["sizes"].items():
         rows.append([name, _flat(value)])
+    rows.append(["detail reaches", f"{audit['detail']:.0%} of the resolution"])
     for name, words in (("channels", "channels"), ("modes", "pixel formats"), ("notes", "done in reading")):
         if audit.get(name):
             rows.append([words, _flat(audit[name])])

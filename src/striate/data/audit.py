@@ -28,6 +28,9 @@ from striate.data.workers import WorkerPool, chunks
 DAMAGE_LIMIT = 0.05
 """Share of damaged samples above which training stops."""
 
+ENLARGED = 0.6
+"""Share of the resolution below which pictures are said to be enlarged; real photographs lie at 0.8 and above."""
+
 _CHUNK = 32
 _SHOWN = 3  # how many examples a message names
 
@@ -53,6 +56,8 @@ class Audit:
         full_scale: the value in deep pictures that means white; 255 where all have 8 bits.
         mean, std: of each channel on a 0 to 1 scale, each picture counting the same; from the training part where
             the data gives splits.
+        detail: how far the pictures' detail reaches, as a share of their resolution, in the median; well below 1 where
+            they were enlarged from smaller ones.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
@@ -74,6 +79,7 @@ class Audit:
     full_scale: float = 255.0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    detail: float = 1.0
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -119,6 +125,7 @@ class Audit:
             "near-duplicates": "not checked",
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
             "sizes": ", ".join(sides),
+            "detail": f"{self.detail:.0%} of the resolution",
             "channels": ", ".join(f"{count:,} with {number}" for number, count in self.channels.items()),
             "remarks": " ".join(self.remarks),
         }
@@ -166,6 +173,7 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         depth=depth,
         value_range=value_range,
         full_scale=full_scale(depth, *value_range),
+        detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
         target_summary=_target_summary(dataset, [sample for sample, _ in whole]),
         fingerprint=_fingerprint(pairs),
         hashes={sample.key: found.digest for sample, found in whole},
@@ -356,6 +364,12 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
     counts = [count for count in audit.classes.values() if count]
     if counts and max(counts) >= 5 * min(counts):
         yield f"Classes are unbalanced: the largest has {max(counts):,} samples, the smallest {min(counts):,}."
+    if audit.detail < ENLARGED:
+        side = min(audit.sizes["height"]["median"], audit.sizes["width"]["median"])
+        yield (
+            f"The pictures look enlarged: of {side:.0f} px on the short side they fill about {side * audit.detail:.0f} "
+            "with detail, in the median."
+        )
     yield from _scale_remarks(audit)
 
 

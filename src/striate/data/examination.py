@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from striate.core.errors import DataError
 from striate.core.records import Sample, Source
 from striate.data.decode import decode_sample
+from striate.data.detail import detail
 from striate.data.store import Store
 
 
@@ -27,6 +28,7 @@ class Facts(NamedTuple):
         depth: 8, 16 or 32 bits.
         low, high: the lowest and highest value.
         means, squares: of each channel, the mean of the values and of their squares.
+        detail: how far the picture's detail reaches, as a share of its resolution; see `striate.data.detail`.
     """
 
     digest: str
@@ -39,6 +41,7 @@ class Facts(NamedTuple):
     high: float
     means: tuple[float, ...]
     squares: tuple[float, ...]
+    detail: float
 
 
 Finding: TypeAlias = Facts | str
@@ -100,6 +103,7 @@ def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...]) -> Finding:
         high,
         tuple(total / count for total in sums),
         tuple(total / count for total in squares),
+        detail(pixels),
     )
 
 

@@ -15,6 +15,7 @@ from striate.core.errors import NonFinite
 from striate.data.loader import Batch
 
 Precision = Literal["float32", "bfloat16"]
+Views = Literal["single", "mirrored"]
 
 
 @contextlib.contextmanager
@@ -44,6 +45,7 @@ def forward(
     *,
     precision: Precision = "float32",
     channels_last: bool = False,
+    views: Views = "single",
 ) -> Tensor:
     """Pixels to raw outputs, for one batch; differentiable where gradients are on.
 
@@ -53,6 +55,7 @@ def forward(
         images: (N, C, H, W), uint8 or float32, on the 0..255 scale.
         precision: "bfloat16" runs under autocast.
         channels_last: lay the images out with the channels innermost.
+        views: what the outputs are the mean over; see `over_views`.
 
     Returns:
         Raw outputs (logits, or standardised values), (N, K) float32.
@@ -60,8 +63,21 @@ def forward(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     standardised = normalize(images).contiguous(memory_format=layout)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        outputs: Tensor = network(standardised)
-    return outputs.float()
+        return over_views(network, standardised, views).float()
+
+
+def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
+    """The mean of the raw outputs over the views of each picture.
+
+    Args:
+        images: (N, C, H, W), standardised.
+        views: "single" is the picture as it is; "mirrored" adds its mirror image, left and right exchanged (Krizhevsky,
+            Sutskever and Hinton 2012, section 4.1).
+    """
+    outputs: Tensor = network(images)
+    if views == "mirrored":
+        outputs = (outputs + network(images.flip(-1))) / 2
+    return outputs
 
 
 def stream_outputs(
@@ -71,6 +87,7 @@ def stream_outputs(
     *,
     precision: Precision = "float32",
     channels_last: bool = False,
+    views: Views = "single",
     device: str | torch.device = "cpu",
     name: Callable[[int], str] = str,
 ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
@@ -92,7 +109,9 @@ def stream_outputs(
     for batch in batches:
         with evaluating(network), torch.no_grad():
             images = batch.images.to(device, non_blocking=True)
-            outputs = forward(network, normalize, images, precision=precision, channels_last=channels_last).cpu()
+            outputs = forward(
+                network, normalize, images, precision=precision, channels_last=channels_last, views=views
+            ).cpu()
         finite = torch.isfinite(outputs).flatten(1).all(1).numpy()
         if not finite.all():
             names = [name(int(number)) for number in batch.ids[~finite]]
@@ -112,6 +131,7 @@ def predict_outputs(
     *,
     precision: Precision = "float32",
     channels_last: bool = False,
+    views: Views = "single",
     device: str | torch.device = "cpu",
     name: Callable[[int], str] = str,
 ) -> tuple[Tensor, NDArray[np.int64]]:
@@ -127,6 +147,7 @@ def predict_outputs(
             batches,
             precision=precision,
             channels_last=channels_last,
+            views=views,
             device=device,
             name=name,
         )

@@ -26,7 +26,7 @@ from striate.data.loader import Batch
 from striate.data.prepare import Preprocessing
 from striate.data.store import Store
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
-from striate.infer.forward import Precision, evaluating, forward, stream_outputs
+from striate.infer.forward import Precision, Views, evaluating, forward, stream_outputs
 from striate.infer.intake import (
     Input,
     OnDamaged,
@@ -45,7 +45,14 @@ from striate.nets import Normalize, build
 from striate.tasks import Task, task_from_dict
 
 _PRECISIONS = ("float32", "bfloat16")
-_EXTRA: dict[str, Any] = {"precision": "float32", "channels_last": False, "batch_size": 32, "summary": {}}
+_VIEWS = ("single", "mirrored")
+_EXTRA: dict[str, Any] = {
+    "precision": "float32",
+    "channels_last": False,
+    "views": "single",
+    "batch_size": 32,
+    "summary": {},
+}
 _KEYS = {"striate_model", "sha256", "bytes", "network", "preprocessing", "task", "classes", *_EXTRA}
 
 
@@ -62,6 +69,7 @@ class Model:
         task: what is asked; brings the class names and the decoding.
         precision: "float32" or "bfloat16" (autocast).
         channels_last: whether the network runs channels-last.
+        views: what a prediction averages over: the picture, or the picture and its mirror image.
         batch_size: pictures in a batch, unless a call names another.
         summary: figures of the training, for the reader; nothing depends on them.
         path: the folder it was read from.
@@ -77,6 +85,7 @@ class Model:
         *,
         precision: Precision = "float32",
         channels_last: bool = False,
+        views: Views = "single",
         batch_size: int = 32,
         summary: Mapping[str, Any] | None = None,
         path: Path | None = None,
@@ -92,6 +101,7 @@ class Model:
         self.task = task
         self.precision = precision
         self.channels_last = channels_last
+        self.views = views
         self.batch_size = batch_size
         self.summary = dict(summary or {})
         self.path = path
@@ -118,7 +128,7 @@ class Model:
         Floating-point weights are stored as float32; memory layouts and ties are recorded.
 
         Args:
-            extra: any of `precision`, `channels_last`, `batch_size`, `summary`; see `Model`.
+            extra: any of `precision`, `channels_last`, `views`, `batch_size`, `summary`; see `Model`.
 
         Returns:
             The folder.
@@ -249,7 +259,13 @@ class Model:
             (N, K) float32, on the Model's device.
         """
         with evaluating(self.network):
-            return forward(self.network, self.normalize, images.to(self.device), channels_last=self.channels_last)
+            return forward(
+                self.network,
+                self.normalize,
+                images.to(self.device),
+                channels_last=self.channels_last,
+                views=self.views,
+            )
 
     def standardised(self, images: Tensor) -> Tensor:
         """Pixels as the network itself takes them: float32 on the Model's device, standardised, in its layout.
@@ -293,6 +309,7 @@ class Model:
             batches,
             precision=self.precision,
             channels_last=self.channels_last,
+            views=self.views,
             device=self.device,
             name=name,
         )
@@ -355,6 +372,7 @@ class Model:
             "outputs": f"{len(self.classes)}: {names}",
             "parameters": f"{parameters:,}",
             "precision": self.precision,
+            "views": self.views,
             "batch_size": self.batch_size,
             **{name: value for name, value in self.summary.items() if isinstance(value, str | int | float)},
         }
@@ -377,6 +395,8 @@ def _checked_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
     settings = {**_EXTRA, **extra}
     if settings["precision"] not in _PRECISIONS:
         raise UsageError(f"there is no precision {settings['precision']!r}", fix=f"choose of {', '.join(_PRECISIONS)}")
+    if settings["views"] not in _VIEWS:
+        raise UsageError(f"there are no views {settings['views']!r}", fix=f"choose of {', '.join(_VIEWS)}")
     if not isinstance(settings["batch_size"], int) or settings["batch_size"] < 1:
         raise UsageError(f"batch_size must be a whole number from 1 on, not {settings['batch_size']!r}")
     return settings

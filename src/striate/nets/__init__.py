@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters
 from striate.nets.families import FAMILIES
+from striate.nets.folding import Folds, find_folds, folded
 from striate.nets.libraries import pretrained_weights
 from striate.nets.measure import LayerProfile, Profile, profile
 from striate.nets.network import Network
@@ -36,6 +37,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "Folds",
     "GlobalPool",
     "LayerProfile",
     "LoadReport",
@@ -52,6 +54,8 @@ __all__ = [
     "Weights",
     "build",
     "depth_groups",
+    "find_folds",
+    "folded",
     "head_name",
     "head_parameters",
     "load_weights",

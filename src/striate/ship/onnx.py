@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from striate.core.artifacts import finite, write_bytes
 from striate.core.errors import NetworkError, ParityError, UsageError
 from striate.core.records import TargetKind
+from striate.infer.forward import over_views
 from striate.infer.model import Model
 from striate.metrics import THRESHOLD
 from striate.ship import EXPORTERS
@@ -94,10 +95,10 @@ class _Exported(nn.Module):
         super().__init__()
         self.normalize = copy.deepcopy(model.normalize).cpu()
         self.network = copy.deepcopy(model.network).cpu().float().to(memory_format=torch.contiguous_format)
-        self.task = model.task
+        self.task, self.views = model.task, model.views
 
     def forward(self, pixels: Tensor) -> Tensor:
-        scores: Tensor = self.task.scores(self.network(self.normalize(pixels)))
+        scores: Tensor = self.task.scores(over_views(self.network, self.normalize(pixels), self.views))
         return scores
 
 

@@ -9,10 +9,19 @@ from torch import nn
 from striate.nets import depth_groups, head_parameters
 
 
-def parameter_groups(network: nn.Module, *, weight_decay: float, stem_rate: float) -> list[dict[str, Any]]:
+def kept_parameters(network: nn.Module, share: float) -> set[str]:
+    """The names of the parameters that never learn: those of the lowest `share` of the depth, never the head's."""
+    depths = depth_groups(network)
+    return {name for names in depths[: min(int(share * len(depths)), len(depths) - 1)] for name in names}
+
+
+def parameter_groups(
+    network: nn.Module, *, weight_decay: float, stem_rate: float, kept_share: float = 0.0
+) -> list[dict[str, Any]]:
     """Groups for an optimizer, from the stem to the head.
 
     Args:
+        kept_share: see `kept_parameters`, which are in no group.
         weight_decay: for tensors with two or more dimensions; norms' scales and biases have none (He et al. 2019,
             "Bag of tricks", section 3.1).
         stem_rate: the factor on the rate at the stem; it rises geometrically to 1 at the head (Howard and Ruder 2018,
@@ -23,11 +32,12 @@ def parameter_groups(network: nn.Module, *, weight_decay: float, stem_rate: floa
     """
     named = dict(network.named_parameters())
     depths = depth_groups(network)
+    kept = kept_parameters(network, kept_share)
     groups = []
     for depth, names in enumerate(depths):
         above = (len(depths) - 1 - depth) / max(1, len(depths) - 1)
         for decayed in (True, False):
-            chosen = [name for name in names if (named[name].dim() > 1) == decayed]
+            chosen = [name for name in names if (named[name].dim() > 1) == decayed and name not in kept]
             if chosen:
                 groups.append(
                     {
@@ -41,16 +51,17 @@ def parameter_groups(network: nn.Module, *, weight_decay: float, stem_rate: floa
     return groups
 
 
-def freeze_body(network: nn.Module, frozen: bool, frozen_norms: bool = False) -> None:
+def freeze_body(network: nn.Module, frozen: bool, frozen_norms: bool = False, kept_share: float = 0.0) -> None:
     """Let only the head learn, with norms at their running statistics; or let everything learn again.
 
     Args:
         frozen: only the head learns.
         frozen_norms: batch norms keep their running statistics even where everything learns.
+        kept_share: see `kept_parameters`, which never learn.
     """
-    head = set(head_parameters(network)) if frozen else set()
+    head, kept = set(head_parameters(network)), kept_parameters(network, kept_share)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(not frozen or name in head)
+        parameter.requires_grad_(name in head if frozen else name not in kept)
     network.train(not frozen)
     if frozen_norms:
         for module in network.modules():

@@ -18,7 +18,6 @@ from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
 from striate.core.run import RunFolder
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
-from striate.train.groups import freeze_body
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
 from striate.train.state import State
@@ -74,7 +73,7 @@ def _epoch(
 ) -> None:
     counters, batches = state.counters, recipe.batches
     for network in state.networks.values():
-        freeze_body(network, recipe.frozen(counters.epoch), recipe.plan["transfer.frozen_norms"])
+        recipe.set_learning(network, counters.epoch)
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark = False, time.monotonic()
     for batch in batches.epoch(counters.epoch, counters.batch):

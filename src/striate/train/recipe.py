@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ from torch import nn
 
 from striate.core.plan import Plan
 from striate.data.loader import TrainBatches
-from striate.nets import Normalize
+from striate.nets import Folds, Normalize, find_folds
 from striate.tasks import Task
-from striate.train.groups import parameter_groups
+from striate.train.groups import freeze_body, parameter_groups
 from striate.train.optimizers import OPTIMIZERS
 from striate.train.schedules import SCHEDULES
 from striate.train.state import Counters, State
@@ -62,6 +63,10 @@ class Recipe:
         """Whether only the head learns in that epoch."""
         return epoch < min(int(self.plan["transfer.frozen_epochs"]), int(self.plan["train.epochs"]) - 1)
 
+    def set_learning(self, network: nn.Module, epoch: int) -> None:
+        """Set what learns in that epoch, and which norms keep their statistics."""
+        freeze_body(network, self.frozen(epoch), self.plan["transfer.frozen_norms"], self.plan["transfer.kept_share"])
+
     def rate(self, step: int) -> float:
         """The learning rate of the head at a step: constant while the rest is frozen, then along the schedule."""
         if self.rates is not None:
@@ -89,15 +94,28 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     make = OPTIMIZERS.get(plan["optimizer.name"])
     averages: dict[str, nn.Module] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
+    folds: dict[str, Folds] = {}
     for name, network in networks.items():
         network.to(recipe.device).to(memory_format=recipe.layout)
         groups = parameter_groups(
-            network, weight_decay=plan["optimizer.weight_decay"], stem_rate=plan["transfer.stem_rate"]
+            network,
+            weight_decay=plan["optimizer.weight_decay"],
+            stem_rate=plan["transfer.stem_rate"],
+            kept_share=plan["transfer.kept_share"],
         )
         optimizers[name] = make(groups, plan["optimizer.momentum"])
         if plan["train.ema"] > 0:
             averages[name] = _frozen_copy(network)
-    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]))
+        if plan["execution.fold_norms"]:
+            folds[name] = find_folds(network, _example(recipe))
+    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds)
+
+
+def _example(recipe: Recipe) -> torch.Tensor:
+    """Two standardised pictures of waves, which tell any two networks apart that are not the same."""
+    shape = (2, recipe.batches.pictures.shape[0], *recipe.batches.augmenter.size)
+    waves = torch.arange(math.prod(shape), dtype=torch.float32).sin_().view(shape)
+    return waves.to(recipe.device).contiguous(memory_format=recipe.layout)
 
 
 def _frozen_copy(network: nn.Module) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,62 +12,81 @@ from torch import nn
 from striate.core.errors import NonFinite
 from striate.core.plan import Decision
 from striate.data.loader import Batch
+from striate.plan.rules.execution import Way
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
 from striate.train.step import clear_gradients, losses_of, train_step
 
-WAYS = (("float32", True), ("bfloat16", True), ("float32", False))
 TIMED, READABLE = 4, 20  # steps that time a step, and that make a curve
 LOSS_TOLERANCE = 0.05  # relative: bfloat16 keeps 8 bits, and a first loss averages over a batch
+HOPELESS = 3.0  # a forward pass that takes as many whole steps of the fastest way so far is not timed further
 
 
 def try_ways(
-    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], *, seconds: float, steps: int = 2
-) -> dict[tuple[str, bool], float]:
-    """Samples a second of the ways to execute a step that agree with float32.
+    recipe: Recipe,
+    networks: Callable[[], dict[str, nn.Module]],
+    ways: Sequence[Way],
+    *,
+    seconds: float,
+    steps: int = 2,
+) -> dict[Way, float]:
+    """Samples a second of the ways to execute a step that agree with the first of them.
 
     Args:
-        recipe: its plan's precision and layout are replaced by each way in turn.
+        recipe: its plan's execution is replaced by each way in turn.
         networks: makes the networks with their first weights, equal each time.
+        ways: in the order in which they are tried; the first is in float32.
         seconds: no further way is tried after this time.
         steps: timed steps of each way, after one that warms up; the fastest counts, as noise only adds.
 
     Returns:
-        rates by (precision, channels last); float32 is always among them.
+        rates by way; the first is always among them.
     """
     batch = next(iter(recipe.batches.epoch(0, 0)))
-    rates: dict[tuple[str, bool], float] = {}
+    rates: dict[Way, float] = {}
     reference: float | None = None
     started = time.perf_counter()
-    for precision, channels_last in WAYS:
+    for way in ways:
         if rates and time.perf_counter() - started > seconds:
             break
-        tried = with_execution(recipe, precision, channels_last)
-        state = fresh_state(tried, networks())
+        tried = with_execution(recipe, way)
+        state = _ready(tried, networks())
+        begun = time.perf_counter()
         loss = float(sum(losses_of(state, tried, batch).values(), torch.zeros(())).detach())
+        spent = time.perf_counter() - begun
         clear_gradients(state)
         reference = loss if reference is None else reference
         if not abs(loss - reference) <= LOSS_TOLERANCE * max(abs(reference), 1e-3):
             continue  # not a number fails too
+        if rates and spent > HOPELESS * len(batch.ids) / max(rates.values()):
+            continue
         train_step(state, tried, batch)
         fastest = min(_step_seconds(state, tried, batch) for _ in range(steps))
-        rates[precision, channels_last] = len(batch.ids) / fastest
+        rates[way] = len(batch.ids) / fastest
     return rates
 
 
-def with_execution(recipe: Recipe, precision: str, channels_last: bool, rate: float | None = None) -> Recipe:
+def with_execution(recipe: Recipe, way: Way) -> Recipe:
     """The same recipe executed another way, with stand-ins for what the plan has not decided yet."""
 
     def stand_in(value: object) -> Decision:
         return Decision(value, "while measuring", "measured")
 
     plan = recipe.plan.replace(
-        execution={"precision": stand_in(precision), "channels_last": stand_in(channels_last)},
-        optimizer={"rate": stand_in(rate if rate is not None else 1e-6)},
+        execution={leaf: stand_in(value) for leaf, value in way._asdict().items()},
+        optimizer={"rate": stand_in(1e-6)},
     )
     if recipe.plan["train.epochs"] == "auto":
         plan = plan.replace(train={"epochs": stand_in(1)})
     return replace(recipe, plan=plan)
+
+
+def _ready(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
+    """The state before the first step in which everything learns that ever will."""
+    state = fresh_state(recipe, networks)
+    for network in networks.values():
+        recipe.set_learning(network, recipe.plan["transfer.frozen_epochs"])
+    return state
 
 
 @dataclass(frozen=True)
@@ -102,7 +121,7 @@ def range_test(
     """
     plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(0, "while measuring", "measured")})
     recipe = replace(recipe, plan=plan, rates=lambda step: low * (high / low) ** (step / max(1, steps - 1)))
-    state = fresh_state(recipe, networks)
+    state = _ready(recipe, networks)
     curve: list[tuple[float, float]] = []
     times: list[float] = []
     smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe)

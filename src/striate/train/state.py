@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from striate.core.errors import CheckpointError
+from striate.nets import Folds
 
 
 @dataclass
@@ -55,12 +56,14 @@ class State:
         averages: their moving averages, by the same names; empty without.
         optimizers: by the names of the losses that a task's step returns.
         counters: where it stands.
+        folds: the norms that are folded while training, by the networks' names; found anew in each process.
     """
 
     networks: dict[str, nn.Module]
     averages: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     counters: Counters = field(default_factory=Counters)
+    folds: dict[str, Folds] = field(default_factory=dict)
 
     def judged(self) -> dict[str, nn.Module]:
         """The networks that validation sees: the averages where there are any."""

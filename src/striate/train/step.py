@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from torch import nn
 from striate.core.errors import NonFinite
 from striate.core.seeds import derive
 from striate.data.loader import Batch
+from striate.nets import folded
 from striate.train.averaging import ema_decay, update_average
 from striate.train.recipe import Recipe
 from striate.train.state import State
@@ -72,7 +74,10 @@ def losses_of(state: State, recipe: Recipe, batch: Batch) -> Mapping[str, torch.
     batch = batch.to(recipe.device)
     images = recipe.normalize(batch.images).contiguous(memory_format=recipe.layout)
     low = recipe.plan["execution.precision"] == "bfloat16"
-    with torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
+    with contextlib.ExitStack() as stack:
+        for name, folds in state.folds.items():
+            stack.enter_context(folded(state.networks[name], folds))
+        stack.enter_context(torch.autocast(recipe.device.type, torch.bfloat16, enabled=low))
         return recipe.task.step(state.networks, replace(batch, images=images))
 
 

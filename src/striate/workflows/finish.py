@@ -48,6 +48,7 @@ def finish(
     execution = {
         "precision": plan["execution.precision"],
         "channels_last": plan["execution.channels_last"],
+        "views": plan["predict.views"],
         "batch_size": min(64, max(1, plan["batch.size"])),
     }
     network = state.judged()["network"]
@@ -104,6 +105,7 @@ def _scores(
         batches,
         precision=recipe.plan["execution.precision"],
         channels_last=recipe.plan["execution.channels_last"],
+        views=recipe.plan["predict.views"],
         device=recipe.device,
         name=lambda number: keys[number],
     )

@@ -13,7 +13,7 @@ from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import EvalBatches
-from striate.plan.rules.execution import fastest
+from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.train.recipe import Recipe
@@ -67,11 +67,10 @@ def _resolved(
     if plan.resolved:
         return plan
     reporter.stage("measuring")
-    if AUTO in (plan["execution.precision"], plan["execution.channels_last"]):
+    if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
         allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
         plan = _execution(recipe, networks, allowed, reporter)
-    recipe = with_execution(replace(recipe, plan=plan), plan["execution.precision"], plan["execution.channels_last"])
     if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
         plan = _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, reporter)
     return plan
@@ -80,25 +79,17 @@ def _resolved(
 def _execution(
     recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, reporter: Reporter
 ) -> Plan:
-    given = recipe.plan["execution.precision"], recipe.plan["execution.channels_last"]
-    rates = {
-        way: rate
-        for way, rate in try_ways(recipe, networks, seconds=allowed).items()
-        if all(value in (AUTO, wanted) for value, wanted in zip(given, way, strict=True))
-    }
-    if not rates:  # the user fixed one half to what the trial does not combine with the other
-        precision = "float32" if given[0] == AUTO else given[0]
-        layout = False if given[1] == AUTO else given[1]
-        because = "the reference, beside what you set"
+    found = ways(recipe.plan)
+    if len(found) == 1:
+        way, because = found[0], "the only way that what you set leaves"
     else:
-        (precision, layout), because = fastest(rates)
-    chosen = {"precision": precision, "channels_last": layout}
+        way, because = fastest(try_ways(recipe, networks, found, seconds=allowed))
     decisions = {
         leaf: Decision(value, because, "measured")
-        for leaf, value in chosen.items()
+        for leaf, value in way._asdict().items()
         if recipe.plan[f"execution.{leaf}"] == AUTO
     }
-    reporter.line(f"execution: {precision}{', channels-last' if layout else ''} ({because})")
+    reporter.line(f"execution: {way} ({because})")
     return recipe.plan.replace(execution=decisions)
 
 
@@ -115,7 +106,7 @@ def _rate_and_length(
     left = seconds()
     allowed = 60.0 if left is None else 0.04 * left
     measured = range_test(
-        with_execution(recipe, plan["execution.precision"], plan["execution.channels_last"]),
+        with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields))),
         networks(),
         low=usual / 300,
         high=usual * 30,
@@ -136,7 +127,8 @@ def _rate_and_length(
             )
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated
         frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated)
-        epochs, because = epochs_in(left - sample * scored, epoch, plan["transfer.frozen_epochs"], frozen)
+        views = 2 if plan["predict.views"] == "mirrored" else 1
+        epochs, because = epochs_in(left - sample * views * scored, epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
     return plan

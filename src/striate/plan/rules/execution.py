@@ -1,6 +1,9 @@
 """How it is computed: device, precision, layout, threads, workers."""
 
-from striate.core.plan import AUTO
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from striate.core.plan import AUTO, Plan
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -12,6 +15,7 @@ from striate.plan.rule import Decisions, rule
         "execution.device": Leaf(str, "where it is computed", names=("cpu", "cuda", "mps")),
         "execution.precision": Leaf(str, "arithmetic", names=("float32", "bfloat16"), measured=True),
         "execution.channels_last": Leaf(bool, "memory layout of pictures", measured=True),
+        "execution.fold_norms": Leaf(bool, "norms of fixed statistics folded into convolutions", measured=True),
         "execution.threads": Leaf(int, "threads that compute", low=1),
         "execution.workers": Leaf(int, "processes that decode", low=0),
         "execution.pack_bytes": Leaf(int, "largest size of the decoded pictures kept in memory", low=0),
@@ -24,26 +28,54 @@ def execution(context: Context) -> Decisions:
         "execution.device": (machine.device, "what this machine has"),
         "execution.precision": (AUTO, timed),
         "execution.channels_last": (AUTO, timed),
+        "execution.fold_norms": (
+            (AUTO, timed) if context["transfer.frozen_norms"] else (False, "norms learn from each batch")
+        ),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.cores, f"{machine.cores} cores"),
         "execution.pack_bytes": (machine.memory_bytes // 4, "a quarter of the free memory"),
     }
 
 
-def fastest(rates: dict[tuple[str, bool], float]) -> tuple[tuple[str, bool], str]:
+class Way(NamedTuple):
+    """A way to execute a step; the names are those of the plan's leaves."""
+
+    precision: str
+    channels_last: bool
+    fold_norms: bool
+
+    def __str__(self) -> str:
+        layout = ", channels-last" if self.channels_last else ""
+        return f"{self.precision}{layout}{', norms folded' if self.fold_norms else ''}"
+
+
+def ways(plan: Plan) -> list[Way]:
+    """The ways to try, the likeliest first, which is in float32 and the reference; what the plan has fixed stays.
+
+    Where the plan fixes what is not among them, the one way that it leaves.
+    """
+    given = [plan[f"execution.{leaf}"] for leaf in Way._fields]
+    fold = given[2] is not False
+    every = [Way("float32", True, fold), Way("bfloat16", True, fold), Way("float32", False, fold)]
+    if fold:
+        every.insert(1, Way("float32", True, False))
+    found = [way for way in every if all(value in (AUTO, own) for value, own in zip(given, way, strict=True))]
+    reference = Way("float32", False, False)._asdict()
+    left = {leaf: reference[leaf] if value == AUTO else value for leaf, value in zip(reference, given, strict=True)}
+    return found or [Way(**left)]
+
+
+def fastest(rates: Mapping[Way, float]) -> tuple[Way, str]:
     """The execution to take, and the because.
 
     Args:
-        rates: samples a second by (precision, channels last), of those that agree with float32.
+        rates: samples a second by way, of those that agree with float32.
     """
     best = max(rates, key=lambda way: rates[way])
-    exact = {way: rate for way, rate in rates.items() if way[0] == "float32"}
+    exact = {way: rate for way, rate in rates.items() if way.precision == "float32"}
     if not exact:
-        return best, f"set to {best[0]}, {rates[best]:.0f} samples a second measured"
+        return best, f"set to {best.precision}, {rates[best]:.0f} samples a second measured"
     exact_best = max(exact, key=lambda way: exact[way])
     if rates[best] < 1.05 * rates[exact_best]:
         best = exact_best  # less than 5 % is within the noise, and float32 is the reference
-    shown = ", ".join(
-        f"{precision}{' channels-last' if last else ''} {rate:.0f}" for (precision, last), rate in rates.items()
-    )
-    return best, f"samples a second measured: {shown}"
+    return best, "samples a second measured: " + "; ".join(f"{way}: {rate:.0f}" for way, rate in rates.items())

@@ -2,6 +2,7 @@
 
 import math
 
+from striate.data.audit import ENLARGED
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -28,6 +29,10 @@ def size(context: Context) -> Decisions:
         # times the steps. 64 px holds a whole object; below that the pictures' own size is the limit.
         side = max((option for option in SCRATCH_SIDES if option <= typical), default=typical)
         because = f"the pictures' own short side is {typical} px in the median"
+        filled = typical * context.audit.detail
+        if context.audit.detail < ENLARGED and filled < side:
+            side = min(option for option in (*SCRATCH_SIDES, side) if option >= filled)
+            because += f", of which detail fills about {filled:.0f}: they were enlarged, and more pixels add nothing"
         if side > 64:
             side, because = 64, f"{because}; from scratch more steps at 64 px are worth more than detail"
     return {"input.height": (side, because), "input.width": (side, because)}

@@ -149,6 +149,8 @@ def _pictures(audit: dict[str, Any]) -> Html:
         found = audit.get(name)
         if isinstance(found, dict) and found:
             rows.append([words, join((f"{key}: {shown(count)}" for key, count in found.items()), ", ")])
+    if isinstance(audit.get("detail"), int | float):
+        rows.append(["detail reaches, as a share of the resolution", _plain(audit["detail"])])
     names = (("depth", "bits"), ("value_range", "range of values"), ("full_scale", "value taken as full scale"))
     rows += [[words, _plain(audit[name])] for name, words in names if audit.get(name) is not None]
     for name, words in (("mean", "mean by channel, of 1"), ("std", "standard deviation by channel, of 1")):

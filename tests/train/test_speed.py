@@ -1,0 +1,58 @@
+"""The timed trial: what may win, what is not timed further, and that it measures what will be trained."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from striate.plan.rules.execution import Way
+from striate.train import speed
+from striate.train.speed import range_test, try_ways, with_execution
+from tests.train.toy import toy_networks, toy_recipe
+
+PLAIN, LAST, FOLDED = Way("float32", False, False), Way("float32", True, False), Way("float32", True, True)
+
+
+def test_each_way_that_agrees_has_a_rate() -> None:
+    recipe = toy_recipe(transfer__frozen_norms=True)
+    rates = try_ways(recipe, lambda: toy_networks(recipe), [FOLDED, LAST, PLAIN], seconds=60)
+    assert set(rates) == {FOLDED, LAST, PLAIN}
+    assert min(rates.values()) > 0
+
+
+def test_a_way_that_disagrees_cannot_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = speed.losses_of
+
+    def wrong(state: object, recipe: speed.Recipe, batch: object) -> dict[str, torch.Tensor]:
+        losses = exact(state, recipe, batch)  # type: ignore[arg-type]
+        factor = float("nan") if recipe.plan["execution.channels_last"] else 1.0
+        return {name: loss * factor for name, loss in losses.items()}
+
+    monkeypatch.setattr(speed, "losses_of", wrong)
+    recipe = toy_recipe()
+    assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)) == {PLAIN}
+
+
+def test_no_further_way_is_tried_after_the_time() -> None:
+    recipe = toy_recipe()
+    assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=0)) == {PLAIN}
+
+
+def test_the_trial_trains_what_will_be_trained() -> None:
+    """With norms that keep their statistics, and with the share that never learns left alone."""
+    recipe = toy_recipe(transfer__frozen_norms=True, transfer__kept_share=0.5)
+    made: list[nn.Module] = []
+
+    def networks() -> dict[str, nn.Module]:
+        found = toy_networks(recipe)
+        made.extend(found.values())
+        return found
+
+    try_ways(recipe, networks, [FOLDED], seconds=60)
+    range_test(with_execution(recipe, LAST), networks(), low=1e-4, high=1e-2, steps=3, seconds=60)
+    for network in made:
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        assert norms
+        assert all(float(norm.running_mean.abs().max()) == 0 for norm in norms)
+        assert {parameter.requires_grad for parameter in network.parameters()} == {True, False}
