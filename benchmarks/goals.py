@@ -24,6 +24,7 @@ from striate.core.artifacts import make_folder, write_csv
 from striate.core.errors import DataError, RunError, StriateError, UnknownName, UsageError
 
 HERE = Path(__file__).parent
+HARD_STOP = 1.1  # of a run's minutes, from the command's start to its end
 HEADER = (
     "goal",
     "seed",
@@ -194,8 +195,9 @@ def run(goal: Goal, seeds: Sequence[int], runs: Path, results: Path) -> list[flo
         summary, seconds = striate(goal.arguments(data, work, seed, folder))
         add_row(results, row(goal.name, seed, goal.metric, summary, seconds))
         values.append(float(summary["metrics"]["test"][goal.metric]))
-        late = f", over {goal.minutes:g} min" if goal.minutes and seconds > goal.minutes * 60 * 1.1 else ""
-        print(f"{goal.name} seed {seed}: {goal.metric} {values[-1]:.4f} in {seconds:.0f} s{late}", flush=True)
+        print(f"{goal.name} seed {seed}: {goal.metric} {values[-1]:.4f} in {seconds:.0f} s", flush=True)
+        if goal.minutes and seconds > HARD_STOP * 60 * goal.minutes:
+            raise StriateError(f"{goal.name} took {seconds:.0f} s, over {HARD_STOP:.0%} of {goal.minutes:g} minutes")
     return values
 
 

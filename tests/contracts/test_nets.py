@@ -31,6 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 # (channels, height and width, arguments) of each family's narrowest variant.
 SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
+    "cifarnet": (1, 8, {"widths": [8, 8]}),
     "compact": (1, 8, {"width": 8, "blocks": [1, 1]}),
     "lenet5": (1, 28, {"padding": 2}),
     "plain": (1, 10, {"filters": [8, 8], "units": 16}),

@@ -222,6 +222,16 @@ def test_first_weights_have_the_variance_of_their_paper(init: str, variance: flo
         assert not module.bias.any()  # type: ignore[operator, union-attr]
 
 
+def test_dirac_filters_hand_their_input_on() -> None:
+    images = torch.randn(2, 3, 6, 6)
+    torch.manual_seed(0)
+    wide = Conv(5, padding=1, bias=False, init="dirac").build((3, 6, 6))
+    torch.testing.assert_close(wide(images)[:, :3], images)
+    assert float(wide.weight[3:].std()) > 0.05
+    narrow = Conv(2, padding=1, bias=False, init="dirac").build((3, 6, 6))
+    torch.testing.assert_close(narrow(images), images[:, :2])
+
+
 def test_orthogonal_rows() -> None:
     weight = Dense(8, init="orthogonal").build((20,)).weight
     torch.testing.assert_close(weight @ weight.T, torch.eye(8), atol=1e-5, rtol=0)  # type: ignore[operator, union-attr]

@@ -26,6 +26,8 @@ from striate.data.audit import Audit, target_classes
 FATES = (*SPLITS, "quarantined", "excluded")
 FRACTIONS = (0.64, 0.16, 0.20)
 """Shares of training, validation and test where the data gives no split."""
+VALIDATED, OF_EACH_CLASS = 5_000, 10
+"""Samples that validation needs at most, in all and of each class: they tell weights apart to half a point."""
 
 _HEADER = ("key", "split", "target", "group", "reason")
 _SHOWN = 3
@@ -170,6 +172,7 @@ def make_split(
         frozenset({"test"}): (fractions[0] / (fractions[0] + fractions[1]), fractions[1] / sum(fractions[:2]), 0.0),
         frozenset({"val"}): (1 - fractions[2], 0.0, fractions[2]),
     }.get(frozenset(held), fractions)
+    shares = _enough(shares, sum(map(len, pool)), len(dataset.target_names))
     dealt = deal(pool, shares, seed, _strata(pool))
     for unit, split in zip(pool, dealt, strict=True):
         fates.update({sample.key: split for sample in unit})
@@ -301,6 +304,17 @@ def _edges(values: Sequence[tuple[float, ...]]) -> list[NDArray[np.float64]]:
     table = np.array(values, np.float64)[:, :3]
     bins = max(1, min(round(_BINS ** (1 / table.shape[1])), len(table) // 5))
     return [np.quantile(column, np.arange(1, bins) / bins) for column in table.T]
+
+
+def _enough(shares: tuple[float, float, float], samples: int, classes: int) -> tuple[float, float, float]:
+    """The shares, where validation would get more than it needs with the rest of it to train on.
+
+    >>> _enough((0.8, 0.2, 0.0), 50_000, 10)
+    (0.9, 0.1, 0.0)
+    """
+    train, val, test = shares
+    most = max(VALIDATED, OF_EACH_CLASS * classes) / max(1, samples)
+    return (train, val, test) if val <= most else (round(train + val - most, 9), most, test)
 
 
 def deal(

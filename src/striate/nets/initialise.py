@@ -2,7 +2,7 @@
 
 He et al. 2015, "Delving deep into rectifiers", equation 10: a variance of 2 / fan-in keeps the signal's size through
 layers with ReLU. Glorot and Bengio 2010, equation 16: 2 / (fan-in + fan-out) for layers that are linear near zero,
-such as tanh.
+such as tanh. Zagoruyko and Komodakis 2017, "DiracNets": filters that begin as the identity hand the signal on whole.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from torch import Tensor, nn
 
 Initialiser: TypeAlias = Literal[
-    "default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "orthogonal", "zeros"
+    "default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "orthogonal", "dirac", "zeros"
 ]
 
 
@@ -22,7 +22,8 @@ def initialise(weight: Tensor, bias: Tensor | None, how: Initialiser) -> None:
     Args:
         weight: (outputs, inputs of each, *kernel).
         bias: (outputs,), set to zero; left as torch drew it for "default".
-        how: the scheme; "default" leaves what torch drew, uniform on ±1/√fan-in.
+        how: the scheme; "default" leaves what torch drew, uniform on ±1/√fan-in; "dirac" makes of it the identity for
+            as many filters as there are inputs.
     """
     if how == "default" or weight.is_meta:  # no memory to fill; and drawing normal numbers there imports for a second
         return
@@ -34,6 +35,8 @@ def initialise(weight: Tensor, bias: Tensor | None, how: Initialiser) -> None:
         nn.init.xavier_normal_(weight)
     elif how == "xavier_uniform":
         nn.init.xavier_uniform_(weight)
+    elif how == "dirac":
+        nn.init.dirac_(weight[: weight.shape[1]])
     elif how == "orthogonal":
         nn.init.orthogonal_(weight)
     else:

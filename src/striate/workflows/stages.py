@@ -25,6 +25,7 @@ from striate.nets import Weights, pretrained_weights, read_weights, resolve
 from striate.plan import Budget, Machine, make_plan, read_plan
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
+from striate.train.speed import training_rate
 from striate.workflows.request import ReadRequest, Request
 
 
@@ -129,8 +130,13 @@ def find_weights(request: Request) -> Weights | None:
     return weights
 
 
-def machine(device: str) -> Machine:
-    """This machine as the rules see it."""
+def machine(device: str, timed: bool = False) -> Machine:
+    """This machine as the rules see it.
+
+    Args:
+        device: "auto", or where to compute.
+        timed: measure how fast it trains, which takes about half a second.
+    """
     found = device
     if device == "auto":
         found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -139,7 +145,7 @@ def machine(device: str) -> Machine:
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found)
+    return Machine(cores(), free, found, training_rate(found) if timed else None)
 
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
@@ -160,7 +166,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         dataset,
         audit,
         split,
-        machine(device),
+        machine(device, timed=request.minutes is not None and weights is None),
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,

@@ -22,16 +22,20 @@ def color(images: Tensor, draws: Draws, color: float) -> Tensor:
     Returns:
         clipped to 0 to 255, or to the picture's own range where that is wider.
     """
-    factors = torch.from_numpy((1 + color * (2 * draws - 1)).astype(np.float32))[:, :, None, None, None]
-    brightness, contrast, saturation = factors.unbind(1)
-    low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=255)
-    bright = images * brightness
+    brightness, contrast, saturation = torch.from_numpy((1 + color * (2 * draws - 1)).astype(np.float32))[
+        :, :, None, None, None
+    ].unbind(1)
     # NumPy's sum of a row does not depend on how many rows there are; torch's may.
-    average = bright.numpy().reshape(len(bright), -1).mean(1, dtype=np.float64).astype(np.float32)
-    mean = torch.from_numpy(average)[:, None, None, None]
-    result = (bright - mean).mul_(contrast).add_(mean)
-    if images.shape[1] == 3:
-        red, green, blue = result.unbind(1)
-        grey = (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[:, None]
-        result = (result - grey).mul_(saturation).add_(grey)
+    mean = torch.from_numpy(images.numpy().reshape(len(images), -1).mean(1))[:, None, None, None] * brightness
+    slope, offset = brightness * contrast, mean * (1 - contrast)
+    if images.shape[1] == 3:  # each channel moves towards or away from the grey of its pixel
+        red, green, blue = images.unbind(1)
+        grey = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
+        result = (images * (slope * saturation)).add_(grey.mul_(slope * (1 - saturation)).add_(offset))
+    else:
+        result = (images * slope).add_(offset)
+    low, high = images.aminmax()
+    if low >= 0 and high <= 255:
+        return result.clamp_(0, 255)
+    low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=255)
     return torch.minimum(torch.maximum(result, low), high)

@@ -1,9 +1,17 @@
 """Which network: the weights' own, or a compact residual network fitted to image size and count."""
 
+from typing import Any
+
+from striate.nets import profile, resolve
+from striate.nets.families import cifarnet
 from striate.nets.families.compact import fit
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+
+WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
+FIT_SHARE = 0.8  # of the minutes; the rest is reading, measuring, validating and scoring
+EPOCHS, LOOKS = 8, 120_000  # fewer passes, or fewer looks in all, cost more than the width gains
 
 
 @rule(
@@ -38,6 +46,8 @@ def network(context: Context) -> Decisions:
             "network.arguments": ({}, "the network's own defaults"),
             "network.weights": (source, "given" if source else "none are given: trained from scratch"),
         }
+    if context.budget.minutes is not None and context.machine.macs_per_second is not None and side >= 24:
+        return _in_time(context, side, count)
     shape = fit(side)
     stages = len(shape["blocks"])
     width = 64 if count >= 2000 else 48 if count >= 1000 else 32
@@ -46,5 +56,39 @@ def network(context: Context) -> Decisions:
     return {
         "network.name": ("compact", because),
         "network.arguments": (arguments, f"{side} px come to a last map of 4 to 8 px, where positions still see parts"),
+        "network.weights": (None, "none are at hand; `--weights FILE` fine-tunes"),
+    }
+
+
+def _in_time(context: Context, side: int, count: int) -> Decisions:
+    """The widest network that sees the samples often enough in the time there is."""
+    assert context.budget.minutes is not None
+    assert context.machine.macs_per_second is not None
+    seconds = FIT_SHARE * 60 * context.budget.minutes
+    wanted = max(EPOCHS * count, LOOKS)
+    affordable: dict[int, tuple[float, dict[str, Any]]] = {}
+    for width in WIDTHS:
+        arguments = cifarnet.fit(side, width)
+        spec = resolve(
+            "cifarnet",
+            outputs=max(1, len(context.dataset.target_names)),
+            channels=context["input.channels"],
+            height=context["input.height"],
+            width=context["input.width"],
+            arguments=arguments,
+        )
+        looks = seconds * context.machine.macs_per_second / profile(spec).macs
+        if looks >= wanted or not affordable:
+            affordable[width] = looks, arguments
+    width = max(affordable)
+    looks, arguments = affordable[width]
+    because = (
+        f"no weights are at hand; at {context.machine.macs_per_second / 1e9:.1f} GMAC/s measured, {seconds:.0f} s "
+        f"carry about {looks:,.0f} looks through the one from {width} channels on; {wanted:,} are wanted, {count} "
+        f"samples {wanted / count:.0f} times"
+    )
+    return {
+        "network.name": ("cifarnet", because),
+        "network.arguments": (arguments, f"{side} px come to a last map of 3 to 6 px, and pooling comes early"),
         "network.weights": (None, "none are at hand; `--weights FILE` fine-tunes"),
     }
