@@ -18,6 +18,7 @@ from striate.data.augment.color import color
 from striate.data.augment.flip import flip
 from striate.data.augment.mixup import mixup
 from striate.data.augment.shift import shift
+from striate.losses.cross_entropy import cross_entropy
 
 ALL = {"flip": "both", "shift": 0.2, "rotate": 20.0, "scale": 0.3, "color": 0.4, "mixup": 0.5}
 BYTES = {"flip": "horizontal", "shift": 0.125}
@@ -220,16 +221,24 @@ def test_color_stays_in_range_and_leaves_grey_grey() -> None:
     assert float(color(wide, draws([0.5, 0.5, 0.5]), 0.5).sub(wide).abs().max()) < 1e-3, "a wider range is not clipped"
 
 
-def test_mixup_is_the_papers() -> None:
-    pixels, targets, weights = images(5).float(), torch.eye(5), torch.tensor([1.0, 2.0, 1.0, 0.5, 1.0])
+@pytest.mark.parametrize("equal", [True, False])
+def test_mixup_is_the_papers(equal: bool) -> None:
+    """Also where weights differ: each mixed sample costs what its two parts would, each by its share and weight."""
+    weights = torch.ones(5) if equal else torch.tensor([1.0, 2.0, 1.0, 0.5, 0.0])
+    pixels, targets = images(5).float(), torch.eye(5)
     mixed, labels, counted = mixup(pixels, targets, weights, np.random.default_rng(4), 0.8)
     generator = np.random.default_rng(4)
     share = generator.beta(0.8, 0.8)
     partner = torch.from_numpy(generator.permutation(5))
     torch.testing.assert_close(mixed, share * pixels + (1 - share) * pixels[partner])
-    torch.testing.assert_close(labels, share * targets + (1 - share) * targets[partner])
+    if equal:
+        torch.testing.assert_close(labels, share * targets + (1 - share) * targets[partner])
+    outputs = torch.randn(5, 5)
+    parts = share * weights * cross_entropy(outputs, targets)
+    parts += (1 - share) * weights[partner] * cross_entropy(outputs, targets[partner])
+    torch.testing.assert_close(counted * cross_entropy(outputs, labels), parts)
     torch.testing.assert_close(counted.sum(), weights.sum())
-    torch.testing.assert_close(labels.sum(1), torch.ones(5))
+    torch.testing.assert_close(labels.sum(1), (counted > 0).float())
 
 
 def test_mixing_is_named_by_epoch_and_batch() -> None:

@@ -34,6 +34,21 @@ def test_a_way_that_disagrees_cannot_win(monkeypatch: pytest.MonkeyPatch) -> Non
     assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)) == {PLAIN}
 
 
+def test_a_gradient_that_points_elsewhere_cannot_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss alone would not tell: it is the same number, from outputs whose gradient is turned round."""
+    exact = speed.losses_of
+
+    def wrong(state: object, recipe: speed.Recipe, batch: object) -> dict[str, torch.Tensor]:
+        losses = exact(state, recipe, batch)  # type: ignore[arg-type]
+        if not recipe.plan["execution.channels_last"]:
+            return dict(losses)
+        return {name: 2 * loss.detach() - loss for name, loss in losses.items()}
+
+    monkeypatch.setattr(speed, "losses_of", wrong)
+    recipe = toy_recipe()
+    assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)) == {PLAIN}
+
+
 def test_no_further_way_is_tried_after_the_time() -> None:
     recipe = toy_recipe()
     assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=0)) == {PLAIN}

@@ -15,6 +15,9 @@ def mixup(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Each sample becomes λ times itself and 1 − λ times a partner of its batch, in pixels, target and weight.
 
+    Where weights differ, targets are mixed by them too: for a loss that is linear in the target, as cross-entropy is,
+    the mixed sample then costs λ·w·loss(target) + (1 − λ)·w'·loss(target').
+
     One λ ~ Beta(α, α) and one permutation a batch, as in Zhang, Cissé, Dauphin and Lopez-Paz, "mixup: Beyond
     Empirical Risk Minimization", ICLR 2018, algorithm of figure 1a.
 
@@ -30,4 +33,8 @@ def mixup(
     def mixed(values: Tensor) -> Tensor:
         return (values * share).add_(values[partner], alpha=1 - share)
 
-    return mixed(images), mixed(targets), mixed(weights)
+    if bool((weights == weights[0]).all()):
+        return mixed(images), mixed(targets), weights
+    counted = mixed(weights)
+    shared = mixed(targets * weights[:, None]) / counted.clamp(min=torch.finfo(counted.dtype).tiny)[:, None]
+    return mixed(images), shared, counted
