@@ -15,6 +15,7 @@ from striate.core.seeds import uniforms
 from striate.data.augment import AUGMENTATIONS, Augmenter, BatchAugmentation, ImageAugmentation
 from striate.data.augment.affine import affine
 from striate.data.augment.color import color
+from striate.data.augment.crop import crop
 from striate.data.augment.flip import flip
 from striate.data.augment.mixup import mixup
 from striate.data.augment.shift import shift
@@ -34,14 +35,14 @@ def draws(*rows: list[float]) -> np.ndarray:
 
 
 def test_these_are_registered() -> None:
-    assert AUGMENTATIONS.names() == ["affine", "color", "flip", "mixup", "shift"]
+    assert AUGMENTATIONS.names() == ["affine", "color", "crop", "flip", "mixup", "shift"]
     kinds = {name: type(one) for name, one in AUGMENTATIONS.items()}
     assert [name for name, kind in kinds.items() if kind is BatchAugmentation] == ["mixup"]
 
 
 # The contract that every augmentation of single pictures keeps, those to come too.
 PER_IMAGE = [name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation)]
-STRONG = {"flip": "both", "shift": 0.25, "rotate": 30.0, "scale": 0.5, "color": 0.5}
+STRONG = {"flip": "both", "shift": 0.25, "crop": 0.3, "rotate": 30.0, "scale": 0.5, "color": 0.5}
 
 
 @pytest.mark.parametrize("name", PER_IMAGE)
@@ -98,7 +99,7 @@ def test_bytes_stay_bytes_as_long_as_they_can() -> None:
 
 
 def test_nothing_asked_for_leaves_everything() -> None:
-    off = {"flip": "none", "shift": 0.0, "rotate": 0.0, "scale": 0.0, "color": 0.0, "mixup": 0.0}
+    off = {"flip": "none", "shift": 0.0, "crop": 1.0, "rotate": 0.0, "scale": 0.0, "color": 0.0, "mixup": 0.0}
     augmenter = Augmenter(off, 0, (8, 8))
     assert torch.equal(augmenter.images(images(), np.arange(6), 0), images())
     targets, weights = torch.eye(6), torch.ones(6)
@@ -122,6 +123,30 @@ def test_a_margin_is_cut_from_the_centre_unless_shifted() -> None:
         tops.add(int(same[0, 0]))
         lefts.add(int(same[0, 1]))
     assert tops == lefts == {0, 1, 2, 3, 4}
+
+
+def test_a_crop_is_the_resized_window() -> None:
+    """Against torchvision, for windows that lie on whole pixels."""
+    pixels = images(2, 16).float()
+    place = [0.25, 0.75]  # of what is left beside the window
+    found = crop(pixels, draws([0.0, 0.5, *place], [0.0, 0.5, *place]), 0.25, (8, 8))
+    torch.testing.assert_close(found, pixels[:, :, 2:10, 6:14])
+    larger = crop(pixels, draws([0.0, 0.5, *place], [0.0, 0.5, *place]), 0.25, (24, 24))
+    expected = v2.functional.resize(pixels[:, :, 2:10, 6:14], [24, 24], antialias=False)
+    torch.testing.assert_close(larger[:, :, 2:-2, 2:-2], expected[:, :, 2:-2, 2:-2], atol=1e-3, rtol=1e-4)
+
+
+def test_crops_keep_to_their_areas_and_to_the_picture() -> None:
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    pixels = torch.stack([rows, columns]).expand(500, 2, 64, 64)
+    found = crop(pixels, uniforms(np.arange(500), 4, 0, "crop", 0), 0.35, (32, 32))
+    high, wide = ((found.amax((2, 3)) - found.amin((2, 3))) * 32 / 31 / 64).unbind(1)
+    assert 0 <= float(found.min()) < 2
+    assert 61 < float(found.max()) <= 63
+    assert float((high * wide).min()) == pytest.approx(0.35, abs=0.02)
+    assert float((high * wide).max()) == pytest.approx(1, abs=0.04)
+    assert 0.7 < float((wide / high).min()) < 0.8
+    assert 1.25 < float((wide / high).max()) < 1.4
 
 
 def test_shift_beyond_the_border_equals_torchs_reflection() -> None:

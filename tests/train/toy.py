@@ -51,6 +51,7 @@ PLAN: dict[str, Any] = {
     "batch.accumulate": 2,
     "augment.flip": "horizontal",
     "augment.shift": 0.125,
+    "augment.crop": 1.0,
     "augment.rotate": 10.0,
     "augment.scale": 0.1,
     "augment.color": 0.1,

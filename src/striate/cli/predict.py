@@ -14,6 +14,7 @@ import typer
 
 from striate.cli import _options
 from striate.cli._console import figure, note, print_json, printable
+from striate.core.allocator import keep_freed_memory
 from striate.core.artifacts import finite
 from striate.core.errors import DataError, UnknownName
 
@@ -64,6 +65,7 @@ def predict(
         raise UnknownName("format", format, FORMATS)
     from striate import api
 
+    keep_freed_memory()
     began = time.monotonic()
     damaged: list[dict[str, str]] = []
 

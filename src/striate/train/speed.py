@@ -49,7 +49,7 @@ def try_ways(
     ways: Sequence[Way],
     *,
     seconds: float,
-    steps: int = 2,
+    rounds: int = 4,
 ) -> dict[Way, float]:
     """Samples a second of the ways to execute a step that agree with the first of them.
 
@@ -57,18 +57,20 @@ def try_ways(
         recipe: its plan's execution is replaced by each way in turn.
         networks: makes the networks with their first weights, equal each time.
         ways: in the order in which they are tried; the first is in float32.
-        seconds: no further way is tried after this time.
-        steps: timed steps of each way, after one that warms up; the fastest counts, as noise only adds.
+        seconds: no further way is tried, and no further round is timed, after this time.
+        rounds: timed steps of each way, the ways in turn, so that a machine whose speed drifts is as fair to each; the
+            fastest counts, as noise only adds.
 
     Returns:
         rates by way, of those whose loss and gradient are near the first's; it is always among them.
     """
     batch = next(iter(recipe.batches.epoch(0, 0)))
-    rates: dict[Way, float] = {}
+    times: dict[Way, float] = {}
+    live: dict[Way, tuple[State, Recipe]] = {}
     reference: tuple[float, torch.Tensor] | None = None
     started = time.perf_counter()
     for way in ways:
-        if rates and time.perf_counter() - started > seconds:
+        if times and time.perf_counter() - started > seconds:
             break
         tried = with_execution(recipe, way)
         state = _ready(tried, networks())
@@ -78,11 +80,15 @@ def try_ways(
         reference = found if reference is None else reference
         if not _near(found, reference):
             continue
-        if rates and spent > max(1.0, HOPELESS * len(batch.ids) / max(rates.values())):
+        if times and spent > max(1.0, HOPELESS * min(times.values())):
             continue
-        fastest = min(_step_seconds(state, tried, batch) for _ in range(steps))
-        rates[way] = len(batch.ids) / fastest
-    return rates
+        live[way] = state, tried
+        times[way] = _step_seconds(state, tried, batch)
+    for _ in range(rounds - 1):
+        for way, (state, tried) in live.items():
+            if time.perf_counter() - started <= seconds:
+                times[way] = min(times[way], _step_seconds(state, tried, batch))
+    return {way: len(batch.ids) / spent for way, spent in times.items()}
 
 
 def _loss_and_gradient(state: State, recipe: Recipe, batch: Batch) -> tuple[float, torch.Tensor]:

@@ -8,7 +8,7 @@ from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.harden import robust_accuracy
 from striate.infer import Model
-from striate.workflows.labelled import labelled
+from striate.workflows.labelled import labelled, load_some
 
 
 def attack(run: RunFolder, model: Model, data: str | None, reporter: Reporter, limit: int) -> dict[str, Any]:
@@ -21,8 +21,8 @@ def attack(run: RunFolder, model: Model, data: str | None, reporter: Reporter, l
     Returns:
         what `striate.harden.robust_accuracy` returns, with `available` and `damaged`.
     """
-    found = labelled(run, model, data, reporter)
-    stride = max(1, -(-len(found.keys) // limit))
+    dataset = labelled(run, model, data, reporter)
+    found = load_some(dataset, model, limit)
     reporter.stage("attacking")
-    result = robust_accuracy(model, found.images[::stride], found.targets[::stride])
-    return {**result, "available": len(found.keys), "damaged": len(found.damaged)}
+    result = robust_accuracy(model, found.images, found.targets)
+    return {**result, "available": len(dataset), "damaged": len(found.damaged)}

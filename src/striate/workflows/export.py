@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 
-from striate.core.errors import DataError
 from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.infer import Model
 from striate.ship import EXPORTERS
-from striate.workflows.labelled import labelled
+from striate.workflows.labelled import labelled, load_some
 
 LARGEST_BATCH = 64
 
@@ -30,10 +29,7 @@ def export(run: RunFolder, model: Model, path: Path, kind: str, reporter: Report
     Raises:
         ParityError: the file disagreed with the model, and was not written.
     """
-    found = labelled(run, model, None, reporter)
-    if not found.keys:
-        raise DataError("there are no real samples to check the exported file on")
-    images = found.images
+    images = load_some(labelled(run, model, None, reporter), model, LARGEST_BATCH).images
     while len(images) < LARGEST_BATCH:  # small test splits are repeated to fill the largest batch
         images = torch.cat([images, images])
     reporter.stage("exporting")

@@ -11,7 +11,7 @@ import torch
 
 from striate.core.errors import DataError, UsageError
 from striate.core.events import Reporter
-from striate.core.records import Dataset, Label, Labels
+from striate.core.records import Dataset, Label, Labels, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
 from striate.data.split import SplitTable
@@ -20,6 +20,8 @@ from striate.evaluate import score
 from striate.infer import Model
 from striate.workflows.request import Request
 from striate.workflows.stages import read_dataset
+
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Labelled:
     damaged: Sequence[tuple[str, str]]
 
 
-def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter) -> Labelled:
-    """The pictures of `data`, or of the Run's own test split.
+def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter) -> Dataset:
+    """The samples of `data`, or of the Run's own test split, that have a target; none is decoded yet.
 
     Raises:
         DataError: no labelled picture, or classes that the model does not know.
@@ -57,16 +59,40 @@ def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter)
         read = replace(request.read, data=data, arrays=None, val=None, test=None, task=model.task.name)
         dataset = read_dataset(read, reporter)
     _check_known(dataset, model)
-    return _load(dataset, model)
+    return dataset.select({sample.key for sample in dataset.samples if sample.target is not None})
 
 
 def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dict[str, Any]:
-    """Score a Run's model on other labelled data: flat metrics with intervals, tables, and what was left out."""
-    found = labelled(run, model, data, reporter)
+    """Score a Run's model on other labelled data: flat metrics with intervals, tables, and what was left out.
+
+    A chunk of pictures is decoded and scored at a time, so that memory stays flat.
+    """
+    dataset = labelled(run, model, data, reporter)
     reporter.stage("evaluating")
-    result = score(model.task, model.scores(found.images), found.targets.numpy(), seed=0)
-    damaged = [{"path": key, "reason": reason} for key, reason in found.damaged]
-    return {"task": model.task.name, "samples": len(found.keys), "damaged": damaged, "metrics": result}
+    scores, targets, damaged = [], [], []
+    for first in range(0, len(dataset), CHUNK):
+        chunk = _load(dataset, dataset.samples[first : first + CHUNK], model)
+        damaged += [{"path": key, "reason": reason} for key, reason in chunk.damaged]
+        if chunk.keys:
+            scores.append(model.scores(chunk.images))
+            targets.append(chunk.targets.numpy())
+        reporter.progress(min(len(dataset), first + CHUNK), len(dataset))
+    if not scores:
+        raise _none_whole()
+    result = score(model.task, np.concatenate(scores), np.concatenate(targets), seed=0)
+    return {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
+
+
+def load_some(dataset: Dataset, model: Model, limit: int) -> Labelled:
+    """At most so many of the samples, evenly spread, decoded. Raises `DataError` where none is whole."""
+    found = _load(dataset, dataset.samples[:: max(1, -(-len(dataset) // limit))], model)
+    if not found.keys:
+        raise _none_whole()
+    return found
+
+
+def _none_whole() -> DataError:
+    return DataError("there is no whole labelled picture", fix="`striate audit DATA` says what is wrong with each")
 
 
 def _check_known(dataset: Dataset, model: Model) -> None:
@@ -88,18 +114,17 @@ def _check_known(dataset: Dataset, model: Model) -> None:
         raise UsageError(f"{dataset.path} has no labels to score against", fix="use `striate predict` for it")
 
 
-def _load(dataset: Dataset, model: Model) -> Labelled:
+def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled:
+    """Decode some samples of a dataset; what is damaged is left out and named."""
     store = Store(dataset.arrays)
     pictures, kept, damaged = [], [], []
-    for sample in dataset.samples:
-        if sample.target is None:
-            continue
+    for sample in samples:
         try:
             pictures.append(model.prepare([decode_sample(store, sample)]))
         except (DecodeError, OSError) as error:
             damaged.append((sample.key, str(error)))
             continue
         kept.append(sample)
-    if not kept:
-        raise DataError("there is no whole labelled picture")
-    return Labelled(torch.cat(pictures), model.task.encode(kept), [sample.key for sample in kept], damaged)
+    size = (model.preprocessing.channels, model.preprocessing.height, model.preprocessing.width)
+    images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
+    return Labelled(images, model.task.encode(kept), [sample.key for sample in kept], damaged)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from striate.core.allocator import keep_freed_memory
 from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
 from striate.core.errors import DataError, Interrupted, StriateError
 from striate.core.events import Reporter
@@ -62,6 +63,7 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         device: "auto", or where to compute.
         started: `time.monotonic()` at the command's start.
     """
+    keep_freed_memory()
     existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
     try:
@@ -83,6 +85,7 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
 
 def resume(path: Path, reporter: Reporter) -> RunFolder:
     """Go on with a Run from wherever it was stopped; one that is scored is left as it is."""
+    keep_freed_memory()
     run = RunFolder.open(path)
     run.lock()
     try:

@@ -11,6 +11,7 @@ from striate.core.errors import DataError
 from striate.core.records import Dataset
 from striate.data.readers import READERS, ReadOptions, folders, table
 from striate.data.readers._listing import archive_kind, list_archive
+from striate.data.readers._places import Members
 from striate.data.store import Store, printable
 
 
@@ -34,7 +35,7 @@ class Archive:
         base = posixpath.dirname(name) if options.root is None else options.root
         content = Store().read(source)
         assert isinstance(content, bytes)
-        read = table.dataset_of(content, name, table.Members(listing, base), options, listing.path, "archive")
+        read = table.dataset_of(content, name, Members(listing, base), options, listing.path, "archive")
         note = f"Labels come from {printable(name)} in the archive."
         return replace(read, notes=(note, *read.notes, *listing.notes([name])))
 

@@ -1,106 +1,34 @@
 """Tables: a column (or several, stacked as channels) of picture paths, and what is known of each picture.
 
-The separator goes by the suffix: `.csv` commas, `.tsv` and `.tab` tabs; in other files it is looked for. A `.csv`
-with another separator is refused, not guessed at, since ';' also stands between labels.
+How cells are told apart is said in `_grid`, where paths lead in `_places`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
 from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split, Target
 from striate.data.readers import READERS, ReadOptions
+from striate.data.readers._grid import Grid, read_grid, separator_error, separator_that_fits
 from striate.data.readers._groups import groups_of, is_pattern
 from striate.data.readers._listing import SPLIT_NAMES, Listing, has_picture_suffix
+from striate.data.readers._places import Disk, Members, Places
 from striate.data.readers._targets import Targets, infer
 from striate.data.store import Store, printable
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".lst", ".list")
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-NAMED = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces"}
 TARGET_NAMES = frozenset({"label", "labels", "class", "target", "category", "tags"})
 NUMBERINGS = frozenset({"", "id", "index", "unnamed: 0"})
 SAMPLED_ROWS = 200
 PEEKED_BYTES = 65536
-
-
-class Places(Protocol):
-    """Where the paths in a table lead."""
-
-    def find(self, cell: str) -> tuple[str, Source]:
-        """The key and the source of a path, whether or not there is a file."""
-
-    def exists(self, source: Source) -> bool:
-        """Whether there is a file."""
-
-    def __str__(self) -> str:
-        """Where paths are looked for, in words."""
-
-
-class Disk:
-    """Paths relative to a folder.
-
-    Args:
-        base: the folder.
-    """
-
-    def __init__(self, base: Path) -> None:
-        self.base = os.path.abspath(base)
-
-    def find(self, cell: str) -> tuple[str, Source]:
-        """See `Places`; the key is relative to the folder where the path lies in it."""
-        path = os.path.normpath(os.path.join(self.base, cell.replace("\\", "/")))
-        inside = path.startswith(self.base.rstrip("/") + "/")
-        return printable(os.path.relpath(path, self.base) if inside else path), Source("file", path)
-
-    def exists(self, source: Source) -> bool:
-        """See `Places`."""
-        return os.path.isfile(source.path)
-
-    def __str__(self) -> str:
-        return printable(self.base)
-
-
-class Members:
-    """Paths relative to a folder in an archive, or to its top.
-
-    Args:
-        listing: what the archive holds.
-        base: the folder in it.
-    """
-
-    def __init__(self, listing: Listing, base: str) -> None:
-        self.base = base
-        self.archive = listing.path
-        self.kind: Any = listing.pictures[0][1].kind
-        self.names = dict(listing.pictures)
-        self.members = {source.member for source in self.names.values()}
-
-    def find(self, cell: str) -> tuple[str, Source]:
-        """See `Places`."""
-        cell = cell.replace("\\", "/")
-        name = posixpath.normpath(posixpath.join(self.base, cell))
-        if name not in self.names:
-            top = posixpath.normpath(cell)
-            name = top if top in self.names else name
-        return printable(name), self.names.get(name, Source(self.kind, self.archive, name))
-
-    def exists(self, source: Source) -> bool:
-        """See `Places`."""
-        return source.member in self.members
-
-    def __str__(self) -> str:
-        return printable(f"{self.archive}::{self.base}")
 
 
 class Table:
@@ -176,7 +104,7 @@ def speaks(start: bytes, name: str, places: Places) -> bool:
     """Whether the start of a file is that of a table that names existing pictures, with a column to spare."""
     lines = start.splitlines(keepends=True)
     try:
-        grid = _grid(b"".join(lines[:-1] if len(start) == PEEKED_BYTES else lines), name)
+        grid = read_grid(b"".join(lines[:-1] if len(start) == PEEKED_BYTES else lines), name)
         columns = _path_columns(grid, places, name)
     except DataError:
         return False  # whatever it is, it is no table of pictures
@@ -184,15 +112,6 @@ def speaks(start: bytes, name: str, places: Places) -> bool:
         return False
     rows = _sampled(grid.rows)
     return sum(places.exists(places.find(row[columns[0]])[1]) for row in rows) >= 0.5 * len(rows)
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Cells: rows of one length, and the line that each stood on."""
-
-    rows: list[list[str]]
-    lines: list[int]
-    separator: str
 
 
 @dataclass(frozen=True)
@@ -222,7 +141,7 @@ def dataset_of(content: bytes, name: str, places: Places, options: ReadOptions, 
         UnknownName: there is no such group column.
     """
     shown = printable(name)
-    grid = _grid(content, name)
+    grid = read_grid(content, name)
     paths = _path_columns(grid, places, name)
     notes: list[str] = []
     if not paths:
@@ -269,95 +188,15 @@ def _target_name(parts: _Parts, column: int) -> str:
     return "target" if len(parts.targets) == 1 else f"target_{parts.targets.index(column) + 1}"
 
 
-def _text(content: bytes, shown: str) -> str:
-    """A table's text: UTF-8 or UTF-16 with a mark; other bytes are kept as they are, for names on the disk."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
-    if b"\0" in content:
-        raise DataError(f"{shown} is not a text file", fix="save the table as CSV")
-    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+def _wrong_separator(grid: Grid, content: bytes, name: str, places: Places) -> DataError | None:
+    def fits(other: Grid) -> bool:
+        return bool(_path_columns(other, places, name))
+
+    other = separator_that_fits(content, name, grid.separator, fits)
+    return separator_error(printable(name), grid.separator, other) if other else None
 
 
-def _grid(content: bytes, name: str, separator: str | None = None) -> _Grid:
-    """Cells of a table. Raises `DataError` where it is empty, ragged or no text."""
-    shown = printable(name)
-    text = _text(content, shown)
-    given = separator is not None
-    separator = separator or SEPARATORS.get(Path(name).suffix.lower()) or _looked_for(text)
-    rows, lines = _cells(text, separator, shown)
-    if not rows:
-        raise DataError(f"{shown} is empty", fix="give a line for each picture: its path and its label")
-    ragged = next((n for n, row in enumerate(rows) if len(row) != len(rows[0])), None)
-    if ragged is not None:
-        wrong = None if given else _separator_that_fits(content, name, separator, None)
-        if wrong:
-            raise _separator_error(shown, separator, wrong)
-        raise DataError(
-            f"line {lines[ragged]} of {shown} has {len(rows[ragged])} cells and line {lines[0]} has {len(rows[0])}, "
-            f"separated by {NAMED[separator]}",
-            fix='correct the line; a cell that holds the separator stands in quotes ("…")',
-        )
-    return _Grid(rows, lines, separator)
-
-
-def _cells(text: str, separator: str, shown: str) -> tuple[list[list[str]], list[int]]:
-    rows, lines = [], []
-    if separator == " ":
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                rows.append(line.split())
-                lines.append(number)
-        return rows, lines
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append(row)
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise DataError(
-            f"line {reader.line_num} of {shown} cannot be read: {error}", fix="correct its quotes"
-        ) from error
-    return rows, lines
-
-
-def _looked_for(text: str) -> str:
-    """The separator by which every line has the same number of cells, two or more; else any space."""
-    lines = [line for line in text.splitlines()[:SAMPLED_ROWS] if line.strip()]
-    for separator in ("\t", ","):
-        counts = {line.count(separator) for line in lines}
-        if len(counts) == 1 and counts != {0}:
-            return separator
-    return " "
-
-
-def _separator_that_fits(content: bytes, name: str, used: str, places: Places | None) -> str | None:
-    """Another separator by which the rows are even and, where `places` is given, name pictures."""
-    for other in (";", "\t", "|", ",", " "):
-        if other == used:
-            continue
-        try:
-            grid = _grid(content, name, other)
-        except DataError:
-            continue  # this one does not fit: on to the next
-        if len(grid.rows[0]) > 1 and (places is None or _path_columns(grid, places, name)):
-            return other
-    return None
-
-
-def _wrong_separator(grid: _Grid, content: bytes, name: str, places: Places) -> DataError | None:
-    other = _separator_that_fits(content, name, grid.separator, places)
-    return _separator_error(printable(name), grid.separator, other) if other else None
-
-
-def _separator_error(shown: str, used: str, other: str) -> DataError:
-    return DataError(
-        f"the columns of {shown} are not separated by {NAMED[used]} but, it seems, by {NAMED[other]}",
-        fix="save it with commas as .csv, or with tabs as .tsv",
-    )
-
-
-def _no_paths(grid: _Grid, content: bytes, name: str, places: Places) -> DataError:
+def _no_paths(grid: Grid, content: bytes, name: str, places: Places) -> DataError:
     return _wrong_separator(grid, content, name, places) or DataError(
         f"no column of {printable(name)} names pictures; its first line has the cells "
         + ", ".join(repr(printable(cell)) for cell in grid.rows[0][:8]),
@@ -376,7 +215,7 @@ def _is_path(cell: str, places: Places) -> bool:
     return bool(cell) and (has_picture_suffix(cell) or places.exists(places.find(cell)[1]))
 
 
-def _path_columns(grid: _Grid, places: Places, name: str) -> list[int]:
+def _path_columns(grid: Grid, places: Places, name: str) -> list[int]:
     """The columns whose cells are mostly paths; where files are there for one of them, those for which some are."""
     rows = _sampled(grid.rows)
     columns = [n for n in range(len(rows[0])) if sum(_is_path(row[n], places) for row in rows) > 0.6 * len(rows)]
@@ -384,7 +223,7 @@ def _path_columns(grid: _Grid, places: Places, name: str) -> list[int]:
     return there or columns[:1]
 
 
-def _has_header(grid: _Grid, paths: Iterable[int], places: Places) -> bool:
+def _has_header(grid: Grid, paths: Iterable[int], places: Places) -> bool:
     return not any(_is_path(grid.rows[0][n], places) for n in paths)
 
 

@@ -13,6 +13,7 @@ CHIRAL = {"left", "right", "arrow_left", "arrow_right"}
     {
         "augment.flip": Leaf(str, "mirroring", names=("none", "horizontal", "both")),
         "augment.shift": Leaf(float, "largest shift, as a share of the side", low=0, high=0.5),
+        "augment.crop": Leaf(float, "smallest area of a random resized crop, as a share; 1 is off", low=0.01, high=1),
         "augment.rotate": Leaf(float, "largest rotation, in degrees", low=0, high=180),
         "augment.scale": Leaf(float, "largest zoom in or out, as a share", low=0, high=0.9),
         "augment.color": Leaf(float, "strength of brightness, contrast and saturation", low=0, high=1),
@@ -41,6 +42,7 @@ def augment(context: Context) -> Decisions:
     return {
         "augment.flip": flip,
         "augment.shift": (shift, because),
+        "augment.crop": (1.0, "the whole picture is shown"),
         "augment.rotate": (
             (10.0, "hand-held pictures tilt")
             if photos and not values

@@ -1,0 +1,40 @@
+"""Random resized crops: a part of the picture, of any place, size and mild shape, at the size of the whole."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from striate.data.augment import CUT, Draws, per_image
+
+ASPECT = 4 / 3
+
+
+@per_image("crop", {"crop": 1.0}, draws=4, order=CUT)
+def crop(images: Tensor, draws: Draws, crop: float, size: tuple[int, int]) -> Tensor:
+    """Take a window out of each picture and resample it to the network's size.
+
+    Szegedy et al. 2015, "Going deeper with convolutions", section 6: its area is uniform between a share of the
+    picture's and all of it, its proportions are up to 4 : 3 of the picture's own either way, their logarithm uniform.
+    A window that would be longer than the picture is as long as the picture.
+
+    Args:
+        images: (N, C, H, W), float32, with the margin where there is one.
+        draws: (N, 4): area, proportions, place down, place to the right.
+        crop: the smallest area as a share of the picture's; 1 is off.
+        size: (height, width) to bring the window to.
+    """
+    area = crop + (1 - crop) * draws[:, 0]
+    aspect = np.exp(math.log(ASPECT) * (2 * draws[:, 1] - 1))
+    high, wide = np.minimum(np.sqrt(area / aspect), 1), np.minimum(np.sqrt(area * aspect), 1)
+    # From the result's coordinates to the source's, both from -1 to 1.
+    matrix = np.zeros((len(images), 2, 3), np.float32)
+    matrix[:, 0, 0], matrix[:, 1, 1] = wide, high
+    matrix[:, 0, 2] = (2 * draws[:, 3] - 1) * (1 - wide)
+    matrix[:, 1, 2] = (2 * draws[:, 2] - 1) * (1 - high)
+    grid = functional.affine_grid(torch.from_numpy(matrix), [len(images), images.shape[1], *size], align_corners=False)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)

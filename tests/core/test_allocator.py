@@ -1,0 +1,36 @@
+"""Freed memory is kept: seen by page faults, in a process of its own, as the setting cannot be taken back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import resource
+from striate.core.allocator import keep_freed_memory
+kept = keep_freed_memory() if {keep} else False
+import numpy as np
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(8_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(kept, faults())
+"""
+
+
+def run(keep: bool) -> tuple[bool, int]:
+    child = subprocess.run([sys.executable, "-c", CODE.format(keep=keep)], capture_output=True, text=True, check=True)
+    kept, count = child.stdout.split()
+    return kept == "True", int(count)
+
+
+def test_large_arrays_come_from_kept_memory() -> None:
+    kept, faults = run(keep=True)
+    if not kept:
+        pytest.skip("this C library is not GNU's")
+    assert faults < 200
+    assert run(keep=False)[1] > 10 * max(1, faults)
