@@ -155,6 +155,34 @@ def test_only_ways_that_the_plan_leaves_open_are_tried(photos: Plan) -> None:
     assert len(open_folds) == 4
 
 
+def test_the_width_follows_from_time_and_machine() -> None:
+    dataset = pictures({"cat": 200, "dog": 200}, (32, 32, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split = make_split(dataset, audit, seed=0)
+
+    def width(minutes: float, rate: float) -> int:
+        machine = replace(MACHINE, macs_per_second=rate)
+        plan = make_plan(dataset, audit, split, machine, budget=Budget(minutes=minutes))
+        assert plan["network.name"] == "cifarnet"
+        assert f"{rate / 1e9:.1f} GMAC/s" in plan.decisions["network.name"].because
+        return int(plan["network.arguments"]["widths"][0])
+
+    widths = [width(minutes, 20e9) for minutes in (0.01, 1, 5, 20)]
+    assert widths == sorted(set(widths))
+    assert width(5, 80e9) == width(20, 20e9)
+    assert make_plan(dataset, audit, split, MACHINE, budget=Budget(epochs=3))["network.name"] == "compact"
+
+
+def test_what_is_counted_is_pooled_by_means_too() -> None:
+    dataset = pictures({"a": 80}, (32, 32, 3))
+    rows = tuple(Sample(one.key, one.sources, Value((float(number),))) for number, one in enumerate(dataset.samples))
+    values = Dataset("made", "arrays", "regress", rows, ("count",), dataset.arrays)
+    audit = run_audit(values, workers=0, reporter=Silent())
+    machine = replace(MACHINE, macs_per_second=20e9)
+    plan = make_plan(values, audit, make_split(values, audit, seed=0), machine, budget=Budget(minutes=1))
+    assert plan["network.arguments"]["pool"] == "both"
+
+
 def test_pretrained_norms_may_be_folded() -> None:
     plan = planned(pictures({"cat": 60, "dog": 60}), weights=Weights({}, MOBILENET, "file"))
     assert plan["transfer.frozen_norms"] is True

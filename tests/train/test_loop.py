@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,14 @@ def test_patience_stops_and_the_best_weights_come_back(tmp_path: Path) -> None:
     fit(state, recipe, run, Silent())
     assert (state.counters.done, state.counters.epoch, state.counters.best_epoch) == ("patience", 4, 2)
     assert bits(state) == seen[1] != seen[3]
+
+
+def test_of_equal_epochs_the_later_is_taken_and_patience_goes_on(tmp_path: Path) -> None:
+    figures = iter([0.5, 0.7, 0.7, 0.6, 0.7, 0.7])
+    recipe = replace(toy_recipe(train__epochs=9, train__patience=4), validate=lambda _: {"accuracy": next(figures)})
+    run, state = toy_run(tmp_path / "run"), toy_state(recipe)
+    fit(state, recipe, run, Silent())
+    assert (state.counters.done, state.counters.epoch, state.counters.best_epoch) == ("patience", 6, 6)
 
 
 def test_a_gradient_that_is_not_finite_stops_names_samples_and_keeps_weights(

@@ -8,7 +8,7 @@ from torch import nn
 
 from striate.plan.rules.execution import Way
 from striate.train import speed
-from striate.train.speed import range_test, try_ways, with_execution
+from striate.train.speed import range_test, training_rate, try_ways, with_execution
 from tests.train.toy import toy_networks, toy_recipe
 
 PLAIN, LAST, FOLDED = Way("float32", False, False), Way("float32", True, False), Way("float32", True, True)
@@ -19,6 +19,10 @@ def test_each_way_that_agrees_has_a_rate() -> None:
     rates = try_ways(recipe, lambda: toy_networks(recipe), [FOLDED, LAST, PLAIN], seconds=60)
     assert set(rates) == {FOLDED, LAST, PLAIN}
     assert min(rates.values()) > 0
+
+
+def test_the_machines_rate_is_a_rate() -> None:
+    assert 1e6 < training_rate("cpu") < 1e15
 
 
 def test_a_way_that_disagrees_cannot_win(monkeypatch: pytest.MonkeyPatch) -> None:

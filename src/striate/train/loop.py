@@ -153,6 +153,8 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.best = figure if defined else None
         counters.best_step, counters.best_epoch, counters.since_best = counters.step, counters.epoch + 1, 0
     else:
+        if defined and figure == counters.best:  # of equals the later, whose rate was lower; patience goes on
+            counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
         counters.since_best += 1
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
     reporter.line(

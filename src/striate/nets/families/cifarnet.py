@@ -45,7 +45,7 @@ def cifarnet(
         dropout: rate ahead of the head.
 
     >>> cifarnet(10, **fit(32, 32)).layers((3, 32, 32))[-2].input
-    (128, 4, 4)
+    (256, 4, 4)
     """
     if not widths:
         raise NetworkError("cifarnet: widths must name at least one stage", fix="give [64, 256, 256], say")
@@ -69,18 +69,19 @@ def fit(side: int, width: int) -> dict[str, Any]:
 
     Args:
         side: the shorter side of the network's input, in pixels.
-        width: channels of the first stage; later ones have four times as many, as in the paper.
+        width: channels of the first stage; the second has three times as many, later ones eight times: where a stage
+            sees few pixels, channels cost little.
 
     Returns:
         `widths`, `stem` and `stem_stride`.
 
     >>> fit(32, 32)
-    {'widths': [32, 128, 128], 'stem': 24, 'stem_stride': 1}
+    {'widths': [32, 96, 256], 'stem': 24, 'stem_stride': 1}
     >>> fit(128, 16)
-    {'widths': [16, 64, 64, 64], 'stem': 24, 'stem_stride': 2}
+    {'widths': [16, 48, 128, 128], 'stem': 24, 'stem_stride': 2}
     """
     stem_stride = 1 if side < 64 else 2 if side < 192 else 4
     stages = 1
     while side // (stem_stride * 2**stages) > 6:
         stages += 1
-    return {"widths": [width, *[4 * width] * (stages - 1)], "stem": 24, "stem_stride": stem_stride}
+    return {"widths": [width, 3 * width, *[8 * width] * stages][:stages], "stem": 24, "stem_stride": stem_stride}

@@ -35,8 +35,11 @@ def augment(context: Context) -> Decisions:
     small = side <= 48
     photos = not small and context["input.channels"] >= 3
     tuned = context["network.weights"] is not None
-    shift = 0.125
+    brief = small and context["network.name"] == "cifarnet"
+    shift = 0.0625 if brief else 0.125
     because = f"up to {shift * side:.0f} of {side} px: where an object stands does not name it"
+    if brief:
+        because += "; more than that pays over more passes than a short training makes"
     if values:
         shift, because = 0.0, "what is measured may lie at the border"
     return {

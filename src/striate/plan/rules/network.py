@@ -68,7 +68,7 @@ def _in_time(context: Context, side: int, count: int) -> Decisions:
     wanted = max(EPOCHS * count, LOOKS)
     affordable: dict[int, tuple[float, dict[str, Any]]] = {}
     for width in WIDTHS:
-        arguments = cifarnet.fit(side, width)
+        arguments = {**cifarnet.fit(side, width), "pool": "both" if context["task.kind"] == "regress" else "max"}
         spec = resolve(
             "cifarnet",
             outputs=max(1, len(context.dataset.target_names)),
