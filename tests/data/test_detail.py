@@ -41,6 +41,7 @@ def test_nothing_is_said_of_pictures_too_small_or_constant() -> None:
     assert detail(np.zeros((LEAST - 1, 100, 3), np.uint8)) == 1.0
     assert detail(np.full((64, 64, 3), 7, np.uint8)) == 1.0
     assert detail(np.full((LEAST, LEAST, 1), 7, np.uint16)) == 1.0
+    assert detail(np.full((64, 64, 3), (10, 11, 11), np.uint8)) == 1.0
 
 
 def test_large_pictures_are_judged_by_their_centre() -> None:

@@ -90,6 +90,20 @@ def test_an_output_with_two_readers_is_not_folded(shown: bool) -> None:
     assert not find_folds(settled(Reused(shown)), torch.randn(2, 3, 8, 8))
 
 
+def test_a_cleared_head_hides_nothing() -> None:
+    class Headed(Reused):
+        def __init__(self) -> None:
+            super().__init__(shown=False)
+            self.head = nn.Linear(4, 2)
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(super().forward(x))
+
+    assert not find_folds(settled(Headed()), torch.randn(2, 3, 8, 8))
+
+
 def test_a_layer_used_twice_is_not_folded() -> None:
     conv, norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
     assert not find_folds(settled(nn.Sequential(conv, norm, nn.ReLU(), conv, norm)), torch.randn(2, 3, 8, 8))

@@ -150,6 +150,7 @@ def test_only_ways_that_the_plan_leaves_open_are_tried(photos: Plan) -> None:
 
     assert {way.precision for way in ways(fixed(precision="bfloat16"))} == {"bfloat16"}
     assert ways(fixed(precision="bfloat16", channels_last=False)) == [Way("bfloat16", False, False)]
+    assert len(ways(fixed(precision="bfloat16", fold_norms="auto"))) == 3
     open_folds = ways(fixed(fold_norms="auto"))
     assert {way.fold_norms for way in open_folds} == {True, False}
     assert len(open_folds) == 4
@@ -167,10 +168,25 @@ def test_the_width_follows_from_time_and_machine() -> None:
         assert f"{rate / 1e9:.1f} GMAC/s" in plan.decisions["network.name"].because
         return int(plan["network.arguments"]["widths"][0])
 
-    widths = [width(minutes, 20e9) for minutes in (0.01, 1, 5, 20)]
+    widths = [width(minutes, 20e9) for minutes in (1, 5, 20)]
     assert widths == sorted(set(widths))
     assert width(5, 80e9) == width(20, 20e9)
     assert make_plan(dataset, audit, split, MACHINE, budget=Budget(epochs=3))["network.name"] == "compact"
+
+
+def test_what_the_user_names_is_not_mixed_with_the_rules_own() -> None:
+    dataset = pictures({"cat": 200, "dog": 200}, (32, 32, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split, machine = make_split(dataset, audit, seed=0), replace(MACHINE, macs_per_second=20e9)
+
+    def plan(**mine: Any) -> Plan:
+        decisions = {key.replace("__", "."): Decision(value, "mine", "user") for key, value in mine.items()}
+        return make_plan(dataset, audit, split, machine, budget=Budget(minutes=5), overrides=decisions)
+
+    assert "blocks" in plan(network__name="compact")["network.arguments"]
+    assert plan(network__arguments={"width": 8, "blocks": [1, 1]})["network.name"] == "compact"
+    assert plan()["optimizer.rate"] == pytest.approx(0.2 * (plan()["batch.size"] / 128) ** 0.5, abs=1e-4)
+    assert plan(optimizer__name="adamw")["optimizer.rate"] == "auto"
 
 
 def test_what_is_counted_is_pooled_by_means_too() -> None:
@@ -190,6 +206,9 @@ def test_pretrained_norms_may_be_folded() -> None:
 
 
 def test_enlarged_pictures_are_trained_at_the_size_of_their_detail() -> None:
+    small = pictures({"cat": 40, "dog": 40}, (28, 28, 3))
+    audit = replace(run_audit(small, workers=0, reporter=Silent()), detail=0.5)
+    assert make_plan(small, audit, make_split(small, audit, seed=0), MACHINE)["input.height"] == 24
     dataset = pictures({"cat": 40, "dog": 40}, (128, 128, 3))
     audit = run_audit(dataset, workers=0, reporter=Silent())
     split = make_split(dataset, audit, seed=0)

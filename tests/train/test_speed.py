@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
+from striate.core.errors import NonFinite, PlanError
+from striate.nets import head_parameters
 from striate.plan.rules.execution import Way
 from striate.train import speed
 from striate.train.speed import range_test, training_rate, try_ways, with_execution
-from tests.train.toy import toy_networks, toy_recipe
+from striate.train.state import State
+from tests.train.toy import toy_networks, toy_recipe, toy_state
 
 PLAIN, LAST, FOLDED = Way("float32", False, False), Way("float32", True, False), Way("float32", True, True)
 
@@ -51,6 +56,49 @@ def test_a_gradient_that_points_elsewhere_cannot_win(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(speed, "losses_of", wrong)
     recipe = toy_recipe()
     assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)) == {PLAIN}
+
+
+def test_a_cleared_head_hides_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The body's gradient through a head of zeros would be zero in every way."""
+    recipe = toy_recipe()
+
+    def networks() -> dict[str, nn.Module]:
+        found = toy_networks(recipe)
+        for name in head_parameters(found["network"]):
+            nn.init.zeros_(found["network"].get_parameter(name))
+        return found
+
+    seen: list[float] = []
+    exact = speed._loss_and_gradient
+
+    def watched(state: State, *arguments: Any) -> Any:
+        loss, gradient = exact(state, *arguments)
+        head = sum(
+            state.networks["network"].get_parameter(name).numel() for name in head_parameters(networks()["network"])
+        )
+        seen.append(float(gradient[:-head].norm()))
+        return loss, gradient
+
+    monkeypatch.setattr(speed, "_loss_and_gradient", watched)
+    try_ways(recipe, networks, [PLAIN, LAST], seconds=60)
+    assert min(seen) > 0
+
+
+def test_a_loss_that_is_not_finite_names_its_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe()
+    step = type(recipe.task).step
+
+    def broken(task: Any, networks: Any, batch: Any) -> dict[str, torch.Tensor]:
+        return {name: loss * float("nan") for name, loss in step(task, networks, batch).items()}
+
+    monkeypatch.setattr(type(recipe.task), "step", broken)
+    with pytest.raises(NonFinite, match=r"toy/\d+"):
+        try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)
+
+
+def test_folding_norms_that_learn_is_refused() -> None:
+    with pytest.raises(PlanError, match="keep their statistics"):
+        toy_state(toy_recipe(execution__fold_norms=True))
 
 
 def test_no_further_way_is_tried_after_the_time() -> None:

@@ -18,7 +18,7 @@ def keep_freed_memory() -> bool:
     """Let this process keep what it frees, from here on; other processes and the results of computations are untouched.
 
     Returns:
-        whether that could be arranged: with the GNU C library only, and not under another allocator in its place.
+        whether that could be arranged: with the GNU C library only. An allocator loaded in its place goes its own way.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -26,5 +26,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False  # another C library: its own ways are left alone
-    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 64 * 1024**2))
+    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 64 * 1024**2))
     return all(bool(mallopt(name, value)) for name, value in settings)

@@ -41,6 +41,8 @@ def detail(pixels: NDArray[Any]) -> float:
         return 1.0
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     light = pixels[top : top + side, left : left + side].mean(2, dtype=np.float32)
+    if np.ptp(light) <= 1e-6 * max(1.0, float(np.abs(light).max())):  # what rounding leaves of a constant
+        return 1.0
     window, rings, squares = _frame(side)
     power = np.abs(np.fft.rfft2((light - light.mean()) * window)) ** 2 * squares
     energy = np.bincount(rings, power.ravel(), _RINGS + 1)[:_RINGS]  # the corners beyond the circle are left out

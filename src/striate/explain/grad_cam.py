@@ -72,13 +72,19 @@ def grad_cam(model: Model, images: Tensor, target: int | Tensor | None = None) -
     parts = []
     for first in range(0, len(images), model.batch_size):
         batch = slice(first, first + model.batch_size)
-        wanted = None if targets is None else targets[batch]
+        wanted = targets[batch] if targets is not None else _largest(model, images[batch])
         maps = feature_evidence(model.network, head, model.standardised(images[batch]), wanted)
         positions = maps.shape[1] * maps.shape[2]
         size = (images.shape[2], images.shape[3])
         resized = functional.interpolate(positions * maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
         parts.append(strength(resized).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, *images.shape[2:]), np.float32)
+
+
+def _largest(model: Model, images: Tensor) -> Tensor:
+    """The output that is predicted for each picture, over all views, (N,)."""
+    with torch.no_grad():
+        return model.outputs(images).argmax(1).cpu()
 
 
 def strength(logits: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.data.loader import Batch
 from striate.harden import ATTACKS
-from striate.infer.forward import evaluating
+from striate.infer.forward import evaluating, over_views
 from striate.infer.model import Model
 
 
@@ -41,6 +41,17 @@ def fgsm(model: Model, images: Tensor, targets: Tensor, epsilon: float) -> Tenso
     return changed.clamp(pixels.clamp(max=0), pixels.clamp(min=255))
 
 
+class _Viewed(nn.Module):
+    """A Model's network as predictions see it: the mean over its views."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.network, self.views = model.network, model.views
+
+    def forward(self, images: Tensor) -> Tensor:
+        return over_views(self.network, images, self.views)
+
+
 def pixel_gradient(model: Model, images: Tensor, targets: Tensor) -> Tensor:
     """The gradient of the task's loss, averaged over the batch, by the pixels.
 
@@ -56,6 +67,6 @@ def pixel_gradient(model: Model, images: Tensor, targets: Tensor) -> Tensor:
     with evaluating(model.network), torch.enable_grad():
         shown = model.standardised(pixels)
         batch = Batch(shown, targets, torch.ones(count), float(count), np.arange(count)).to(model.device)
-        loss = model.task.step({"network": model.network}, batch)["network"]
+        loss = model.task.step({"network": _Viewed(model)}, batch)["network"]
         (gradient,) = torch.autograd.grad(loss, pixels)
     return gradient

@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from striate.nets.anatomy import head_name
+
 Folds: TypeAlias = Sequence[tuple[str, str]]
 """The dotted names of convolutions, each with that of the norm after it."""
 
@@ -59,7 +61,7 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
     network.eval()
     try:
         with torch.no_grad():
-            before = network(images)
+            before = _seen(network, images)
             for handle in handles:
                 handle.remove()
             modules = dict(network.named_modules())
@@ -72,13 +74,28 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
             if len(set(names)) < len(names):  # a layer that is used twice
                 return ()
             with folded(network, found):
-                after = network(images)
+                after = _seen(network, images)
     finally:
         for handle in handles:
             handle.remove()
         for module, training in modes:
             module.training = training
-    return found if bool((after - before).abs().max() <= TOLERANCE * before.abs().max().clamp(min=1.0)) else ()
+    equal = all(
+        bool((new - old).abs().max() <= TOLERANCE * old.abs().max().clamp(min=1.0))
+        for new, old in zip(after, before, strict=True)
+    )
+    return found if equal else ()
+
+
+def _seen(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """The outputs, and what the head receives: a head that is cleared gives nothing away."""
+    received: list[Tensor] = []
+    head = network.get_submodule(head_name(network))
+    handle = head.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0].clone()))
+    try:
+        return [network(images), *received]
+    finally:
+        handle.remove()
 
 
 def _foldable(module: nn.Module) -> bool:

@@ -11,12 +11,14 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
 
+from striate.core.errors import NetworkError
+
 Initialiser: TypeAlias = Literal[
     "default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "orthogonal", "dirac", "zeros"
 ]
 
 
-def initialise(weight: Tensor, bias: Tensor | None, how: Initialiser) -> None:
+def initialise(weight: Tensor, bias: Tensor | None, how: Initialiser, groups: int = 1) -> None:
     """Draw a layer's first weights in place, from torch's generator.
 
     Args:
@@ -24,6 +26,10 @@ def initialise(weight: Tensor, bias: Tensor | None, how: Initialiser) -> None:
         bias: (outputs,), set to zero; left as torch drew it for "default".
         how: the scheme; "default" leaves what torch drew, uniform on ±1/√fan-in; "dirac" makes of it the identity for
             as many filters as there are inputs.
+        groups: of a convolution; each is the identity on its own inputs.
+
+    Raises:
+        NetworkError: "dirac" for what is no convolution.
     """
     if how == "default" or weight.is_meta:  # no memory to fill; and drawing normal numbers there imports for a second
         return
@@ -36,7 +42,9 @@ def initialise(weight: Tensor, bias: Tensor | None, how: Initialiser) -> None:
     elif how == "xavier_uniform":
         nn.init.xavier_uniform_(weight)
     elif how == "dirac":
-        nn.init.dirac_(weight[: weight.shape[1]])
+        if weight.dim() < 3:
+            raise NetworkError('init "dirac" is for convolutions', fix="choose another init for a dense layer")
+        nn.init.dirac_(weight[: weight.shape[1] * groups], groups)
     elif how == "orthogonal":
         nn.init.orthogonal_(weight)
     else:

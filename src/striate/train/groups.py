@@ -12,7 +12,7 @@ from striate.nets import depth_groups, head_parameters
 def kept_parameters(network: nn.Module, share: float) -> set[str]:
     """The names of the parameters that never learn: those of the lowest `share` of the depth, never the head's."""
     depths = depth_groups(network)
-    return {name for names in depths[: min(int(share * len(depths)), len(depths) - 1)] for name in names}
+    return {name for names in depths[: min(int(share * len(depths) + 1e-9), len(depths) - 1)] for name in names}
 
 
 def parameter_groups(
@@ -63,7 +63,7 @@ def freeze_body(network: nn.Module, frozen: bool, frozen_norms: bool = False, ke
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in head if frozen else name not in kept)
     network.train(not frozen)
-    if frozen_norms:
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+    for name, module in network.named_modules():
+        own = {f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)}
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (frozen_norms or (own and own <= kept)):
+            module.eval()

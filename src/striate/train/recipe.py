@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from striate.core.errors import PlanError
 from striate.core.plan import Plan
 from striate.data.loader import TrainBatches
 from striate.nets import Folds, Normalize, find_folds
@@ -106,6 +107,11 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
         optimizers[name] = make(groups, plan["optimizer.momentum"])
         if plan["train.ema"] > 0:
             averages[name] = _frozen_copy(network)
+        if plan["execution.fold_norms"] and not plan["transfer.frozen_norms"]:
+            raise PlanError(
+                "execution.fold_norms needs norms that keep their statistics",
+                fix="add --set transfer.frozen_norms=true, or leave execution.fold_norms out",
+            )
         if plan["execution.fold_norms"]:
             folds[name] = find_folds(network, _example(recipe))
     return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds)

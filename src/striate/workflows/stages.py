@@ -162,11 +162,12 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
         return Prepared(dataset, audit, split, Plan(read_plan(run.plan)), weights)
+    timed = request.minutes is not None and weights is None and not {"network.name", "network.arguments"} & set(chosen)
     plan = make_plan(
         dataset,
         audit,
         split,
-        machine(device, timed=request.minutes is not None and weights is None),
+        machine(device, timed),
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,

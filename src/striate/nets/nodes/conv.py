@@ -94,7 +94,7 @@ class Conv(Node):
             bias=self.bias,
         )
         assert isinstance(module, nn.Module)
-        initialise(module.weight, module.bias, self.init)  # type: ignore[arg-type]
+        initialise(module.weight, module.bias, self.init, self.groups)  # type: ignore[arg-type]
         return module
 
     def _spans(self, shape: Shape) -> tuple[int, ...]:

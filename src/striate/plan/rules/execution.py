@@ -1,5 +1,6 @@
 """How it is computed: device, precision, layout, threads, workers."""
 
+import itertools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -52,17 +53,15 @@ class Way(NamedTuple):
 def ways(plan: Plan) -> list[Way]:
     """The ways to try, the likeliest first, which is in float32 and the reference; what the plan has fixed stays.
 
-    Where the plan fixes what is not among them, the one way that it leaves.
+    One where the plan leaves nothing open.
     """
     given = [plan[f"execution.{leaf}"] for leaf in Way._fields]
-    fold = given[2] is not False
-    every = [Way("float32", True, fold), Way("bfloat16", True, fold), Way("float32", False, fold)]
-    if fold:
-        every.insert(1, Way("float32", True, False))
-    found = [way for way in every if all(value in (AUTO, own) for value, own in zip(given, way, strict=True))]
-    reference = Way("float32", False, False)._asdict()
-    left = {leaf: reference[leaf] if value == AUTO else value for leaf, value in zip(reference, given, strict=True)}
-    return found or [Way(**left)]
+    usual = (("float32", "bfloat16"), (True, False), (True, False))
+    choices = [values if value == AUTO else (value,) for value, values in zip(given, usual, strict=True)]
+    likeliest, *others = (Way(*values) for values in itertools.product(*choices))
+    # A trial is short: what differs in two respects from the likeliest is left out.
+    near = [way for way in others if sum(own != best for own, best in zip(way, likeliest, strict=True)) == 1]
+    return [likeliest, *near]
 
 
 def fastest(rates: Mapping[Way, float]) -> tuple[Way, str]:

@@ -1,4 +1,4 @@
-"""Which network: the weights' own, or a compact residual network fitted to image size and count."""
+"""Which network: the weights' own, cifarnet as wide as a time budget carries, or a compact residual network."""
 
 from typing import Any
 
@@ -46,7 +46,8 @@ def network(context: Context) -> Decisions:
             "network.arguments": ({}, "the network's own defaults"),
             "network.weights": (source, "given" if source else "none are given: trained from scratch"),
         }
-    if context.budget.minutes is not None and context.machine.macs_per_second is not None and side >= 24:
+    free = chosen is None and "network.arguments" not in context.overrides
+    if free and context.budget.minutes is not None and context.machine.macs_per_second is not None and side >= 24:
         return _in_time(context, side, count)
     shape = fit(side)
     stages = len(shape["blocks"])

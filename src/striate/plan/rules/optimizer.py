@@ -31,7 +31,8 @@ def optimizer(context: Context) -> Decisions:
             "optimizer.clip": (1.0, "keeps the first batches from tearing the weights"),
         }
     rate: tuple[float | str, str] = (AUTO, "a short range test decides")
-    if context["network.name"] == "cifarnet":
+    mine = context.overrides.get("optimizer.name")
+    if context["network.name"] == "cifarnet" and (mine is None or mine.value == "sgd"):
         rate = (
             round(RATE_OF_CIFARNET * (context["batch.size"] / BATCH_OF_REFERENCE) ** 0.5, 4),
             f"every convolution is normalised, so its rate is known: {RATE_OF_CIFARNET} at a batch of "

@@ -30,7 +30,7 @@ def size(context: Context) -> Decisions:
         side = max((option for option in SCRATCH_SIDES if option <= typical), default=typical)
         because = f"the pictures' own short side is {typical} px in the median"
         filled = typical * context.audit.detail
-        if context.audit.detail < ENLARGED and filled < side:
+        if context.audit.detail < ENLARGED and filled < side and typical >= 64:  # small smooth ones lose too much
             side = min(option for option in (*SCRATCH_SIDES, side) if option >= filled)
             because += f", of which detail fills about {filled:.0f}: they were enlarged, and more pixels add nothing"
         if side > 64:
