@@ -51,6 +51,7 @@ AUDIT = {
     "near_duplicates": [],
     "leaks": [{"test": "test/1.jpg", "train": "train/9.jpg", "kind": "exact"}],
     "classes": {"a": 900, "b": 299},
+    "detail": 0.93,
     "sizes": {"height": {"min": 32.0, "median": 32.0, "max": 48.0}},
     "channels": {"3": 1199},
     "modes": {"RGB": 1199},
