@@ -113,6 +113,34 @@ def test_verdicts_ask_the_mean_and_the_least(
     assert ("MISSED" in words or "BROKEN" in words) is not reached
 
 
+@pytest.mark.parametrize(("seconds", "late"), [(65.9, False), (66.1, True)])
+def test_a_run_over_its_time_fails_with_its_row_kept(
+    goals: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, late: bool
+) -> None:
+    summary = {"metrics": {"test": {"accuracy": 0.9}}, "samples_per_second": 1.0, "quarantined": 0}
+    monkeypatch.setattr(goals, "striate", lambda arguments: (summary, seconds))
+    goal = goals.Goal("x", "", ("train",), (0,), "accuracy", gate=0.7, stretch=0.8, minutes=1)
+    table = tmp_path / "table.csv"
+    if late:
+        with pytest.raises(StriateError, match="over 110%"):
+            goals.run(goal, [0], tmp_path, table)
+    else:
+        assert goals.run(goal, [0], tmp_path, table) == [0.9]
+    assert len(goals.read_rows(table)) == 1
+
+
+def test_the_plain_loop_is_held_against_the_newest_of_each_seed(goals: ModuleType) -> None:
+    from benchmarks.plain import beside
+
+    goal = goals.Goal("x", "", ("train",), (0, 1), "accuracy", gate=0.7, stretch=0.8)
+    rows = [["x", "0", "accuracy", "0.70"], ["x", "0", "accuracy", "0.80"], ["y", "0", "accuracy", "0.10"]]
+    assert beside(goal, [0.79, 0.8], rows)[1]
+    words, held = beside(goal, [0.82], rows)
+    assert not held
+    assert "0.8000 of striate" in words
+    assert not beside(goal, [0.1], [])[1]
+
+
 def test_only_runs_are_cleared_away(goals: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "environment.json").write_text("{}")

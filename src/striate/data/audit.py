@@ -29,7 +29,8 @@ DAMAGE_LIMIT = 0.05
 """Share of damaged samples above which training stops."""
 
 ENLARGED = 0.6
-"""Share of the resolution below which pictures are said to be enlarged; real photographs lie at 0.8 and above."""
+"""Share of the resolution below which pictures are said to be enlarged or soft. Of the sets measured, photographs lie
+at 0.8 and above in the median, micrographs of blood at 0.46, and photographs enlarged fourfold at 0.23."""
 
 _CHUNK = 32
 _SHOWN = 3  # how many examples a message names
@@ -367,8 +368,8 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
     if audit.detail < ENLARGED:
         side = min(audit.sizes["height"]["median"], audit.sizes["width"]["median"])
         yield (
-            f"The pictures look enlarged: of {side:.0f} px on the short side they fill about {side * audit.detail:.0f} "
-            "with detail, in the median."
+            f"The pictures look enlarged, or soft: of {side:.0f} px on the short side they fill about "
+            f"{side * audit.detail:.0f} with detail, in the median."
         )
     yield from _scale_remarks(audit)
 

@@ -143,7 +143,8 @@ def make_split(
 
     Args:
         file: a split file to be obeyed; where it is given, splits in the data are not looked at.
-        fractions: shares of train, val and test, for what neither the data nor a file decides.
+        fractions: shares of train, val and test, for what neither the data nor a file decides; of a share for
+            validation above `VALIDATED` samples, the rest goes to train.
 
     Raises:
         DataError: the split file does not fit the data, nothing is left to train on or to test with, or a held-out

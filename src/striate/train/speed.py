@@ -57,7 +57,7 @@ def try_ways(
     Args:
         recipe: its plan's execution is replaced by each way in turn.
         networks: makes the networks with their first weights, equal each time.
-        ways: in the order in which they are tried; the first is in float32.
+        ways: in the order in which they are tried; the first is the reference, see `striate.plan.rules.execution.ways`.
         seconds: no further way is tried, and no further round is timed, after this time.
         rounds: timed steps of each way, the ways in turn, so that a machine whose speed drifts is as fair to each; the
             fastest counts, as noise only adds.

@@ -16,7 +16,8 @@ def attack(run: RunFolder, model: Model, data: str | None, reporter: Reporter, l
 
     Args:
         data: labelled data; the Run's own test split without.
-        limit: at most so many samples, evenly spread over the data; said in the result as `samples` of `available`.
+        limit: at most so many samples, evenly spread over the data; said in the result as `samples` of `available`
+            labelled ones; `damaged` counts those among the taken that could not be decoded.
 
     Returns:
         what `striate.harden.robust_accuracy` returns, with `available` and `damaged`.

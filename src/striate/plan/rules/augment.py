@@ -35,7 +35,7 @@ def augment(context: Context) -> Decisions:
     small = side <= 48
     photos = not small and context["input.channels"] >= 3
     tuned = context["network.weights"] is not None
-    brief = small and context["network.name"] == "cifarnet"
+    brief = small and context["network.name"] == "cifarnet" and context.budget.minutes is not None
     shift = 0.0625 if brief else 0.125
     because = f"up to {shift * side:.0f} of {side} px: where an object stands does not name it"
     if brief:

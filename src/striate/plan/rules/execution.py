@@ -51,9 +51,10 @@ class Way(NamedTuple):
 
 
 def ways(plan: Plan) -> list[Way]:
-    """The ways to try, the likeliest first, which is in float32 and the reference; what the plan has fixed stays.
+    """The ways to try, the likeliest first; what the plan has fixed stays.
 
-    One where the plan leaves nothing open.
+    The first is the reference of the others: in float32, unless the plan fixes another precision. One where the plan
+    leaves nothing open.
     """
     given = [plan[f"execution.{leaf}"] for leaf in Way._fields]
     usual = (("float32", "bfloat16"), (True, False), (True, False))

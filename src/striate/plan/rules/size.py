@@ -32,7 +32,9 @@ def size(context: Context) -> Decisions:
         filled = typical * context.audit.detail
         if context.audit.detail < ENLARGED and filled < side and typical >= 64:  # small smooth ones lose too much
             side = min(option for option in (*SCRATCH_SIDES, side) if option >= filled)
-            because += f", of which detail fills about {filled:.0f}: they were enlarged, and more pixels add nothing"
+            because += (
+                f", of which detail fills about {filled:.0f}: they look enlarged or soft, and more pixels add little"
+            )
         if side > 64:
             side, because = 64, f"{because}; from scratch more steps at 64 px are worth more than detail"
     return {"input.height": (side, because), "input.width": (side, because)}
