@@ -134,6 +134,17 @@ def test_a_damaged_best_checkpoint_leaves_the_newest(tmp_path: Path, photos: Pat
     assert newest.exists()
 
 
+def test_a_plan_with_fewer_leaves_is_of_another_version(tmp_path: Path, photos: Path) -> None:
+    run = st.train(photos, out=tmp_path / "run", epochs=1, set=QUICK)
+    for name in ("metrics.json", "report.html"):
+        (run.path / name).unlink()
+    plan = yaml.safe_load((run.path / "plan.yaml").read_text())
+    del plan["predict"]
+    (run.path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.raises(RunError, match=r"lacks predict.views: another version"):
+        st.resume(run)
+
+
 def test_two_weights_and_two_tasks_are_refused(tmp_path: Path, photos: Path) -> None:
     with pytest.raises(UsageError, match="two weights"):
         st.train(photos, out=tmp_path / "run", weights="a.safetensors", set={"network.weights": "b.safetensors"})

@@ -22,7 +22,7 @@ from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
 from striate.nets import Weights, pretrained_weights, read_weights, resolve
-from striate.plan import Budget, Machine, make_plan, read_plan
+from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate
@@ -161,7 +161,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     audit = audited(dataset, run, cores(), limit.value if limit else 0.05, reporter)
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
-        return Prepared(dataset, audit, split, Plan(read_plan(run.plan)), weights)
+        return Prepared(dataset, audit, split, _whole_plan(run), weights)
     timed = request.minutes is not None and weights is None and not {"network.name", "network.arguments"} & set(chosen)
     plan = make_plan(
         dataset,
@@ -173,6 +173,18 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         overrides=chosen,
     )
     return Prepared(dataset, audit, split, plan, weights)
+
+
+def _whole_plan(run: RunFolder) -> Plan:
+    """The Run's plan. Raises `RunError` where another version wrote it, with fewer leaves."""
+    decisions = read_plan(run.plan)
+    missing = sorted(set(leaves()) - set(decisions))
+    if missing:
+        raise RunError(
+            f"{run.plan} lacks {', '.join(missing)}: another version of striate began this Run",
+            fix="go on with that version (environment.json names it), or train again with `--plan` and this file",
+        )
+    return Plan(decisions)
 
 
 def _check_name(name: str) -> None:
