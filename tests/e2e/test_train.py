@@ -174,3 +174,18 @@ def test_a_network_from_a_file_trains_and_ships_without_it(tmp_path: Path) -> No
     file.unlink()
     assert run.model.predict(photos / "dark" / "000.png").label in ("dark", "light")
     assert json.loads((run.path / "model" / "model.json").read_text())["network"]["kind"] == "nodes"
+
+
+def test_minutes_without_weights_choose_a_network_as_wide_as_they_carry(tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"dark": 30, "light": 30}, side=32)
+    run = st.train(photos, out=tmp_path / "run", minutes=0.15, set={"execution.workers": 0, "batch.size": 16})
+    assert run.finished
+    assert run.plan.resolved
+    assert run.plan["network.name"] == "cifarnet"
+    assert "GMAC/s measured" in run.plan.decisions["network.name"].because
+    assert run.plan["train.epochs"] > 1
+    assert run.metrics["test"]["accuracy"] > 0.8
+    again = st.train(photos, run.path / "plan.yaml", out=tmp_path / "again")
+    assert (again.path / "predictions.csv").read_bytes() == (run.path / "predictions.csv").read_bytes()
+    model = st.load(run.path / "model")
+    assert model.predict(photos / "light" / "000.png").label == "light"

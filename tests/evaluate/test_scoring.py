@@ -54,6 +54,33 @@ def test_an_absent_class_is_null_and_said_and_does_not_lower_the_means() -> None
     assert found["macro_recall"] == pytest.approx(np.mean([row["recall"] for row in found["per_class"][:2]]))
 
 
+def test_samples_of_one_group_count_as_one_draw() -> None:
+    scores, targets = guesses(80)
+    alone = score(PETS, scores, targets)
+    thrice = [np.repeat(values, 3, axis=0) for values in (scores, targets)]
+    fooled = score(PETS, *thrice)
+    grouped = score(PETS, *thrice, [f"object {number // 3}" for number in range(240)])
+    assert grouped["groups"] == 80
+    assert "groups" not in alone
+    for name in ("accuracy", "macro_f1", "log_loss"):
+        assert grouped[f"{name}_interval"] == pytest.approx(alone[f"{name}_interval"], abs=1e-12)
+        widths = [np.diff(found[f"{name}_interval"]).item() for found in (fooled, alone)]
+        assert widths[0] < 0.75 * widths[1]  # copies look like evidence
+
+
+def test_a_sample_without_a_group_is_a_draw_of_its_own() -> None:
+    scores, targets = guesses(60)
+    some = score(PETS, scores, targets, ["anna", *[None] * 58, "anna"])
+    assert some["groups"] == 59
+    assert score(PETS, scores, targets, [None] * 60) == score(PETS, scores, targets)
+
+
+def test_one_group_has_no_interval() -> None:
+    found = score(PETS, *guesses(10), ["anna"] * 10)
+    assert found["accuracy_interval"] is None
+    assert found["undefined"]["accuracy_interval"] == "one group has no interval"
+
+
 def test_a_perfect_score_of_few_samples_does_not_pass_for_certainty() -> None:
     found = score(PETS, np.eye(3)[[0, 1, 2] * 4], np.eye(3)[[0, 1, 2] * 4])
     assert found["accuracy_interval"] == [1.0, 1.0]

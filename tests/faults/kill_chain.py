@@ -1,6 +1,6 @@
 """Trains one Run to its end however often it is killed: each life is a forked child that ends by SIGKILL.
 
-    python tests/faults/kill_chain.py DATA OUT WORKERS KILLS SEED EPOCHS
+    python tests/faults/kill_chain.py DATA OUT WORKERS KILLS SEED EPOCHS NETWORK
 
 A life ends at a random moment after its first steps, by a random step, or inside a write (before or after the rename),
 in turn. Prints one line a life. The last life is left alone. With KILLS 0 there is one life: the run never killed.
@@ -32,7 +32,10 @@ SETTINGS = {
     "execution.channels_last": True,
     "execution.threads": 1,
     "execution.pack_bytes": 0,
-    "network.arguments": {"width": 8, "blocks": [1, 1], "dropout": 0.2},
+}
+NETWORKS = {
+    "compact": {"width": 8, "blocks": [1, 1], "dropout": 0.2},
+    "cifarnet": {"widths": [8, 16], "stem": 8, "dropout": 0.2},
 }
 
 
@@ -66,7 +69,7 @@ def die_in_write(number: int) -> None:
     artifacts.os.replace = replace  # type: ignore[assignment]
 
 
-def live(data: str, out: Path, workers: int, epochs: int, end: tuple[str, float]) -> None:
+def live(data: str, out: Path, workers: int, epochs: int, network: str, end: tuple[str, float]) -> None:
     kind, when = end
     reporter = DieAtStep(int(when)) if kind == "step" else Silent()
     if kind == "write":
@@ -76,12 +79,14 @@ def live(data: str, out: Path, workers: int, epochs: int, end: tuple[str, float]
     if (out / "environment.json").exists():
         api.resume(out, reporter=reporter)
     else:
-        settings = {**SETTINGS, "execution.workers": workers}
-        api.train(data, out=out, epochs=epochs, seed=3, set=settings, reporter=reporter)
+        chosen = {"execution.workers": workers, "network.arguments": NETWORKS[network]}
+        settings = {**SETTINGS, **chosen}
+        api.train(data, out=out, model=network, epochs=epochs, seed=3, set=settings, reporter=reporter)
 
 
 def main() -> None:
     data, out, workers, kills, seed, epochs = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:7])
+    network = sys.argv[7]
     draw = random.Random(seed)
     died = 0
     while True:
@@ -91,7 +96,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             try:
-                live(data, out, workers, epochs, end)
+                live(data, out, workers, epochs, network, end)
             except BaseException as error:
                 print(f"{type(error).__name__}: {error}", flush=True)
                 os._exit(1)

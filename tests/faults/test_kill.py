@@ -24,9 +24,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def chain(photos: Path, out: Path, workers: int, kills: int, seed: int, epochs: int) -> str:
+def chain(photos: Path, out: Path, workers: int, kills: int, seed: int, epochs: int, network: str = "compact") -> str:
     done = subprocess.run(
-        [sys.executable, str(CHAIN), str(photos), str(out), *map(str, (workers, kills, seed, epochs))],
+        [sys.executable, str(CHAIN), str(photos), str(out), *map(str, (workers, kills, seed, epochs)), network],
         capture_output=True,
         text=True,
         timeout=900,
@@ -49,9 +49,10 @@ def test_a_run_killed_more_than_twenty_times_ends_in_the_same_bits(tmp_path: Pat
     same(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path: Path, photos: Path) -> None:
-    chain(photos, tmp_path / "whole", 2, kills=0, seed=0, epochs=20)
-    said = chain(photos, tmp_path / "killed", 0, kills=3, seed=1, epochs=20)
+@pytest.mark.parametrize("network", ["compact", "cifarnet"])
+def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path: Path, photos: Path, network: str) -> None:
+    chain(photos, tmp_path / "whole", 2, kills=0, seed=0, epochs=20, network=network)
+    said = chain(photos, tmp_path / "killed", 0, kills=3, seed=1, epochs=20, network=network)
     assert "killed 3" in said, said
     for name in ("model/model.safetensors", "history.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name

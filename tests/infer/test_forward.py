@@ -12,7 +12,7 @@ from torch import nn
 
 from striate.core.errors import NonFinite
 from striate.data.loader import Batch
-from striate.infer import evaluating, forward, predict_outputs, stream_outputs
+from striate.infer import evaluating, forward, in_parts, predict_outputs, stream_outputs
 from striate.nets import Normalize
 
 MEAN, STD = (0.5, 0.4, 0.45), (0.25, 0.2, 0.3)
@@ -115,3 +115,46 @@ def test_no_batches_give_no_outputs() -> None:
     outputs, ids = predict_outputs(network(), Normalize(MEAN, STD), [])
     assert outputs.shape == (0, 0)
     assert ids.shape == (0,)
+
+
+class Small(nn.Module):
+    """A network on a machine whose memory holds so many images."""
+
+    def __init__(self, inner: nn.Module, most: int) -> None:
+        super().__init__()
+        self.inner, self.most = inner, most
+        self.sizes: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(images))
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        found: torch.Tensor = self.inner(images)
+        return found
+
+
+def test_what_memory_cannot_hold_is_computed_in_parts_and_in_order() -> None:
+    images, net = pictures(11), stirred(network())
+    small = Small(net, 2)
+    outputs, ids = predict_outputs(small, Normalize(MEAN, STD), batches(images, 8))
+    expected, _ = predict_outputs(net, Normalize(MEAN, STD), batches(images, 8))
+    torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=1e-5)
+    assert ids.tolist() == list(range(100, 111))
+    assert small.sizes[:4] == [8, 4, 2, 2]
+
+
+def test_an_image_that_memory_cannot_hold_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="out of memory"):
+        predict_outputs(Small(network(), 0), Normalize(MEAN, STD), batches(pictures(3), 3))
+
+
+def test_another_error_is_not_tried_again() -> None:
+    calls = []
+
+    def broken(part: torch.Tensor) -> torch.Tensor:
+        calls.append(len(part))
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        in_parts(broken, torch.zeros(4, 1))
+    assert calls == [4]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -27,7 +29,27 @@ def test_each_way_that_agrees_has_a_rate() -> None:
 
 
 def test_the_machines_rate_is_a_rate() -> None:
-    assert 1e6 < training_rate("cpu") < 1e15
+    before = torch.get_num_threads()
+    assert 1e6 < training_rate("cpu", 1) < 1e15
+    assert torch.get_num_threads() == before
+
+
+def test_the_trial_holds_few_networks_at_once() -> None:
+    recipe = toy_recipe(transfer__frozen_norms=True)
+    made: list[weakref.ref[nn.Module]] = []
+    alive: list[int] = []
+
+    def networks() -> dict[str, nn.Module]:
+        gc.collect()
+        alive.append(sum(one() is not None for one in made))
+        found = toy_networks(recipe)
+        made.extend(map(weakref.ref, found.values()))
+        return found
+
+    five = [FOLDED, LAST, PLAIN, Way("bfloat16", True, False), Way("float32", False, True)]
+    try_ways(recipe, networks, five, seconds=60)
+    assert len(alive) == 5
+    assert max(alive) == speed.RIVALS
 
 
 def test_a_way_that_disagrees_cannot_win(monkeypatch: pytest.MonkeyPatch) -> None:

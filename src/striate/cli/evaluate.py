@@ -34,7 +34,9 @@ def evaluate(
     rows = [
         [name, figure(value), interval(metrics.get(f"{name}_interval"))]
         for name, value in metrics.items()
-        if name != "samples" and not name.endswith("_interval") and (value is None or isinstance(value, int | float))
+        if name not in ("samples", "groups")
+        and not name.endswith("_interval")
+        and (value is None or isinstance(value, int | float))
     ]
     print_table(["metric", "value", "95 % interval"], rows, right=["value"])
     left_out = f", {len(result['damaged']):,} damaged and left out" if result["damaged"] else ""

@@ -14,9 +14,9 @@ import typer
 
 from striate.cli import _options
 from striate.cli._console import figure, note, print_json, printable
-from striate.core.allocator import keep_freed_memory
 from striate.core.artifacts import finite
 from striate.core.errors import DataError, UnknownName
+from striate.core.memory import keep_freed_memory
 
 FORMATS = ("table", "csv", "jsonl")
 _LABEL_WIDTH = 32

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.core.seeds import generator
 from striate.metrics import Floats, Metric
@@ -46,40 +47,64 @@ def resample_counts(samples: int, seed: int, start: int, stop: int) -> Floats:
     return counts
 
 
+def units_of(groups: Sequence[str | None]) -> NDArray[np.int64]:
+    """The unit that each sample is drawn with: its group, or itself where it has none; numbered in order.
+
+    >>> units_of(["anna", None, "ben", "anna", None])
+    array([0, 1, 2, 0, 3])
+    """
+    numbers: dict[str | int, int] = {}
+    keys = [place if group is None else group for place, group in enumerate(groups)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
 def bootstrap(
-    metrics: Mapping[str, Metric], scores: Floats, targets: Floats, *, seed: int, resamples: int = RESAMPLES
+    metrics: Mapping[str, Metric],
+    scores: Floats,
+    targets: Floats,
+    *,
+    seed: int,
+    units: NDArray[np.int64] | None = None,
+    resamples: int = RESAMPLES,
 ) -> dict[str, Floats]:
     """Every metric on the same resamples, drawn with replacement (Efron 1979).
 
+    Samples of one person or object are alike, so fewer than they look: whole groups are drawn where there are any
+    (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 3.8).
+
     Args:
         scores, targets: (N, K), N at least 1.
+        units: (N,), which of the units that are drawn each sample is in, see `units_of`; None: each is its own.
 
     Returns:
         (resamples,) by name; NaN where a metric is not defined on a resample.
     """
     size = max(1, _CHUNK_BYTES // (8 * len(scores)))
+    if units is None:
+        units = np.arange(len(scores))
     found: dict[str, list[Floats]] = {name: [] for name in metrics}
     for start in range(0, resamples, size):
-        counts = resample_counts(len(scores), seed, start, min(start + size, resamples))
+        counts = resample_counts(int(units.max()) + 1, seed, start, min(start + size, resamples))[:, units]
         for name, metric in metrics.items():
             found[name].append(metric.resample(scores, targets, counts))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def percentile_interval(values: Floats, samples: int) -> Interval:
+def percentile_interval(values: Floats, units: int, kind: str = "sample") -> Interval:
     """The middle 95 % of a metric's values on resamples.
 
     Args:
         values: (R,); up to a twentieth may be NaN and are left out.
-        samples: how many samples each resample has.
+        units: how many are drawn in each resample.
+        kind: what a unit is, "sample" or "group".
     """
-    if samples < 2:
-        return Interval(None, None, "one sample has no interval")
+    if units < 2:
+        return Interval(None, None, f"one {kind} has no interval")
     known = values[~np.isnan(values)]
     if len(known) < (1 - _MOST_UNDEFINED) * len(values) or not len(known):
         return Interval(None, None, f"it is undefined on {len(values) - len(known)} of {len(values)} resamples")
     tail = (1 - LEVEL) / 2
     low, high = (float(end) for end in np.quantile(known, [tail, 1 - tail]))
     if low == high:
-        return Interval(low, high, f"all resamples of these {samples} samples give the same, which proves no certainty")
+        return Interval(low, high, f"all resamples of these {units} {kind}s give the same, which proves no certainty")
     return Interval(low, high)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from striate.core.errors import DataError
-from striate.evaluate.intervals import RESAMPLES, bootstrap, percentile_interval
+from striate.evaluate.intervals import RESAMPLES, bootstrap, percentile_interval, units_of
 from striate.metrics import METRICS, checked
 from striate.tasks import Task
 
 
 def score(
-    task: Task, scores: NDArray[Any], targets: NDArray[Any], *, seed: int = 0, resamples: int = RESAMPLES
+    task: Task,
+    scores: NDArray[Any],
+    targets: NDArray[Any],
+    groups: Sequence[str | None] | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
     """Judge scores against targets.
 
@@ -22,12 +29,14 @@ def score(
         task: what was asked.
         scores: (N, K), as `task.scores` gives them.
         targets: (N, K), as `task.encode` gives them.
+        groups: what each sample belongs with, such as a patient, or None; None as a whole where none has any.
         seed: of the resamples; the same seed gives the same intervals.
         resamples: how many samples of samples the intervals come from.
 
     Returns:
         plain values: every metric by its name, None where it is not defined; `NAME_interval` [low, high] (95 %,
-        percentile bootstrap over samples), or None; `samples`; `per_class`, a row for each class or value;
+        percentile bootstrap over groups, or over samples without), or None; `samples`, and `groups` where samples are
+        grouped: how many units were drawn; `per_class`, a row for each class or value;
         `confusion`, rows true and columns predicted, where a sample has one class; and `undefined`, by "class NAME",
         "label NAME", "value NAME", a metric's or an interval's name, the sentence that says what could not be judged.
 
@@ -39,11 +48,16 @@ def score(
     scores, targets = checked(scores, targets)
     undefined = task.undefined(scores, targets)
     result: dict[str, Any] = {"samples": len(scores)}
+    grouped = groups is not None and any(group is not None for group in groups)
+    units = units_of(groups) if grouped and groups is not None else None
+    drawn = len(scores) if units is None else int(units.max()) + 1
+    if grouped:
+        result["groups"] = drawn
     metrics = {name: METRICS.get(name)(task.kind, task.outputs) for name in task.metric_names}
-    values = bootstrap(metrics, scores, targets, seed=seed, resamples=resamples)
+    values = bootstrap(metrics, scores, targets, seed=seed, units=units, resamples=resamples)
     for name, metric in metrics.items():
         value = metric.measure(scores, targets)
-        interval = percentile_interval(values[name], len(scores))
+        interval = percentile_interval(values[name], drawn, "group" if grouped else "sample")
         if math.isnan(value):
             result[name], result[f"{name}_interval"] = None, None
             undefined[name] = "it is not defined on these samples"

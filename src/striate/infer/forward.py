@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.core.errors import NonFinite
+from striate.core.memory import ran_out_of_memory
 from striate.data.loader import Batch
 
 Precision = Literal["float32", "bfloat16"]
@@ -80,6 +81,28 @@ def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
     return outputs
 
 
+def in_parts(compute: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """What `compute` gives for a batch; where memory runs out, that of its halves, and of theirs, joined.
+
+    Args:
+        compute: from images to one row each, as for `images` as a whole.
+        images: (N, …).
+
+    Raises:
+        RuntimeError, MemoryError: memory is too small for a single image.
+
+    >>> in_parts(lambda part: part.sum(1), torch.ones(3, 2))
+    tensor([2., 2., 2.])
+    """
+    try:
+        return compute(images)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error) or len(images) < 2:
+            raise
+    half = len(images) // 2  # outside the handler, whose traceback would keep the activations alive
+    return torch.cat([in_parts(compute, part) for part in (images[:half], images[half:])])
+
+
 def stream_outputs(
     network: nn.Module,
     normalize: nn.Module,
@@ -93,7 +116,8 @@ def stream_outputs(
 ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
     """The outputs of each batch as it comes, in evaluation mode and without gradients.
 
-    Between two batches the network is in the mode it was in, so a caller may stop early or train in between.
+    Between two batches the network is in the mode it was in, so a caller may stop early or train in between. A batch
+    that memory cannot hold is computed in parts.
 
     Args:
         batches: images (N, C, H, W) on the 0..255 scale, with the samples' ids.
@@ -106,12 +130,14 @@ def stream_outputs(
     Raises:
         NonFinite: an output is not a finite number; the message names the samples.
     """
+
+    def compute(images: Tensor) -> Tensor:
+        images = images.to(device, non_blocking=True)
+        return forward(network, normalize, images, precision=precision, channels_last=channels_last, views=views).cpu()
+
     for batch in batches:
         with evaluating(network), torch.no_grad():
-            images = batch.images.to(device, non_blocking=True)
-            outputs = forward(
-                network, normalize, images, precision=precision, channels_last=channels_last, views=views
-            ).cpu()
+            outputs = in_parts(compute, batch.images)
         finite = torch.isfinite(outputs).flatten(1).all(1).numpy()
         if not finite.all():
             names = [name(int(number)) for number in batch.ids[~finite]]

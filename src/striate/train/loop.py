@@ -16,12 +16,13 @@ import torch
 from striate.core.artifacts import append_line, finite, write_text
 from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
+from striate.core.memory import ran_out_of_memory
 from striate.core.run import RunFolder
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
 from striate.train.state import State
-from striate.train.step import clear_gradients, ran_out_of_memory, train_step
+from striate.train.step import clear_gradients, train_step
 
 
 def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadline: float | None = None) -> None:

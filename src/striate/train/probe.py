@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
+from striate.infer import in_parts
 from striate.nets import head_name
 from striate.train.recipe import Recipe
 
@@ -66,16 +67,21 @@ def _features(
     taken: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
     network.to(recipe.device).to(memory_format=recipe.layout).eval()
-    targets, weights = [], []
     low = recipe.plan["execution.precision"] == "bfloat16"
+
+    def compute(images: Tensor) -> Tensor:
+        taken.clear()
+        with torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
+            network(recipe.normalize(images.to(recipe.device)).contiguous(memory_format=recipe.layout))
+        return taken.pop()
+
+    features, targets, weights = [], [], []
     try:
         for number, batch in enumerate(samples):
-            batch = batch.to(recipe.device)
-            with torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
-                network(recipe.normalize(batch.images).contiguous(memory_format=recipe.layout))
-            targets.append(batch.targets.cpu())
-            weights.append(batch.weights.cpu())
+            features.append(in_parts(compute, batch.images))
+            targets.append(batch.targets)
+            weights.append(batch.weights)
             reporter.progress(number + 1, len(samples))
     finally:
         hook.remove()
-    return torch.cat(taken).double(), torch.cat(targets).double(), torch.cat(weights).double()
+    return torch.cat(features).double(), torch.cat(targets).double(), torch.cat(weights).double()

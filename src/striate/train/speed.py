@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from striate.core.errors import NonFinite
+from striate.core.memory import keep_freed_memory
 from striate.core.plan import Decision
 from striate.data.loader import Batch
 from striate.nets import head_parameters
@@ -24,24 +25,43 @@ LOSS_TOLERANCE, GRADIENT_TOLERANCE = 0.05, 0.25
 differs by 0.05, EfficientNet-B0 by 0.16, and MobileNetV2, which cannot be trained so from scratch, by 1."""
 HOPELESS = 3.0
 """A first step that takes a second, and as many steps of the fastest way so far, is not timed further."""
+RIVALS = 2
+"""Ways that are kept, each with its network and optimizer, to be timed again: the fastest so far."""
+_Found = tuple[float, torch.Tensor]  # a loss, and all gradients in one row
 
 
-def training_rate(device: str) -> float:
+def training_rate(device: str, threads: int) -> float:
     """Multiply-accumulates of a forward pass that this machine does a second while training, backward pass and all.
 
-    Measured on a convolution of 64 channels with norm and activation, the larger part of most networks from scratch.
+    Measured on a convolution of 64 channels with norm and activation, the larger part of most networks from scratch,
+    under the conditions of a training: its threads, and memory that is kept (see `striate.core.memory`).
+
+    Args:
+        device: where to compute.
+        threads: that compute; the number from before is given back.
     """
+    keep_freed_memory()
+    count = 32 if device == "cpu" else 1024  # a small batch would not fill a GPU
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return count * 16 * 16 * 64 * 64 * 9 / _block_seconds(device, count)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _block_seconds(device: str, count: int) -> float:
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
         block = block.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = torch.randn(32, 64, 16, 16).to(device, memory_format=torch.channels_last).requires_grad_()
+        images = torch.randn(count, 64, 16, 16).to(device, memory_format=torch.channels_last).requires_grad_()
         times = []
         for _ in range(8):
             started = time.perf_counter()
             block(images).sum().backward()
             _wait(device)
             times.append(time.perf_counter() - started)
-    return 32 * 16 * 16 * 64 * 64 * 9 / min(times)
+    return min(times)
 
 
 def try_ways(
@@ -67,30 +87,46 @@ def try_ways(
     """
     batch = next(iter(recipe.batches.epoch(0, 0)))
     times: dict[Way, float] = {}
-    live: dict[Way, tuple[State, Recipe]] = {}
-    reference: tuple[float, torch.Tensor] | None = None
+    live: dict[Way, tuple[State, Recipe]] = {}  # the one place that holds them, so that leaving it frees them
+    reference: _Found | None = None
     started = time.perf_counter()
     for way in ways:
         if times and time.perf_counter() - started > seconds:
             break
         tried = with_execution(recipe, way)
-        state = _ready(tried, _awake(networks()))
-        begun = time.perf_counter()
-        found = _loss_and_gradient(state, tried, batch)
-        spent = time.perf_counter() - begun
-        if reference is None:
-            reference = found  # where it is not finite, the timed step below says so with the samples' names
-        elif not _near(found, reference):
+        live[way] = _ready(tried, _awake(networks())), tried
+        found, spent = _first_look(*live[way], batch, reference, min(times.values(), default=None))
+        reference = reference or found
+        if spent is None:
+            del live[way]
             continue
-        if times and spent > max(1.0, HOPELESS * min(times.values())):
-            continue
-        live[way] = state, tried
-        times[way] = _step_seconds(state, tried, batch)
+        times[way] = spent
+        if len(live) > RIVALS:
+            del live[max(live, key=lambda other: times[other])]
     for _ in range(rounds - 1):
         for way, (state, tried) in live.items():
             if time.perf_counter() - started <= seconds:
                 times[way] = min(times[way], _step_seconds(state, tried, batch))
     return {way: len(batch.ids) / spent for way, spent in times.items()}
+
+
+def _first_look(
+    state: State, recipe: Recipe, batch: Batch, reference: _Found | None, least: float | None
+) -> tuple[_Found, float | None]:
+    """The loss and gradient of a way, and the seconds of a step; None where it may not win or is hopeless.
+
+    Args:
+        reference: what it must be near; None for the first way, whose step says it where it is not finite.
+        least: seconds of a step of the fastest way so far; None before the first.
+    """
+    begun = time.perf_counter()
+    found = _loss_and_gradient(state, recipe, batch)
+    spent = time.perf_counter() - begun
+    if reference is not None and not _near(found, reference):
+        return found, None
+    if least is not None and spent > max(1.0, HOPELESS * least):
+        return found, None
+    return found, _step_seconds(state, recipe, batch)
 
 
 @torch.no_grad()
@@ -105,7 +141,7 @@ def _awake(networks: dict[str, nn.Module]) -> dict[str, nn.Module]:
     return networks
 
 
-def _loss_and_gradient(state: State, recipe: Recipe, batch: Batch) -> tuple[float, torch.Tensor]:
+def _loss_and_gradient(state: State, recipe: Recipe, batch: Batch) -> _Found:
     """The loss of a batch, and all gradients in one row in float32; dropout draws the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -124,7 +160,7 @@ def _loss_and_gradient(state: State, recipe: Recipe, batch: Batch) -> tuple[floa
     return total, torch.cat(rows)
 
 
-def _near(found: tuple[float, torch.Tensor], reference: tuple[float, torch.Tensor]) -> bool:
+def _near(found: _Found, reference: _Found) -> bool:
     """Whether a loss and gradient may stand for the reference's; what is not a number may not."""
     (loss, gradient), (exact, exact_gradient) = found, reference
     return abs(loss - exact) <= LOSS_TOLERANCE * max(abs(exact), 1e-3) and bool(

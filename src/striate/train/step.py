@@ -87,13 +87,6 @@ def clear_gradients(state: State) -> None:
         optimizer.zero_grad(set_to_none=True)
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on any device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
-
-
 _REMEDY = "look at those samples, or lower the rate with `--set optimizer.rate=…`"
 
 

@@ -56,8 +56,10 @@ def finish(
     metrics: dict[str, Any] = {"task": task.name, "headline": plan["train.metric"]}
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
     undefined: list[str] = []
+    samples = {sample.key: sample for sample in prepared.dataset.samples}
     for part, found in scores.items():
-        result = score(task, found, targets[part].numpy(), seed=plan["train.seed"])
+        groups = [samples[key].group for key in keys[part]]
+        result = score(task, found, targets[part].numpy(), groups, seed=plan["train.seed"])
         tables["per_class"][part] = result.pop("per_class")
         if "confusion" in result:
             tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
@@ -77,7 +79,6 @@ def finish(
     }
     Model.save(run.model, network, spec, preprocessing, task, extra={**execution, "summary": summary})
     model = Model.load(run.model, device=recipe.device)
-    samples = {sample.key: sample for sample in prepared.dataset.samples}
     rows = [
         [part, *row]
         for part, found in scores.items()

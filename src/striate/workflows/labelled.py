@@ -31,13 +31,13 @@ class Labelled:
     Args:
         images: (N, C, H, W) on the 0 to 255 scale.
         targets: (N, K), as the task encodes them.
-        keys: the samples' keys.
+        samples: what they are.
         damaged: keys and reasons of those left out.
     """
 
     images: torch.Tensor
     targets: torch.Tensor
-    keys: Sequence[str]
+    samples: Sequence[Sample]
     damaged: Sequence[tuple[str, str]]
 
 
@@ -69,24 +69,25 @@ def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dic
     """
     dataset = labelled(run, model, data, reporter)
     reporter.stage("evaluating")
-    scores, targets, damaged = [], [], []
+    scores, targets, groups, damaged = [], [], [], []
     for first in range(0, len(dataset), CHUNK):
         chunk = _load(dataset, dataset.samples[first : first + CHUNK], model)
         damaged += [{"path": key, "reason": reason} for key, reason in chunk.damaged]
-        if chunk.keys:
+        if chunk.samples:
+            groups += [sample.group for sample in chunk.samples]
             scores.append(model.scores(chunk.images))
             targets.append(chunk.targets.numpy())
         reporter.progress(min(len(dataset), first + CHUNK), len(dataset))
     if not scores:
         raise _none_whole()
-    result = score(model.task, np.concatenate(scores), np.concatenate(targets), seed=0)
+    result = score(model.task, np.concatenate(scores), np.concatenate(targets), groups, seed=0)
     return {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
 
 
 def load_some(dataset: Dataset, model: Model, limit: int) -> Labelled:
     """At most so many of the samples, evenly spread, decoded. Raises `DataError` where none is whole."""
     found = _load(dataset, dataset.samples[:: max(1, -(-len(dataset) // limit))], model)
-    if not found.keys:
+    if not found.samples:
         raise _none_whole()
     return found
 
@@ -127,4 +128,4 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
         kept.append(sample)
     size = (model.preprocessing.channels, model.preprocessing.height, model.preprocessing.width)
     images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
-    return Labelled(images, model.task.encode(kept), [sample.key for sample in kept], damaged)
+    return Labelled(images, model.task.encode(kept), kept, damaged)

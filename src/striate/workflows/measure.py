@@ -11,6 +11,7 @@ from torch import nn
 
 from striate.core.errors import PlanError
 from striate.core.events import Reporter
+from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import EvalBatches
 from striate.plan.rules.execution import Way, fastest, ways
@@ -18,7 +19,6 @@ from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.train.recipe import Recipe
 from striate.train.speed import range_test, try_ways, with_execution
-from striate.train.step import ran_out_of_memory
 
 RANGE_STEPS = 60
 TRIAL_SECONDS = 15.0

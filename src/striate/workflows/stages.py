@@ -130,12 +130,13 @@ def find_weights(request: Request) -> Weights | None:
     return weights
 
 
-def machine(device: str, timed: bool = False) -> Machine:
+def machine(device: str, timed: bool = False, threads: int | None = None) -> Machine:
     """This machine as the rules see it.
 
     Args:
         device: "auto", or where to compute.
         timed: measure how fast it trains, which takes about half a second.
+        threads: that will compute; None is one a core.
     """
     found = device
     if device == "auto":
@@ -145,7 +146,7 @@ def machine(device: str, timed: bool = False) -> Machine:
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found, training_rate(found) if timed else None)
+    return Machine(cores(), free, found, training_rate(found, threads or cores()) if timed else None)
 
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
@@ -162,12 +163,13 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
         return Prepared(dataset, audit, split, _whole_plan(run), weights)
+    threads = chosen.get("execution.threads")
     timed = request.minutes is not None and weights is None and not {"network.name", "network.arguments"} & set(chosen)
     plan = make_plan(
         dataset,
         audit,
         split,
-        machine(device, timed),
+        machine(device, timed, threads.value if threads else None),
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from striate.core.allocator import keep_freed_memory
 from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
 from striate.core.errors import DataError, Interrupted, StriateError
 from striate.core.events import Reporter
+from striate.core.memory import keep_freed_memory
 from striate.core.run import RunFolder
 from striate.core.seeds import derive
 from striate.data.augment import Augmenter
@@ -47,11 +47,18 @@ class Clock:
         return 0.95 * 60 * self.minutes - (time.monotonic() - self.started)
 
     def deadline(self) -> float | None:
-        """When the fit must stop so that the scoring and drawing after it still end by 110 %."""
+        """When the fit must stop so that the scoring and drawing after it still end by 110 %.
+
+        They get a twentieth of the budget, or the 8 seconds that they take at least; never more than a quarter, or a
+        budget of seconds would leave nothing to learn in.
+
+        >>> Clock(100.0, minutes=10).deadline(), Clock(100.0, minutes=0.1).deadline()
+        (730.0, 105.1)
+        """
         if self.minutes is None:
             return None
         budget = 60 * self.minutes
-        return self.started + 1.1 * budget - max(8.0, 0.05 * budget)
+        return self.started + 1.1 * budget - min(0.25 * budget, max(8.0, 0.05 * budget))
 
 
 def train(request: Request, path: Path, device: str, reporter: Reporter, started: float) -> RunFolder:

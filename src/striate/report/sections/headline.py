@@ -57,18 +57,19 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
         "div",
         tag("p", label(name), pictures, class_="kicker"),
         tag("p", number(value), class_="figure"),
-        _interval(name, value, scores.get(f"{name}_interval")),
+        _interval(name, value, scores.get(f"{name}_interval"), scores.get("groups")),
         tag("p", note, class_="note"),
         class_=f"card score {key}",
     )
 
 
-def _interval(name: str, value: float, interval: Any) -> Html:
+def _interval(name: str, value: float, interval: Any, groups: Any) -> Html:
     bounds = interval_bounds(interval)
     if bounds is None:
         return tag("p", "no interval was recorded", class_="note")
     low, high = bounds
-    words = tag("p", "95 % interval ", number(low), " to ", number(high), class_="note strong")
+    over = [" over ", number(groups), " groups"] if isinstance(groups, int) else []
+    words = tag("p", "95 % interval ", number(low), " to ", number(high), *over, class_="note strong")
     if name.endswith(_UNIT_SCALE) and 0 <= low <= high <= 1:
         return join([interval_bar(value, low, high, 0, 1), words])
     return words
@@ -81,7 +82,7 @@ def _table(facts: Facts) -> Html:
             name
             for _, _, found in scored
             for name, value in found.items()
-            if name != "samples"
+            if name not in ("samples", "groups")
             and not name.endswith("_interval")
             and (value is None or isinstance(value, int | float))
         )

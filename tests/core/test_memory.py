@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import resource
-from striate.core.allocator import keep_freed_memory
+from striate.core.memory import keep_freed_memory
 kept = keep_freed_memory() if {keep} else False
 import numpy as np
 def faults():

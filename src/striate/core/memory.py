@@ -1,4 +1,4 @@
-"""Memory that is freed is kept for the next step, instead of being given back and taken anew.
+"""Memory: what is freed is kept for the next step, and running out of it is told from other errors.
 
 A training step frees and takes the same large tensors again and again. By default the GNU C library maps each of them
 from the system and unmaps it afterwards, and the system clears every page on first touch: on a 2-core AMD EPYC a ReLU
@@ -28,3 +28,17 @@ def keep_freed_memory() -> bool:
         return False  # another C library: its own ways are left alone
     settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 64 * 1024**2))
     return all(bool(mallopt(name, value)) for name, value in settings)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on any device.
+
+    >>> ran_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"))
+    True
+    >>> ran_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    False
+    """
+    if isinstance(error, MemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
