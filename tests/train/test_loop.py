@@ -112,6 +112,29 @@ def test_of_equal_epochs_the_later_is_taken_and_patience_goes_on(tmp_path: Path)
     assert (state.counters.done, state.counters.epoch, state.counters.best_epoch) == ("patience", 6, 6)
 
 
+@pytest.mark.parametrize(
+    ("figures", "margin", "best"),
+    [
+        ([0.9, 0.9, 0.94, 0.92, 0.9], 1.0, 0),  # a tie, and gains within √(0.9 · 0.1 / 50) = 0.042
+        ([0.9, 0.9, 0.96, 0.92, 0.97], 1.0, 4),
+        ([0.9, 0.96, 0.94, 0.95, 0.96], 1.0, 4),  # once beaten, any gain and the later of equals count
+        ([0.9, 0.9, 0.94, 0.92, 0.9], 0.0, 2),
+        ([1.0, 0.9, 1.0, 1.0, 1.0], 1.0, 0),
+    ],
+)
+def test_training_replaces_the_fitted_head_where_it_beats_it_by_a_standard_error(
+    tmp_path: Path, figures: list[float], margin: float, best: int
+) -> None:
+    told = iter(figures)
+    recipe = toy_recipe(train__epochs=4, train__patience=9, transfer__probe=True, transfer__margin=margin)
+    recipe = replace(recipe, validate=lambda _: {"accuracy": next(told)}, validated=50)
+    run, state = toy_run(tmp_path / "run"), toy_state(recipe)
+    start = bits(state)
+    fit(state, recipe, run, Silent())
+    assert (state.counters.epoch, state.counters.best_epoch) == (4, best)
+    assert (bits(state) == start) == (best == 0)
+
+
 def test_a_gradient_that_is_not_finite_stops_names_samples_and_keeps_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

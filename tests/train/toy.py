@@ -37,6 +37,7 @@ PLAN: dict[str, Any] = {
     "transfer.frozen_epochs": 0,
     "transfer.head_rate": 0.003,
     "transfer.probe": False,
+    "transfer.margin": 0.0,
     "transfer.frozen_norms": False,
     "transfer.kept_share": 0.0,
     "transfer.stem_rate": 0.5,

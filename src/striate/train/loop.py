@@ -21,7 +21,7 @@ from striate.core.run import RunFolder
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
-from striate.train.state import State
+from striate.train.state import Counters, State
 from striate.train.step import clear_gradients, train_step
 
 
@@ -125,10 +125,12 @@ def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporte
         reporter.line(f"before training: val {metric} {figure:.4f}")
 
 
-def _better(figure: float | None, best: float, recipe: Recipe) -> bool:
-    if figure is None:
-        return False
-    return figure > best if recipe.task.higher_is_better(recipe.plan["train.metric"]) else figure < best
+def _better(figure: float, counters: Counters, recipe: Recipe) -> bool:
+    """Whether a validation beats the best: the head alone by a margin, an epoch outright."""
+    assert counters.best is not None
+    if not recipe.task.higher_is_better(recipe.plan["train.metric"]):
+        return figure < counters.best
+    return figure > counters.best + (recipe.margin(counters.best) if counters.best_epoch == 0 else 0.0)
 
 
 def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, late: bool) -> None:
@@ -149,12 +151,12 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     defined = figure is not None and math.isfinite(figure)
     if found and not defined:
         reporter.warn(f"the validation {metric} is not defined in epoch {counters.epoch + 1}")
-    if counters.best is None or (defined and _better(figure, counters.best, recipe)):
+    if counters.best is None or (figure is not None and defined and _better(figure, counters, recipe)):
         # Without a figure to choose by, the last weights are the best known.
         counters.best = figure if defined else None
         counters.best_step, counters.best_epoch, counters.since_best = counters.step, counters.epoch + 1, 0
     else:
-        if defined and figure == counters.best:  # of equals the later, whose rate was lower; patience goes on
+        if figure == counters.best and counters.best_epoch:  # of equal epochs the later, at a lower rate
             counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
         counters.since_best += 1
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())

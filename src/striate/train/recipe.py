@@ -34,6 +34,7 @@ class Recipe:
         keys: the training samples' keys, by the batches' ids.
         normalize: from pixels to what the networks take.
         validate: from networks to metrics on the validation split; empty where there is none.
+        validated: samples in the validation split.
         rates: the rate at each step, in place of the plan's schedule (the range test's).
     """
 
@@ -43,6 +44,7 @@ class Recipe:
     keys: Sequence[str]
     normalize: Normalize
     validate: Validate
+    validated: int = 0
     rates: Callable[[int], float] | None = None
 
     @property
@@ -78,6 +80,17 @@ class Recipe:
         schedule = SCHEDULES.get(self.plan["schedule.name"])
         peak, warmup = float(self.plan["optimizer.rate"]), float(self.plan["schedule.warmup"])
         return peak * schedule(step - frozen, self.steps - frozen, warmup)
+
+    def margin(self, start: float) -> float:
+        """How far the validation metric must rise above that of the fitted head, for what was trained to replace it.
+
+        The simplest model within a standard error of the best is taken (Breiman et al. 1984, "Classification and
+        Regression Trees", section 3.4.3): here the head on frozen features, which was chosen from one. The error is
+        that of a share of so many samples; an error measure has none, and any gain counts.
+        """
+        if not self.validated or not 0 <= start <= 1 or not self.task.higher_is_better(self.plan["train.metric"]):
+            return 0.0
+        return float(self.plan["transfer.margin"]) * math.sqrt(start * (1 - start) / self.validated)
 
     def average_horizon(self) -> float:
         """Steps that the average of weights looks back over; 0 is off."""

@@ -49,12 +49,18 @@ def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:
 
 
 def draw_explanations(
-    folder: Path, model: Model, store: Store, samples: Sequence[Sample], section: str
+    folder: Path,
+    model: Model,
+    store: Store,
+    samples: Sequence[Sample],
+    section: str,
+    scores: NDArray[np.float32] | None = None,
 ) -> list[dict[str, str]]:
     """Each sample beside the heat map of what was predicted for it.
 
     Args:
         section: what the figures are shown under: "mistakes" or "explanations".
+        scores: (N, K), what was predicted for the samples; None: it is predicted here.
 
     Returns:
         their entries for `figures/index.json`.
@@ -63,7 +69,7 @@ def draw_explanations(
         return []
     make_folder(folder)
     images = model.prepare([decode_sample(store, sample) for sample in samples])
-    scores = model.scores(images)
+    scores = model.scores(images) if scores is None else scores
     maps = EXPLANATIONS.get("grad_cam")(model, images)
     entries = []
     for number, sample in enumerate(samples):

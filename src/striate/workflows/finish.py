@@ -169,11 +169,11 @@ def _figures(
         order = np.argsort(-wrong, kind="stable")
         store = Store(dataset.arrays)
         mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[part][number])]
-        worst = [samples[keys[part][int(number)]] for number in mistaken[:SHOWN]]
-        surest = [samples[keys[part][int(number)]] for number in order[::-1][: SHOWN // 2]]
-        for section, chosen in (("mistakes", worst), ("explanations", surest)):
+        surest = order[::-1][: SHOWN // 2]
+        for section, numbers in (("mistakes", mistaken[:SHOWN]), ("explanations", surest)):
+            chosen = [samples[keys[part][int(number)]] for number in numbers]
             try:
-                entries += draw_explanations(run.figures, model, store, chosen, section)
+                entries += draw_explanations(run.figures, model, store, chosen, section, scores[part][numbers])
             except (NetworkError, DataError, OSError) as error:
                 missing.append(f"The {section} are not drawn: {str(error).splitlines()[0]}")
                 reporter.warn(missing[-1])

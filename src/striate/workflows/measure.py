@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -17,7 +19,8 @@ from striate.data.loader import EvalBatches
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
-from striate.train.recipe import Recipe
+from striate.train.checkpoints import save_checkpoint
+from striate.train.recipe import Recipe, fresh_state
 from striate.train.speed import range_test, try_ways, with_execution
 
 RANGE_STEPS = 60
@@ -31,8 +34,9 @@ def resolve_plan(
     *,
     seconds: Callable[[], float | None],
     scored: int,
+    folder: Path,
     reporter: Reporter,
-) -> Plan:
+) -> tuple[Plan, float]:
     """The plan with nothing left to measure.
 
     Args:
@@ -41,10 +45,14 @@ def resolve_plan(
         validation: the validation batches, timed for what an epoch costs.
         seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
         scored: samples that will be scored after the fit.
+        folder: where checkpoints will be, to time one; what is written there is removed again.
+
+    Returns:
+        the plan, and the seconds that scoring will take; 0 where nothing had to be timed.
     """
     while True:
         try:
-            return _resolved(recipe, networks, validation, seconds, scored, reporter)
+            return _resolved(recipe, networks, validation, seconds, scored, folder, reporter)
         except (RuntimeError, MemoryError) as error:
             parts = recipe.plan["batch.accumulate"] * 2
             if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
@@ -61,19 +69,20 @@ def _resolved(
     validation: EvalBatches | None,
     seconds: Callable[[], float | None],
     scored: int,
+    folder: Path,
     reporter: Reporter,
-) -> Plan:
+) -> tuple[Plan, float]:
     plan = recipe.plan
     if plan.resolved:
-        return plan
+        return plan, 0.0
     reporter.stage("measuring")
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
         allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
         plan = _execution(recipe, networks, allowed, reporter)
     if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
-        plan = _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, reporter)
-    return plan
+        return _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, reporter)
+    return plan, 0.0
 
 
 def _execution(
@@ -99,14 +108,16 @@ def _rate_and_length(
     validation: EvalBatches | None,
     seconds: Callable[[], float | None],
     scored: int,
+    folder: Path,
     reporter: Reporter,
-) -> Plan:
+) -> tuple[Plan, float]:
     plan = recipe.plan
     usual = default_rate(plan["optimizer.name"], recipe.batches.batch_size, tuned=plan["network.weights"] is not None)
     left = seconds()
     allowed = 60.0 if left is None else 0.04 * left
+    tried = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
     measured = range_test(
-        with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields))),
+        tried,
         networks(),
         low=usual / 300,
         high=usual * 30,
@@ -117,21 +128,36 @@ def _rate_and_length(
         rate, because = chosen_rate(measured.curve, usual)
         plan = plan.replace(optimizer={"rate": Decision(rate, because, "measured")})
         reporter.line(f"rate: {rate:.3g} ({because})")
+    scoring = 0.0
     if plan["train.epochs"] == AUTO:
         sample = _forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
+        saving = _save_seconds(tried, networks(), folder)
         validated = len(validation.pictures) if validation is not None else 0
         left = seconds()
         if left is None:
             raise PlanError(
                 "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
             )
-        epoch = len(recipe.batches) * measured.step_seconds + sample * validated
+        epoch = len(recipe.batches) * measured.step_seconds + sample * validated + saving
         frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated)
         views = 2 if plan["predict.views"] == "mirrored" else 1
-        epochs, because = epochs_in(left - sample * views * scored, epoch, plan["transfer.frozen_epochs"], frozen)
+        scoring = sample * views * scored
+        epochs, because = epochs_in(left - scoring, epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
-    return plan
+    return plan, scoring
+
+
+def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) -> float:
+    """Seconds to save a checkpoint, as after each epoch: with small samples, the larger part of it."""
+    state = fresh_state(recipe, networks)
+    aside = folder / ".timed"
+    try:
+        started = time.perf_counter()
+        save_checkpoint(aside, state)
+        return time.perf_counter() - started
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], validation: EvalBatches) -> float:

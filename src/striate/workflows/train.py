@@ -46,19 +46,22 @@ class Clock:
             return None
         return 0.95 * 60 * self.minutes - (time.monotonic() - self.started)
 
-    def deadline(self) -> float | None:
+    def deadline(self, scoring: float) -> float | None:
         """When the fit must stop so that the scoring and drawing after it still end by 110 %.
 
-        They get a twentieth of the budget, or the 8 seconds that they take at least; never more than a quarter, or a
-        budget of seconds would leave nothing to learn in.
+        They get the time that scoring takes and a twentieth of the budget, or the 8 seconds that the rest takes at
+        least; never more than a quarter, or a budget of seconds would leave nothing to learn in.
 
-        >>> Clock(100.0, minutes=10).deadline(), Clock(100.0, minutes=0.1).deadline()
-        (730.0, 105.1)
+        Args:
+            scoring: seconds, as measured.
+
+        >>> Clock(100.0, minutes=10).deadline(scoring=12.0), Clock(100.0, minutes=0.1).deadline(scoring=0.0)
+        (718.0, 105.1)
         """
         if self.minutes is None:
             return None
         budget = 60 * self.minutes
-        return self.started + 1.1 * budget - min(0.25 * budget, max(8.0, 0.05 * budget))
+        return self.started + 1.1 * budget - min(0.25 * budget, scoring + max(8.0, 0.05 * budget))
 
 
 def train(request: Request, path: Path, device: str, reporter: Reporter, started: float) -> RunFolder:
@@ -189,11 +192,18 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         )
         return task.metrics(task.scores(outputs).numpy(), targets["val"].numpy())
 
-    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate)
+    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate, len(keys["val"]))
+    scoring = 0.0
     if not run.plan.exists():
         counts = sum(len(keys[part]) for part in ("val", "test"))
-        resolved = resolve_plan(
-            recipe, networks, scored.get("val"), seconds=clock.left, scored=counts, reporter=reporter
+        resolved, scoring = resolve_plan(
+            recipe,
+            networks,
+            scored.get("val"),
+            seconds=clock.left,
+            scored=counts,
+            folder=run.checkpoints,
+            reporter=reporter,
         )
         write_json(run.network, spec)  # a network file may change or go; the Run keeps what it says
         resolved.write(run.plan)
@@ -211,7 +221,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         fit_head(first["network"], recipe, plain, reporter)
     reporter.stage("training")
     state = fresh_state(recipe, first)
-    fit(state, recipe, run, reporter, deadline=clock.deadline())
+    fit(state, recipe, run, reporter, deadline=clock.deadline(scoring))
     finish(run, prepared, recipe, state, spec, preprocessing, scored, targets, keys, reporter)
 
 

@@ -47,9 +47,9 @@ def epochs_in(seconds: float, epoch_seconds: float, frozen: int, frozen_seconds:
 
     Args:
         seconds: the time for the fit.
-        epoch_seconds: the measured time of one epoch with its validation.
+        epoch_seconds: the measured time of one epoch with its validation and checkpoint.
         frozen, frozen_seconds: how many epochs train only the head, and the time of one.
     """
     epochs = max(1, int((seconds - frozen * frozen_seconds) / epoch_seconds) + frozen)
-    because = f"{epoch_seconds:.1f} s an epoch measured, {seconds:.0f} s left for the fit"
+    because = f"{epoch_seconds:.3g} s an epoch measured, {seconds:.0f} s left for the fit"
     return epochs, because

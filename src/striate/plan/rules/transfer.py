@@ -17,6 +17,7 @@ from striate.plan.rule import Decisions, rule
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
         "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
         "transfer.kept_share": Leaf(float, "share of the depth, from the stem on, that never learns", low=0, high=1),
+        "transfer.margin": Leaf(float, "standard errors by which training must beat the fitted head", low=0, high=5),
         "transfer.frozen_norms": Leaf(bool, "keep batch norms at the statistics that the weights came with"),
     },
 )
@@ -29,6 +30,7 @@ def transfer(context: Context) -> Decisions:
             "transfer.head_rate": (0.0, because),
             "transfer.stem_rate": (1.0, because),
             "transfer.kept_share": (0.0, because),
+            "transfer.margin": (0.0, because),
             "transfer.frozen_norms": (False, because),
         }
     count = len(context.train_samples)
@@ -52,6 +54,10 @@ def transfer(context: Context) -> Decisions:
             f"{count} samples: the stem's filters are general and should move " + ("least" if scarce else "less"),
         ),
         "transfer.kept_share": (0.0, "every layer learns"),
+        "transfer.margin": (
+            1.0,
+            "the best of many epochs beats the head alone by luck, the sooner the fewer samples validate",
+        ),
         "transfer.frozen_norms": (
             True,
             f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
