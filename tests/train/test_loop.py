@@ -135,6 +135,21 @@ def test_training_replaces_the_fitted_head_where_it_beats_it_by_a_standard_error
     assert (bits(state) == start) == (best == 0)
 
 
+def test_patience_does_not_run_against_the_fitted_head(tmp_path: Path) -> None:
+    told = iter([0.8, 0.80, 0.82, 0.83, 0.84, 0.9])
+    recipe = toy_recipe(train__epochs=5, train__patience=2, transfer__probe=True, transfer__margin=1.0)
+    recipe = replace(recipe, validate=lambda _: {"accuracy": next(told)}, validated=50)
+    run, state = toy_run(tmp_path / "run"), toy_state(recipe)
+    fit(state, recipe, run, Silent())
+    assert (state.counters.done, state.counters.best_epoch) == ("all epochs", 5)
+
+
+def test_the_margin_is_the_standard_error_of_a_share() -> None:
+    recipe = replace(toy_recipe(transfer__margin=2.0), validated=100)
+    assert recipe.margin(0.5) == pytest.approx(0.1)
+    assert recipe.margin(1.0) == replace(recipe, validated=0).margin(0.5) == 0
+
+
 def test_a_gradient_that_is_not_finite_stops_names_samples_and_keeps_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,11 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
             if stop.asked and not state.counters.done:
                 raise _interrupted(state, recipe, run)
         _take_best(state, run, reporter)
+        if recipe.plan["transfer.probe"] and state.counters.best_epoch == 0:
+            reporter.line(
+                f"no epoch beat the head on frozen features (val {recipe.plan['train.metric']} "
+                f"{state.counters.best:.4f}) by transfer.margin: that head is taken"
+            )
 
 
 def _take_best(state: State, run: RunFolder, reporter: Reporter) -> None:
@@ -158,7 +163,8 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     else:
         if figure == counters.best and counters.best_epoch:  # of equal epochs the later, at a lower rate
             counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
-        counters.since_best += 1
+        # Against the fitted head patience does not run: gains within the margin are gains, and the rate is still high.
+        counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
     reporter.line(
         f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}  val {shown}"

@@ -86,9 +86,9 @@ class Recipe:
 
         The simplest model within a standard error of the best is taken (Breiman et al. 1984, "Classification and
         Regression Trees", section 3.4.3): here the head on frozen features, which was chosen from one. The error is
-        that of a share of so many samples; an error measure has none, and any gain counts.
+        that of a share of so many samples; where the metric is none, such as R², any gain counts.
         """
-        if not self.validated or not 0 <= start <= 1 or not self.task.higher_is_better(self.plan["train.metric"]):
+        if not self.validated or self.task.kind == "value" or not 0 <= start <= 1:
             return 0.0
         return float(self.plan["transfer.margin"]) * math.sqrt(start * (1 - start) / self.validated)
 

@@ -26,7 +26,7 @@ differs by 0.05, EfficientNet-B0 by 0.16, and MobileNetV2, which cannot be train
 HOPELESS = 3.0
 """A first step that takes a second, and as many steps of the fastest way so far, is not timed further."""
 RIVALS = 2
-"""Ways that are kept, each with its network and optimizer, to be timed again: the fastest so far."""
+"""Ways that are kept, each with its network and optimizer, to be timed again: the fastest, and float32's fastest."""
 _Found = tuple[float, torch.Tensor]  # a loss, and all gradients in one row
 
 
@@ -59,7 +59,7 @@ def _block_seconds(device: str, count: int) -> float:
         for _ in range(8):
             started = time.perf_counter()
             block(images).sum().backward()
-            _wait(device)
+            wait_for(device)
             times.append(time.perf_counter() - started)
     return min(times)
 
@@ -79,8 +79,8 @@ def try_ways(
         networks: makes the networks with their first weights, equal each time.
         ways: in the order in which they are tried; the first is the reference, see `striate.plan.rules.execution.ways`.
         seconds: no further way is tried, and no further round is timed, after this time.
-        rounds: timed steps of each way, the ways in turn, so that a machine whose speed drifts is as fair to each; the
-            fastest counts, as noise only adds.
+        rounds: timed steps of each of the ways that are still in the running, in turn, so that a machine whose speed
+            drifts is as fair to each; the fastest counts, as noise only adds.
 
     Returns:
         rates by way, of those whose loss and gradient are near the first's; it is always among them.
@@ -102,12 +102,19 @@ def try_ways(
             continue
         times[way] = spent
         if len(live) > RIVALS:
-            del live[max(live, key=lambda other: times[other])]
+            _drop_slowest(live, times)
     for _ in range(rounds - 1):
         for way, (state, tried) in live.items():
             if time.perf_counter() - started <= seconds:
                 times[way] = min(times[way], _step_seconds(state, tried, batch))
     return {way: len(batch.ids) / spent for way, spent in times.items()}
+
+
+def _drop_slowest(live: dict[Way, tuple[State, Recipe]], times: dict[Way, float]) -> None:
+    """Free the slowest way, but never the fastest in float32, against which the others are judged."""
+    exact = [way for way in live if way.precision == "float32"]
+    kept = min(exact, key=lambda way: times[way], default=None)
+    del live[max((way for way in live if way != kept), key=lambda way: times[way])]
 
 
 def _first_look(
@@ -256,11 +263,12 @@ def _endless(recipe: Recipe) -> Generator[Batch, None, None]:
 def _step_seconds(state: State, recipe: Recipe, batch: Batch) -> float:
     started = time.perf_counter()
     train_step(state, recipe, batch)
-    _wait(recipe.device.type)
+    wait_for(recipe.device.type)
     return time.perf_counter() - started
 
 
-def _wait(device: str) -> None:
+def wait_for(device: str) -> None:
+    """Let a device finish what it was given, so that the time is that of the work; a processor always has."""
     if device == "cuda":
         torch.cuda.synchronize()
     elif device == "mps":

@@ -16,12 +16,14 @@ from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import EvalBatches
+from striate.infer import in_parts
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.train.checkpoints import save_checkpoint
 from striate.train.recipe import Recipe, fresh_state
-from striate.train.speed import range_test, try_ways, with_execution
+from striate.train.speed import range_test, try_ways, wait_for, with_execution
+from striate.train.step import train_step
 
 RANGE_STEPS = 60
 TRIAL_SECONDS = 15.0
@@ -139,7 +141,7 @@ def _rate_and_length(
                 "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
             )
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated + saving
-        frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated)
+        frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated) + saving
         views = 2 if plan["predict.views"] == "mirrored" else 1
         scoring = sample * views * scored
         epochs, because = epochs_in(left - scoring, epoch, plan["transfer.frozen_epochs"], frozen)
@@ -151,6 +153,7 @@ def _rate_and_length(
 def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) -> float:
     """Seconds to save a checkpoint, as after each epoch: with small samples, the larger part of it."""
     state = fresh_state(recipe, networks)
+    train_step(state, recipe, next(iter(recipe.batches.epoch(0, 0))))  # so that the optimizer has what it saves
     aside = folder / ".timed"
     try:
         started = time.perf_counter()
@@ -175,6 +178,7 @@ def _forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], validation:
         with torch.no_grad(), torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
             for _ in range(3):
                 started = time.perf_counter()
-                network(images)
+                in_parts(network, images)
+                wait_for(recipe.device.type)
                 times.append(time.perf_counter() - started)
     return min(times) * len(networks) / len(batch.images)

@@ -35,7 +35,7 @@ from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_o
 
 @dataclass(frozen=True)
 class Clock:
-    """The time budget: counted from the command's start; the fit aims at 95 % of it and stops hard at 110 %."""
+    """The time budget: counted from the command's start; the fit aims at 95 % of it and stops so as to end by 110 %."""
 
     started: float
     minutes: float | None
@@ -50,7 +50,7 @@ class Clock:
         """When the fit must stop so that the scoring and drawing after it still end by 110 %.
 
         They get the time that scoring takes and a twentieth of the budget, or the 8 seconds that the rest takes at
-        least; never more than a quarter, or a budget of seconds would leave nothing to learn in.
+        least; never more than a quarter, or a budget of seconds would leave nothing to learn in: it may then end later.
 
         Args:
             scoring: seconds, as measured.

@@ -54,15 +54,20 @@ def transfer(context: Context) -> Decisions:
             f"{count} samples: the stem's filters are general and should move " + ("least" if scarce else "less"),
         ),
         "transfer.kept_share": (0.0, "every layer learns"),
-        "transfer.margin": (
-            1.0,
-            "the best of many epochs beats the head alone by luck, the sooner the fewer samples validate",
-        ),
+        "transfer.margin": _margin(context, flat),
         "transfer.frozen_norms": (
             True,
             f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
         ),
     }
+
+
+def _margin(context: Context, flat: bool) -> tuple[float, str]:
+    if not flat:
+        return 0.0, "no head is fitted alone, so there is none to beat"
+    if context["task.kind"] == "regress":
+        return 0.0, "the error of a measure of values is not known from one figure, so any gain counts"
+    return 1.0, "the best of many epochs beats the head alone by luck, the sooner the fewer samples validate"
 
 
 def _flat_head(context: Context) -> bool:
