@@ -170,6 +170,16 @@ def test_a_run_is_weights_for_another(run, tmp_path: Path) -> None:
     assert tuned.metrics["test"]["accuracy"] > 0.6
 
 
+def test_fine_tuning_by_minutes_with_folded_norms(run, tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"a": 20, "b": 20, "c": 20})
+    settings = {"execution.workers": 0, "batch.size": 8, "execution.fold_norms": True}
+    tuned = st.train(photos, weights=run.path, out=tmp_path / "run", minutes=0.2, set=settings)
+    assert tuned.plan["transfer.frozen_norms"] is True
+    assert tuned.plan["train.epochs"] >= 1
+    assert tuned.finished
+    assert not (tuned.path / "checkpoints" / ".timed").exists()
+
+
 def test_a_network_from_a_file_trains_and_ships_without_it(tmp_path: Path) -> None:
     file = tmp_path / "net.yaml"
     nodes = [

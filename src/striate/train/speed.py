@@ -94,7 +94,7 @@ def try_ways(
         if times and time.perf_counter() - started > seconds:
             break
         tried = with_execution(recipe, way)
-        live[way] = _ready(tried, _awake(networks())), tried
+        live[way] = learning_state(tried, _awake(networks())), tried
         found, spent = _first_look(*live[way], batch, reference, min(times.values(), default=None))
         reference = reference or found
         if spent is None:
@@ -190,7 +190,7 @@ def with_execution(recipe: Recipe, way: Way) -> Recipe:
     return replace(recipe, plan=plan)
 
 
-def _ready(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
+def learning_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     """The state before the first step in which everything learns that ever will."""
     state = fresh_state(recipe, networks)
     for network in networks.values():
@@ -230,7 +230,7 @@ def range_test(
     """
     plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(0, "while measuring", "measured")})
     recipe = replace(recipe, plan=plan, rates=lambda step: low * (high / low) ** (step / max(1, steps - 1)))
-    state = _ready(recipe, networks)
+    state = learning_state(recipe, networks)
     curve: list[tuple[float, float]] = []
     times: list[float] = []
     smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe)

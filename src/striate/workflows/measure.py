@@ -21,8 +21,8 @@ from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.train.checkpoints import save_checkpoint
-from striate.train.recipe import Recipe, fresh_state
-from striate.train.speed import range_test, try_ways, wait_for, with_execution
+from striate.train.recipe import Recipe
+from striate.train.speed import learning_state, range_test, try_ways, wait_for, with_execution
 from striate.train.step import train_step
 
 RANGE_STEPS = 60
@@ -152,7 +152,7 @@ def _rate_and_length(
 
 def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) -> float:
     """Seconds to save a checkpoint, as after each epoch: with small samples, the larger part of it."""
-    state = fresh_state(recipe, networks)
+    state = learning_state(recipe, networks)
     train_step(state, recipe, next(iter(recipe.batches.epoch(0, 0))))  # so that the optimizer has what it saves
     aside = folder / ".timed"
     try:
