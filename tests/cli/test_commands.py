@@ -656,3 +656,17 @@ def test_attack_explain_export_and_report_pass_on_and_print(
 
     assert main(["report", "r", "s"]) == 0
     assert capsys.readouterr().out == "r/report.html\ns/report.html\n"
+
+
+def test_memory_that_ran_out_ends_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def small_machine(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB\nand a trace of it")
+
+    monkeypatch.setattr("striate.api.train", small_machine)
+    assert main(["train", "photos"]) == 1
+    said = capsys.readouterr().err
+    assert "out of memory" in said
+    assert "fix: a smaller --size" in said
+    assert "trace" not in said

@@ -136,7 +136,8 @@ class Small(nn.Module):
 def test_what_memory_cannot_hold_is_computed_in_parts_and_in_order() -> None:
     images, net = pictures(11), stirred(network())
     small = Small(net, 2)
-    outputs, ids = predict_outputs(small, Normalize(MEAN, STD), batches(images, 8))
+    with pytest.warns(RuntimeWarning, match="8 pictures at once"):
+        outputs, ids = predict_outputs(small, Normalize(MEAN, STD), batches(images, 8))
     expected, _ = predict_outputs(net, Normalize(MEAN, STD), batches(images, 8))
     torch.testing.assert_close(outputs, expected, atol=1e-6, rtol=1e-5)
     assert ids.tolist() == list(range(100, 111))

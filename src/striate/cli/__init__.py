@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from striate import __version__
 from striate.core.errors import Interrupted, StriateError, UnknownName
+from striate.core.memory import ran_out_of_memory
 from striate.core.registry import file_names
 
 STARTED = time.monotonic()
@@ -41,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.message, error.fix, error.exit_status, arguments)
     except typer.TyperException as error:
         return _fail(_sentence(error), _see_help(error), error.exit_code, arguments)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        said = str(error).partition("\n")[0] or "memory ran out"
+        return _fail(said, "a smaller --size, `--set batch.size=…` or a smaller network takes less", 1, arguments)
     except PermissionError as error:
         return _fail(f"{error.filename}: permission denied", "choose a path that you may use", 1, arguments)
     return status if isinstance(status, int) else 0

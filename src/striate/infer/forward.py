@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
@@ -82,7 +83,7 @@ def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
 
 
 def in_parts(compute: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """What `compute` gives for a batch; where memory runs out, that of its halves, and of theirs, joined.
+    """What `compute` gives for a batch; where memory runs out, that of its halves, and so on, with a warning.
 
     Args:
         compute: from images to one row each, as for `images` as a whole.
@@ -99,7 +100,14 @@ def in_parts(compute: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error) or len(images) < 2:
             raise
-    half = len(images) // 2  # outside the handler, whose traceback would keep the activations alive
+    # Outside the handler, whose traceback would keep the activations alive. Each text is shown once.
+    half = len(images) // 2
+    warnings.warn(
+        f"memory ran out with {len(images)} pictures at once: they are computed in halves, slower and equal but for "
+        "rounding",
+        RuntimeWarning,
+        stacklevel=2,
+    )
     return torch.cat([in_parts(compute, part) for part in (images[:half], images[half:])])
 
 

@@ -1,0 +1,75 @@
+"""The head fitted on frozen features: against scikit-learn, and where memory is short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from striate.core.errors import NetworkError
+from striate.core.events import Silent
+from striate.data.loader import EvalBatches
+from striate.nets import head_name
+from striate.tasks import make_task
+from striate.train.probe import fit_head
+from striate.train.recipe import Recipe
+from tests.train.toy import CLASSES, SIDE, toy_dataset, toy_networks, toy_recipe
+
+
+def parts() -> tuple[nn.Module, Recipe, EvalBatches]:
+    recipe = toy_recipe()
+    task = make_task("classify", CLASSES, toy_dataset().samples, loss="cross_entropy")
+    batches = recipe.batches
+    samples = EvalBatches(batches.pictures, batches.targets, batches.weights, batch_size=32, size=(SIDE, SIDE))
+    return toy_networks(recipe)["network"].eval(), replace(recipe, task=task), samples
+
+
+def test_it_is_scikit_learns_logistic_regression() -> None:
+    network, recipe, samples = parts()
+    fit_head(network, recipe, samples, Silent())
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    taken: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0]))
+    with torch.no_grad():
+        for batch in samples:
+            network(recipe.normalize(batch.images))
+    hook.remove()
+    features = torch.cat(taken).double().numpy()
+    labels = np.concatenate([batch.targets.numpy() for batch in samples]).argmax(1)
+    oracle = LogisticRegression(C=1.0, tol=1e-10, max_iter=5000).fit(features, labels)
+    expected = oracle.predict_proba(features)
+    found = torch.from_numpy(features).float() @ head.weight.T + head.bias
+    np.testing.assert_allclose(found.softmax(1).detach().numpy(), expected, atol=2e-3)
+
+
+def test_where_memory_is_short_it_is_the_same_head() -> None:
+    network, recipe, samples = parts()
+    fit_head(network, recipe, samples, Silent())
+    other, _, _ = parts()
+    inner, sizes = other.forward, []
+
+    def small_machine(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        if len(images) > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return inner(images)  # type: ignore[no-any-return]
+
+    other.forward = small_machine  # type: ignore[method-assign]
+    with pytest.warns(RuntimeWarning, match="32 pictures at once"):
+        fit_head(other, recipe, samples, Silent())
+    assert sizes[:4] == [32, 16, 8, 8]
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], tensor, atol=1e-4, rtol=1e-4)
+
+
+def test_a_head_that_is_no_dense_layer_is_refused() -> None:
+    network, recipe, samples = parts()
+    parent, _, last = head_name(network).rpartition(".")
+    setattr(network.get_submodule(parent), last, nn.Identity())
+    with pytest.raises(NetworkError, match="cannot be fitted alone"):
+        fit_head(network, recipe, samples, Silent())
