@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 import striate as st
+from striate.data.dataset import list_pictures
+from striate.data.store import Store
+from striate.workflows.figures import draw_explanations
 from tests.e2e.made_photos import QUICK, folder, table
 
 
@@ -76,6 +79,19 @@ def test_captions_say_what_predictions_say(run) -> None:
         key, said = caption.removeprefix("where the evidence lies (Grad-CAM): ").split(": ", 1)
         row = rows[key]
         assert said == f"predicted {row['prediction']} ({float(row['confidence']):.0%}), true {row['target']}"
+
+
+def test_a_figure_explains_what_its_caption_names(run, tmp_path: Path) -> None:
+    """Told other scores than the model's own, the map is that of the class with the largest of them."""
+    picture = list(list_pictures([run.path.parent / "photos" / "light" / "000.png"]))
+    own, other = run.model.classes.index("light"), run.model.classes.index("dark")
+    drawn = {}
+    for place in (own, other):
+        told = np.eye(2, dtype=np.float32)[[place]]
+        entries = draw_explanations(tmp_path / str(place), run.model, Store(), picture, "mistakes", told)
+        assert f"predicted {run.model.classes[place]} (100%)" in entries[0]["caption"]
+        drawn[place] = (tmp_path / str(place) / entries[1]["file"]).read_bytes()
+    assert drawn[own] != drawn[other]
 
 
 def test_a_finished_run_is_left_as_it_is(run) -> None:

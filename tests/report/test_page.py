@@ -409,3 +409,18 @@ def test_words_can_be_read_in_light_and_in_dark(tmp_path: Path) -> None:
             for paper in ("page", "card"):
                 assert contrast(colours[ink], colours[paper]) >= 4.5, f"{ink} on {paper}"
         assert contrast(colours["warn"], colours["warn-page"]) >= 4.5
+
+
+def test_a_head_that_no_epoch_beat_is_said_and_groups_are_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    metrics = json.loads(run.metrics.read_text())
+    metrics["training"]["best_epoch"] = 0
+    metrics["test"]["groups"] = 37
+    run.metrics.write_text(json.dumps(metrics))
+    history = run.history.read_text().splitlines()
+    start = {**json.loads(history[0]), "epoch": 0, "step": 0, "train_loss": None, "rate": 0}
+    run.history.write_text("\n".join([json.dumps(start), *history]) + "\n")
+    page = read(run).text
+    assert "taken: the head alone, which no epoch beat by its margin" in page
+    assert "best: epoch 0" not in page
+    assert re.search(r"over\s+37\s+groups", page)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -70,15 +71,16 @@ def draw_explanations(
     make_folder(folder)
     images = model.prepare([decode_sample(store, sample) for sample in samples])
     scores = model.scores(images) if scores is None else scores
-    maps = EXPLANATIONS.get("grad_cam")(model, images)
+    said = None if model.task.kind == "value" else torch.from_numpy(scores.argmax(1))  # what the caption names
+    maps = EXPLANATIONS.get("grad_cam")(model, images, said)
     entries = []
     for number, sample in enumerate(samples):
         plain, heated = f"{section}-{number + 1}.png", f"{section}-{number + 1}-heat.png"
         write_bytes(folder / plain, png(shown(images[number].numpy())))
         write_overlay(folder / heated, images[number].numpy(), maps[number])
-        said = caption(model, scores[number], sample)
-        entries.append({"file": plain, "caption": said, "section": section})
-        entries.append({"file": heated, "caption": f"where the evidence lies (Grad-CAM): {said}", "section": section})
+        words = caption(model, scores[number], sample)
+        entries.append({"file": plain, "caption": words, "section": section})
+        entries.append({"file": heated, "caption": f"where the evidence lies (Grad-CAM): {words}", "section": section})
     return entries
 
 

@@ -41,7 +41,8 @@ def _charts(facts: Facts) -> Html:
         reason = facts.missing.get("history.jsonl", "it holds no epoch")
         return missing(f"There are no learning curves: history.jsonl cannot be shown ({reason}).")
     best = (facts.metrics.get("training") or {}).get("best_epoch")
-    mark = (float(best), f"best: epoch {best}") if isinstance(best, int | float) else None
+    words = f"best: epoch {best}" if best else "taken: the head alone, which no epoch beat by its margin"
+    mark = (float(best), words) if isinstance(best, int | float) else None
     charts = [
         line_chart(
             "Loss",
