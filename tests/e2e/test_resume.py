@@ -11,6 +11,7 @@ import striate as st
 from striate.core import artifacts
 from striate.core.errors import DataError, DiskFull, PlanError, RunError, UnknownName, UsageError
 from striate.train import checkpoints, speed
+from striate.workflows.train import Clock
 from tests.e2e.made_photos import QUICK, folder, table
 
 
@@ -155,6 +156,22 @@ def test_two_weights_and_two_tasks_are_refused(tmp_path: Path, photos: Path) -> 
 def test_numbers_written_by_hand_are_numbers(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "plan.yaml").write_text("striate_plan: 1\noptimizer:\n  weight_decay: 5e-4\n")
     assert st.plan(photos, plan=tmp_path / "plan.yaml")["optimizer.weight_decay"] == 5e-4
+
+
+def test_minutes_with_given_epochs_leave_time_for_scoring(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    real = Clock.deadline
+
+    def deadline(clock: Clock, scoring: float) -> float | None:
+        asked.append(scoring)
+        return real(clock, scoring)
+
+    monkeypatch.setattr(Clock, "deadline", deadline)
+    st.train(photos, out=tmp_path / "run", minutes=1, set={**QUICK, "train.epochs": 1})
+    st.train(photos, out=tmp_path / "again", epochs=1, set=QUICK)
+    assert asked[0] > 0 == asked[1]
 
 
 def test_memory_that_runs_out_while_measuring_halves_the_batch(

@@ -75,6 +75,16 @@ def test_a_sample_without_a_group_is_a_draw_of_its_own() -> None:
     assert score(PETS, scores, targets, [None] * 60) == score(PETS, scores, targets)
 
 
+def test_groups_of_unequal_size_are_drawn_alike() -> None:
+    """A group of 50 right answers among 50 single wrong ones: drawn or not, it moves the accuracy by half."""
+    scores, targets = np.eye(3)[[0] * 100], np.eye(3)[[0] * 50 + [1] * 50]
+    low, high = score(PETS, scores, targets, ["anna"] * 50 + [None] * 50)["accuracy_interval"]
+    assert low == 0  # anna is not drawn in about a third of the resamples
+    assert high > 0.7
+    narrow = score(PETS, scores, targets)["accuracy_interval"]
+    assert narrow[1] - narrow[0] < 0.25
+
+
 def test_one_group_has_no_interval() -> None:
     found = score(PETS, *guesses(10), ["anna"] * 10)
     assert found["accuracy_interval"] is None

@@ -104,6 +104,14 @@ def test_weights_bring_network_preprocessing_and_transfer() -> None:
     assert (plan["transfer.probe"], plan["optimizer.name"], plan["schedule.name"]) == (True, "adamw", "cosine")
 
 
+def test_the_fitted_head_is_to_be_beaten_by_a_standard_error_where_there_is_one() -> None:
+    weights = Weights({}, MOBILENET, "file")
+    assert planned(pictures({"cat": 60, "dog": 60}), weights=weights)["transfer.margin"] == 1.0
+    scratch = planned(pictures({"cat": 60, "dog": 60}))
+    assert scratch["transfer.margin"] == 0.0
+    assert "no weights" in scratch.decisions["transfer.margin"].because
+
+
 def test_little_memory_computes_a_batch_in_parts() -> None:
     dataset = pictures({"cat": 600, "dog": 600}, (64, 64, 3))
     audit = run_audit(dataset, workers=0, reporter=Silent())

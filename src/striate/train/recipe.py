@@ -34,7 +34,7 @@ class Recipe:
         keys: the training samples' keys, by the batches' ids.
         normalize: from pixels to what the networks take.
         validate: from networks to metrics on the validation split; empty where there is none.
-        validated: samples in the validation split.
+        validated: independent samples in the validation split: groups, and samples without.
         rates: the rate at each step, in place of the plan's schedule (the range test's).
     """
 

@@ -38,7 +38,7 @@ def resolve_plan(
     scored: int,
     folder: Path,
     reporter: Reporter,
-) -> tuple[Plan, float]:
+) -> Plan:
     """The plan with nothing left to measure.
 
     Args:
@@ -48,9 +48,6 @@ def resolve_plan(
         seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
         scored: samples that will be scored after the fit.
         folder: where checkpoints will be, to time one; what is written there is removed again.
-
-    Returns:
-        the plan, and the seconds that scoring will take; 0 where nothing had to be timed.
     """
     while True:
         try:
@@ -73,18 +70,18 @@ def _resolved(
     scored: int,
     folder: Path,
     reporter: Reporter,
-) -> tuple[Plan, float]:
+) -> Plan:
     plan = recipe.plan
     if plan.resolved:
-        return plan, 0.0
+        return plan
     reporter.stage("measuring")
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
         allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
         plan = _execution(recipe, networks, allowed, reporter)
     if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
-        return _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, reporter)
-    return plan, 0.0
+        plan = _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, reporter)
+    return plan
 
 
 def _execution(
@@ -112,7 +109,7 @@ def _rate_and_length(
     scored: int,
     folder: Path,
     reporter: Reporter,
-) -> tuple[Plan, float]:
+) -> Plan:
     plan = recipe.plan
     usual = default_rate(plan["optimizer.name"], recipe.batches.batch_size, tuned=plan["network.weights"] is not None)
     left = seconds()
@@ -130,9 +127,8 @@ def _rate_and_length(
         rate, because = chosen_rate(measured.curve, usual)
         plan = plan.replace(optimizer={"rate": Decision(rate, because, "measured")})
         reporter.line(f"rate: {rate:.3g} ({because})")
-    scoring = 0.0
     if plan["train.epochs"] == AUTO:
-        sample = _forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
+        sample = forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
         saving = _save_seconds(tried, networks(), folder)
         validated = len(validation.pictures) if validation is not None else 0
         left = seconds()
@@ -142,12 +138,12 @@ def _rate_and_length(
             )
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated + saving
         frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated) + saving
-        views = 2 if plan["predict.views"] == "mirrored" else 1
-        scoring = sample * views * scored
-        epochs, because = epochs_in(left - scoring, epoch, plan["transfer.frozen_epochs"], frozen)
+        epochs, because = epochs_in(
+            left - scored * sample * views_of(plan), epoch, plan["transfer.frozen_epochs"], frozen
+        )
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
-    return plan, scoring
+    return plan
 
 
 def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) -> float:
@@ -163,9 +159,14 @@ def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) 
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], validation: EvalBatches) -> float:
+def views_of(plan: Plan) -> int:
+    """Forward passes that a scored sample takes."""
+    return 2 if plan["predict.views"] == "mirrored" else 1
+
+
+def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batches: EvalBatches) -> float:
     """Seconds a sample of the forward pass alone, in the recipe's execution."""
-    batch = next(iter(validation), None)
+    batch = next(iter(batches), None)
     if batch is None:
         return 0.0
     low = recipe.plan["execution.precision"] == "bfloat16"

@@ -21,6 +21,7 @@ from striate.core.seeds import derive
 from striate.data.augment import Augmenter
 from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import pack
+from striate.evaluate import units_of
 from striate.infer import predict_outputs
 from striate.nets import Normalize, build, head_name, head_parameters, load_weights
 from striate.train.checkpoints import list_checkpoints
@@ -28,7 +29,7 @@ from striate.train.loop import fit
 from striate.train.probe import fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.workflows.finish import finish
-from striate.workflows.measure import resolve_plan
+from striate.workflows.measure import forward_seconds, resolve_plan, views_of
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_of, task_of
 
@@ -192,16 +193,15 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         )
         return task.metrics(task.scores(outputs).numpy(), targets["val"].numpy())
 
-    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate, len(keys["val"]))
-    scoring = 0.0
+    independent = len(set(units_of([samples[key].group for key in keys["val"]]).tolist()))
+    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate, independent)
     if not run.plan.exists():
-        counts = sum(len(keys[part]) for part in ("val", "test"))
-        resolved, scoring = resolve_plan(
+        resolved = resolve_plan(
             recipe,
             networks,
             scored.get("val"),
             seconds=clock.left,
-            scored=counts,
+            scored=sum(len(keys[part]) for part in scored),
             folder=run.checkpoints,
             reporter=reporter,
         )
@@ -219,6 +219,11 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         size = (preprocessing.height, preprocessing.width)
         plain = EvalBatches(pictures["train"], targets["train"], weights, batch_size=batch_size, size=size)
         fit_head(first["network"], recipe, plain, reporter)
+    scoring = 0.0
+    if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
+        scoring = views_of(plan) * sum(
+            len(keys[part]) * forward_seconds(recipe, networks(), batches) for part, batches in scored.items()
+        )
     reporter.stage("training")
     state = fresh_state(recipe, first)
     fit(state, recipe, run, reporter, deadline=clock.deadline(scoring))
