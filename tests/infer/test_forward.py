@@ -13,6 +13,7 @@ from torch import nn
 from striate.core.errors import NonFinite
 from striate.data.loader import Batch
 from striate.infer import evaluating, forward, in_parts, predict_outputs, stream_outputs
+from striate.infer.forward import Views
 from striate.nets import Normalize
 
 MEAN, STD = (0.5, 0.4, 0.45), (0.25, 0.2, 0.3)
@@ -57,14 +58,15 @@ def test_bfloat16_is_near_and_comes_back_as_float32(channels_last: bool) -> None
     torch.testing.assert_close(low, plain, atol=0.1, rtol=0.05)
 
 
-def test_mirrored_views_are_the_mean_with_the_mirror_image() -> None:
+@pytest.mark.parametrize(("views", "turns"), [("mirrored", [(-1,)]), ("flipped", [(-1,), (-2,), (-1, -2)])])
+def test_views_are_the_mean_with_the_flipped_images(views: Views, turns: list[tuple[int, ...]]) -> None:
     images, net = pictures(8), stirred(network())
     normalize = Normalize(MEAN, STD)
-    single, _ = predict_outputs(net, normalize, batches(images, 4))
-    turned, _ = predict_outputs(net, normalize, batches(images.flip(-1), 4))
-    both, _ = predict_outputs(net, normalize, batches(images, 4), views="mirrored")
-    assert not torch.allclose(single, turned)
-    torch.testing.assert_close(both, (single + turned) / 2, atol=1e-6, rtol=1e-6)
+    alone = [predict_outputs(net, normalize, batches(images, 4))[0]]
+    alone += [predict_outputs(net, normalize, batches(images.flip(turn), 4))[0] for turn in turns]
+    found, _ = predict_outputs(net, normalize, batches(images, 4), views=views)
+    assert not torch.allclose(alone[0], alone[1])
+    torch.testing.assert_close(found, torch.stack(alone).mean(0), atol=1e-6, rtol=1e-6)
 
 
 def test_the_modes_come_back_even_after_an_error_in_the_network() -> None:

@@ -67,6 +67,24 @@ def test_scenes_are_mirrored_and_symbols_are_not(photos: Plan) -> None:
     assert digits["input.height"] == 8
 
 
+def test_pictures_without_an_up_are_turned_over() -> None:
+    dataset = pictures({"cat": 60, "dog": 60}, (64, 64, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split = make_split(dataset, audit, seed=0)
+
+    def decided(told: dict[str, float], **options: Any) -> Plan:
+        return make_plan(dataset, replace(audit, told=told), split, MACHINE, **options)
+
+    above = decided({"upside_down": 0.62, "mirrored": 0.65})
+    assert (above["augment.flip"], above["predict.views"]) == ("both", "flipped")
+    assert "62% of them upside down and 65% mirrored" in above.decisions["augment.flip"].because
+    upright = decided({"upside_down": 0.73, "mirrored": 0.51})
+    assert (upright["augment.flip"], upright["predict.views"]) == ("horizontal", "mirrored")
+    assert "have an up" in upright.decisions["augment.flip"].because
+    assert decided({})["augment.flip"] == "horizontal"  # too few to judge
+    assert decided({"upside_down": 0.53, "mirrored": 0.31})["augment.flip"] == "both"  # below chance is chance
+
+
 def test_imbalance_weighs_classes_and_selects_by_macro_f1(photos: Plan) -> None:
     assert (photos["loss.class_weights"], photos["train.metric"]) == ("none", "accuracy")
     rare = planned(pictures({"common": 260, "rare": 12}))

@@ -16,6 +16,7 @@ from small_models import NAMES, pictures, small_model
 
 from striate.core.errors import NetworkError, ParityError, UsageError
 from striate.infer import Model
+from striate.infer.forward import Views
 from striate.ship import EXPORTERS
 from striate.ship import onnx as exporter
 
@@ -84,12 +85,13 @@ def test_other_executions_export_the_float32_network(tmp_path: Path, extra: dict
     assert (report["precision_difference"] > 1e-5) == ("precision" in extra)
 
 
-def test_the_mirror_image_is_part_of_the_file(tmp_path: Path) -> None:
-    model = small_model(tmp_path / "model", views="mirrored")
+@pytest.mark.parametrize(("views", "turn"), [("mirrored", (-1,)), ("flipped", (-1, -2))])
+def test_the_flipped_images_are_part_of_the_file(tmp_path: Path, views: Views, turn: tuple[int, ...]) -> None:
+    model = small_model(tmp_path / "model", views=views)
     exporter.export(model, tmp_path / "model.onnx", pictures(6))
     found = run(tmp_path / "model.onnx", pictures(6))
     np.testing.assert_allclose(found, model.scores(pictures(6)), atol=1e-5)
-    np.testing.assert_allclose(found, run(tmp_path / "model.onnx", pictures(6).flip(-1)), atol=1e-5)
+    np.testing.assert_allclose(found, run(tmp_path / "model.onnx", pictures(6).flip(turn)), atol=1e-5)
 
 
 def test_a_network_left_in_training_mode_is_exported_in_evaluation_mode(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ from striate.train.recipe import Recipe
 from tests.train.toy import CLASSES, SIDE, toy_dataset, toy_networks, toy_recipe
 
 
-def parts() -> tuple[nn.Module, Recipe, EvalBatches]:
-    recipe = toy_recipe()
+def parts(**changes: Any) -> tuple[nn.Module, Recipe, EvalBatches]:
+    recipe = toy_recipe(**changes)
     task = make_task("classify", CLASSES, toy_dataset().samples, loss="cross_entropy")
     batches = recipe.batches
     samples = EvalBatches(batches.pictures, batches.targets, batches.weights, batch_size=32, size=(SIDE, SIDE))
@@ -45,6 +46,26 @@ def test_it_is_scikit_learns_logistic_regression() -> None:
     expected = oracle.predict_proba(features)
     found = torch.from_numpy(features).float() @ head.weight.T + head.bias
     np.testing.assert_allclose(found.softmax(1).detach().numpy(), expected, atol=2e-3)
+
+
+def test_it_learns_from_every_view_that_predictions_average() -> None:
+    network, recipe, samples = parts(predict__views="mirrored", transfer__probe_views=True)
+    fit_head(network, recipe, samples, Silent())
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    taken: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0]))
+    with torch.no_grad():
+        for batch in samples:
+            network(recipe.normalize(batch.images))
+        for batch in samples:
+            network(recipe.normalize(batch.images).flip(3))
+    hook.remove()
+    features = torch.cat(taken).double().numpy()
+    labels = np.tile(np.concatenate([batch.targets.numpy() for batch in samples]).argmax(1), 2)
+    oracle = LogisticRegression(C=0.5, tol=1e-10, max_iter=5000).fit(features, labels)  # as many, but each twice
+    found = torch.from_numpy(features).float() @ head.weight.T + head.bias
+    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(features), atol=2e-3)
 
 
 def test_where_memory_is_short_it_is_the_same_head() -> None:

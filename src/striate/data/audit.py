@@ -23,6 +23,7 @@ from striate.core.events import Reporter, duration, time_left
 from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target, Value
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.store import Store
+from striate.data.upright import told
 from striate.data.workers import WorkerPool, chunks
 
 DAMAGE_LIMIT = 0.05
@@ -59,6 +60,8 @@ class Audit:
             the data gives splits.
         detail: how far the pictures' detail reaches, as a share of their resolution, in the median; well below 1 where
             they were enlarged from smaller ones.
+        told: shares of the pictures that a linear classifier tells from themselves "upside_down" and "mirrored"; empty
+            where they are too few to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
@@ -81,6 +84,7 @@ class Audit:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     detail: float = 1.0
+    told: dict[str, float] = field(default_factory=dict)
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -127,6 +131,10 @@ class Audit:
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
+            "told from themselves": ", ".join(
+                f"{name.replace('_', ' ')} {share:.0%}" for name, share in self.told.items()
+            )
+            or "too few pictures to judge",
             "channels": ", ".join(f"{count:,} with {number}" for number, count in self.channels.items()),
             "remarks": " ".join(self.remarks),
         }
@@ -175,6 +183,7 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         value_range=value_range,
         full_scale=full_scale(depth, *value_range),
         detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
+        told=told([found.thumbnail for _, found in whole]),
         target_summary=_target_summary(dataset, [sample for sample, _ in whole]),
         fingerprint=_fingerprint(pairs),
         hashes={sample.key: found.digest for sample, found in whole},

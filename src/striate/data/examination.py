@@ -18,6 +18,7 @@ from striate.core.records import Sample, Source
 from striate.data.decode import decode_sample
 from striate.data.detail import detail
 from striate.data.store import Store
+from striate.data.upright import thumbnail
 
 
 class Facts(NamedTuple):
@@ -29,6 +30,7 @@ class Facts(NamedTuple):
         low, high: the lowest and highest value.
         means, squares: of each channel, the mean of the values and of their squares.
         detail: how far the picture's detail reaches, as a share of its resolution; see `striate.data.detail`.
+        thumbnail: what tells which way is up; see `striate.data.upright`.
     """
 
     digest: str
@@ -42,6 +44,7 @@ class Facts(NamedTuple):
     means: tuple[float, ...]
     squares: tuple[float, ...]
     detail: float
+    thumbnail: NDArray[np.float32] | None
 
 
 Finding: TypeAlias = Facts | str
@@ -104,6 +107,7 @@ def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...]) -> Finding:
         tuple(total / count for total in sums),
         tuple(total / count for total in squares),
         detail(pixels),
+        thumbnail(pixels),
     )
 
 

@@ -1,7 +1,17 @@
 """The one forward loop, and the Model: weights and one JSON that predict anywhere, to the bit."""
 
-from striate.infer.forward import evaluating, forward, in_parts, predict_outputs, stream_outputs
+from striate.infer.forward import VIEWS, each_view, evaluating, forward, in_parts, predict_outputs, stream_outputs
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction
 
-__all__ = ["Model", "Prediction", "evaluating", "forward", "in_parts", "predict_outputs", "stream_outputs"]
+__all__ = [
+    "VIEWS",
+    "Model",
+    "Prediction",
+    "each_view",
+    "evaluating",
+    "forward",
+    "in_parts",
+    "predict_outputs",
+    "stream_outputs",
+]

@@ -17,7 +17,14 @@ from striate.core.memory import ran_out_of_memory
 from striate.data.loader import Batch
 
 Precision = Literal["float32", "bfloat16"]
-Views = Literal["single", "mirrored"]
+Views = Literal["single", "mirrored", "flipped"]
+
+VIEWS: dict[Views, tuple[tuple[int, ...], ...]] = {
+    "single": ((),),
+    "mirrored": ((), (-1,)),
+    "flipped": ((), (-1,), (-2,), (-2, -1)),
+}
+"""The axes along which each view of a picture is flipped."""
 
 
 @contextlib.contextmanager
@@ -69,17 +76,23 @@ def forward(
 
 
 def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
-    """The mean of the raw outputs over the views of each picture.
+    """The mean of the raw outputs over the views of each picture, (N, K); see `each_view`."""
+    outputs: list[Tensor] = [network(view) for view in each_view(images, views)]
+    return outputs[0] if len(outputs) == 1 else sum(outputs[1:], outputs[0]) / len(outputs)
+
+
+def each_view(images: Tensor, views: Views) -> tuple[Tensor, ...]:
+    """What a prediction averages over.
 
     Args:
-        images: (N, C, H, W), standardised.
+        images: (N, C, H, W).
         views: "single" is the picture as it is; "mirrored" adds its mirror image, left and right exchanged (Krizhevsky,
-            Sutskever and Hinton 2012, section 4.1).
+            Sutskever and Hinton 2012, section 4.1); "flipped" adds both of them upside down.
+
+    >>> [view.tolist() for view in each_view(torch.tensor([[[[1, 2]]]]), "mirrored")]
+    [[[[[1, 2]]]], [[[[2, 1]]]]]
     """
-    outputs: Tensor = network(images)
-    if views == "mirrored":
-        outputs = (outputs + network(images.flip(-1))) / 2
-    return outputs
+    return tuple(images.flip(axes) if axes else images for axes in VIEWS[views])
 
 
 def in_parts(compute: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

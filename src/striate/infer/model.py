@@ -26,7 +26,7 @@ from striate.data.loader import Batch
 from striate.data.prepare import Preprocessing
 from striate.data.store import Store
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
-from striate.infer.forward import Precision, Views, evaluating, forward, stream_outputs
+from striate.infer.forward import VIEWS, Precision, Views, evaluating, forward, stream_outputs
 from striate.infer.intake import (
     Input,
     OnDamaged,
@@ -45,7 +45,6 @@ from striate.nets import Normalize, build
 from striate.tasks import Task, task_from_dict
 
 _PRECISIONS = ("float32", "bfloat16")
-_VIEWS = ("single", "mirrored")
 _EXTRA: dict[str, Any] = {
     "precision": "float32",
     "channels_last": False,
@@ -69,7 +68,7 @@ class Model:
         task: what is asked; brings the class names and the decoding.
         precision: "float32" or "bfloat16" (autocast).
         channels_last: whether the network runs channels-last.
-        views: what a prediction averages over: the picture, or the picture and its mirror image.
+        views: what a prediction averages over; see `striate.infer.each_view`.
         batch_size: pictures in a batch, unless a call names another.
         summary: figures of the training, for the reader; nothing depends on them.
         path: the folder it was read from.
@@ -395,8 +394,8 @@ def _checked_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
     settings = {**_EXTRA, **extra}
     if settings["precision"] not in _PRECISIONS:
         raise UsageError(f"there is no precision {settings['precision']!r}", fix=f"choose of {', '.join(_PRECISIONS)}")
-    if settings["views"] not in _VIEWS:
-        raise UsageError(f"there are no views {settings['views']!r}", fix=f"choose of {', '.join(_VIEWS)}")
+    if settings["views"] not in VIEWS:
+        raise UsageError(f"there are no views {settings['views']!r}", fix=f"choose of {', '.join(VIEWS)}")
     if not isinstance(settings["batch_size"], int) or settings["batch_size"] < 1:
         raise UsageError(f"batch_size must be a whole number from 1 on, not {settings['batch_size']!r}")
     return settings

@@ -16,7 +16,7 @@ from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import EvalBatches
-from striate.infer import in_parts
+from striate.infer import VIEWS, in_parts
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
@@ -161,7 +161,7 @@ def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) 
 
 def views_of(plan: Plan) -> int:
     """Forward passes that a scored sample takes."""
-    return 2 if plan["predict.views"] == "mirrored" else 1
+    return len(VIEWS[plan["predict.views"]])
 
 
 def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batches: EvalBatches) -> float:

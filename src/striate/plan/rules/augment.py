@@ -7,6 +7,10 @@ from striate.plan.rule import Decisions, rule
 # Symbols that a mirror turns into something else: digits, letters, arrows and sides.
 CHIRAL = {"left", "right", "arrow_left", "arrow_right"}
 
+MARKED = 0.05
+"""By how much upside down must be told more often than mirrored for pictures to have an up. Photographs of flowers lie
+at 0.22 and CIFAR-10 at 0.17, blood under a microscope at 0.02, and waste photographed from above at -0.03."""
+
 
 @rule(
     "augment",
@@ -25,14 +29,14 @@ def augment(context: Context) -> Decisions:
     symbols = [name for name in names if len(name) == 1 or name.isdigit() or name in CHIRAL]
     values = context["task.kind"] == "regress"
     count, side = len(context.train_samples), min(context["input.height"], context["input.width"])
+    small = side <= 48
+    kept = "value" if values else "class"
     if symbols and not values:
         flip = ("none", f"{len(symbols)} of {len(names)} classes are symbols, such as {symbols[0]!r}")
+    elif small or not context.audit.told:
+        flip = ("horizontal", f"a mirrored scene keeps its {kept}; upside down is rare")
     else:
-        flip = (
-            "horizontal",
-            "a mirrored scene keeps its " + ("value" if values else "class") + "; upside down is rare",
-        )
-    small = side <= 48
+        flip = _flip(context.audit.told["upside_down"], context.audit.told["mirrored"], kept)
     photos = not small and context["input.channels"] >= 3
     tuned = context["network.weights"] is not None
     brief = small and context["network.name"] == "cifarnet" and context.budget.minutes is not None
@@ -66,3 +70,11 @@ def augment(context: Context) -> Decisions:
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
     }
+
+
+def _flip(upside_down: float, mirrored: float, kept: str) -> tuple[str, str]:
+    """Over both axes where pictures have no up: where it is marked no more than left and right are."""
+    told = f"a linear classifier tells {upside_down:.0%} of them upside down and {mirrored:.0%} mirrored"
+    if upside_down <= max(0.5, mirrored) + MARKED:
+        return "both", f"the pictures have no up ({told}), and a mirrored one keeps its {kept}"
+    return "horizontal", f"a mirrored scene keeps its {kept}; the pictures have an up ({told})"

@@ -13,6 +13,7 @@ from striate.plan.rule import Decisions, rule
     "transfer",
     {
         "transfer.probe": Leaf(bool, "fit the head on frozen features, computed once, before training"),
+        "transfer.probe_views": Leaf(bool, "fit it on every view that predictions average, not on the pictures alone"),
         "transfer.frozen_epochs": Leaf(int, "epochs in which only the head learns", low=0),
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
         "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
@@ -26,6 +27,7 @@ def transfer(context: Context) -> Decisions:
         because = "there are no weights to protect"
         return {
             "transfer.probe": (False, because),
+            "transfer.probe_views": (False, because),
             "transfer.frozen_epochs": (0, because),
             "transfer.head_rate": (0.0, because),
             "transfer.stem_rate": (1.0, because),
@@ -42,6 +44,11 @@ def transfer(context: Context) -> Decisions:
             f"a new head would tear the features; fitting it to those of {count} samples costs one pass"
             if flat
             else "the head is a convolution, not a dense layer on one vector a sample",
+        ),
+        "transfer.probe_views": (
+            flat and scarce,
+            f"{count} samples: "
+            + ("every view is one more to learn from" if scarce else "enough; each view would cost another pass"),
         ),
         "transfer.frozen_epochs": (
             (0, "the head is fitted on frozen features already")
