@@ -39,7 +39,7 @@ def thumbnail(pixels: NDArray[Any]) -> NDArray[np.float32] | None:
     for axis in (0, 1):
         edges = np.linspace(0, part.shape[axis], SIDE + 1).astype(int)
         counts = np.diff(edges).reshape([-1 if axis == one else 1 for one in range(3)])
-        part = np.add.reduceat(part, edges[:-1], axis) / counts
+        part = (np.add.reduceat(part, edges[:-1], axis) / counts).astype(np.float32)
     part -= part.mean()
     scale = float(part.std())
     return (part / scale).astype(np.float32) if scale > 1e-6 else None
