@@ -122,6 +122,22 @@ def test_weights_bring_network_preprocessing_and_transfer() -> None:
     assert (plan["transfer.probe"], plan["optimizer.name"], plan["schedule.name"]) == (True, "adamw", "cosine")
 
 
+def test_scarce_samples_fine_tune_gently() -> None:
+    weights = Weights({}, MOBILENET, "file")
+
+    def rate(dataset: Dataset, **settings: Any) -> Any:
+        mine = {key.replace("__", "."): Decision(value, "mine", "user") for key, value in settings.items()}
+        return planned(dataset, weights=weights, overrides=mine)["optimizer.rate"]
+
+    few, many = pictures({"cat": 60, "dog": 60}), pictures({"cat": 600, "dog": 600})
+    batch = planned(few, weights=weights)["batch.size"]
+    assert rate(few) == pytest.approx(default_rate("adamw", batch, tuned=True) / 5, rel=0.01)
+    assert (rate(many), rate(few, optimizer__name="sgd"), rate(few, transfer__probe=False)) == ("auto",) * 3
+    assert rate(few, optimizer__rate=0.01) == 0.01
+    plan = planned(few, weights=weights)
+    assert (plan["transfer.probe_views"], planned(many, weights=weights)["transfer.probe_views"]) == (True, False)
+
+
 def test_the_fitted_head_is_to_be_beaten_by_a_standard_error_where_there_is_one() -> None:
     weights = Weights({}, MOBILENET, "file")
     assert planned(pictures({"cat": 60, "dog": 60}), weights=weights)["transfer.margin"] == 1.0

@@ -15,6 +15,9 @@ from striate.data.audit import Audit
 from striate.data.split import SplitTable
 from striate.nets import Weights
 
+SCARCE = 500
+"""Training samples below which pretrained layers move little and a head learns from every view."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -76,6 +79,11 @@ class Context(ABC):
         """The samples of the train split, in the order of their keys."""
         keys = set(self.split.keys("train"))
         return [sample for sample in self.dataset.samples if sample.key in keys]
+
+    @property
+    def scarce(self) -> bool:
+        """Whether the training samples are so few that pretrained layers should move little."""
+        return len(self.train_samples) < SCARCE
 
     @cached_property
     def class_counts(self) -> dict[str, int]:

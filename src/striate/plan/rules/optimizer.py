@@ -25,7 +25,7 @@ def optimizer(context: Context) -> Decisions:
         why = "pretrained layers differ in scale" if tuned else "targets differ in scale"
         return {
             "optimizer.name": ("adamw", f"{why}, and it steps each weight by its own"),
-            "optimizer.rate": (AUTO, "a short range test decides"),
+            "optimizer.rate": _gentle_rate(context) if tuned else (AUTO, "a short range test decides"),
             "optimizer.momentum": (0.9, "the usual"),
             "optimizer.weight_decay": (0.05, "decoupled, the usual for AdamW"),
             "optimizer.clip": (1.0, "keeps the first batches from tearing the weights"),
@@ -45,6 +45,24 @@ def optimizer(context: Context) -> Decisions:
         "optimizer.weight_decay": (5e-4, "the usual from scratch"),
         "optimizer.clip": (5.0, "a rare large gradient is cut; ordinary ones pass"),
     }
+
+
+def _gentle_rate(context: Context) -> tuple[float | str, str]:
+    """A fifth of the usual for few samples of classes: the fitted head leaves the features little to learn from them.
+
+    On three splits of 245 pictures of ants and bees the usual rate lowered the fitted head's validation accuracy by 2
+    to 6 points in every one, and a fifth of it in none.
+    """
+    count, mine = len(context.train_samples), context.overrides.get("optimizer.name")
+    other = mine is not None and mine.value != "adamw"
+    if not context.scarce or other or context["task.kind"] == "regress" or not context["transfer.probe"]:
+        return AUTO, "a short range test decides"
+    usual = default_rate("adamw", context["batch.size"], tuned=True)
+    return (
+        float(f"{usual / 5:.3g}"),
+        f"a fifth of the usual {usual:.2g}: {count} samples, which the fitted head explains already, teach the layers "
+        "below little, and large steps tear them",
+    )
 
 
 def default_rate(name: str, batch_size: int, tuned: bool) -> float:

@@ -36,7 +36,7 @@ def transfer(context: Context) -> Decisions:
             "transfer.frozen_norms": (False, because),
         }
     count = len(context.train_samples)
-    scarce = count < 500
+    scarce = context.scarce
     flat = _flat_head(context)
     return {
         "transfer.probe": (
