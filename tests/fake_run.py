@@ -218,6 +218,7 @@ def _audit(task: str, names: Sequence[str], per_class: int) -> dict[str, Any]:
         "value_range": [0, 255],
         "full_scale": 255.0,
         "detail": 0.93,
+        "orientation": {"upside_down": 0.619, "mirrored": 0.646, "upside_down_in_a_class": 0.663},
         "mean": [0.6731, 0.6398, 0.6048],
         "std": [0.2062, 0.2072, 0.2299],
         "target_summary": {name: {"mean": 16.0, "std": 8.1, "min": 1.0, "max": 51.0, "distinct": 312} for name in names}

@@ -52,6 +52,7 @@ AUDIT = {
     "leaks": [{"test": "test/1.jpg", "train": "train/9.jpg", "kind": "exact"}],
     "classes": {"a": 900, "b": 299},
     "detail": 0.93,
+    "orientation": {"upside_down": 0.619, "mirrored": 0.646, "upside_down_in_a_class": 0.663},
     "sizes": {"height": {"min": 32.0, "median": 32.0, "max": 48.0}},
     "channels": {"3": 1199},
     "modes": {"RGB": 1199},

@@ -11,6 +11,7 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +103,27 @@ def test_statistics_come_from_the_training_part_where_it_is_given(tmp_path: Path
     data = replace(data, samples=tuple(replace(s, split="test" if s.key[0] == "b" else None) for s in data.samples))
     assert audited(data).mean == (0.2,)
     assert audited(data).std == (0.0,)
+
+
+def test_the_way_up_comes_from_independent_training_pictures() -> None:
+    random = np.random.default_rng(0)
+    skies = (random.integers(0, 60, (900, 16, 16, 3)) + np.linspace(150, 0, 16)[:, None, None]).astype(np.uint8)
+
+    def judged(count: int, **changes: Any) -> dict[str, float]:
+        rows = tuple(
+            Sample(f"{row:04d}", (Source("array", "x", row=row),), Label("ab"[row % 2])) for row in range(count)
+        )
+        rows = tuple(
+            replace(one, **{name: make(row) for name, make in changes.items()}) for row, one in enumerate(rows)
+        )
+        return audited(Dataset("made", "arrays", "classify", rows, ("a", "b"), {"x": skies})).orientation
+
+    assert judged(900)["upside_down"] > 0.95
+    assert judged(700) == {}
+    assert judged(900, split=lambda row: "test" if row > 700 else "train") == {}
+    assert judged(900, group=lambda row: str(row // 2)) == {}
+    skies[1::2] = skies[::2]
+    assert judged(900) == {}  # of duplicates one counts
 
 
 def test_grey_counts_in_each_channel_beside_colour(tmp_path: Path) -> None:

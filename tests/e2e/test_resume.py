@@ -1,6 +1,7 @@
 """Stopped at awkward places: the Run goes on as if it never had been, or says why it cannot."""
 
 import errno
+import json
 import shutil
 from pathlib import Path
 
@@ -142,6 +143,9 @@ def test_a_plan_with_fewer_leaves_is_of_another_version(tmp_path: Path, photos: 
     plan = yaml.safe_load((run.path / "plan.yaml").read_text())
     del plan["predict"]
     (run.path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    audit = json.loads((run.path / "audit.json").read_text())
+    del audit["orientation"]
+    (run.path / "audit.json").write_text(json.dumps(audit))
     with pytest.raises(RunError, match=r"lacks predict.views: another version"):
         st.resume(run)
 

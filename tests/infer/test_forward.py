@@ -12,8 +12,7 @@ from torch import nn
 
 from striate.core.errors import NonFinite
 from striate.data.loader import Batch
-from striate.infer import evaluating, forward, in_parts, predict_outputs, stream_outputs
-from striate.infer.forward import Views
+from striate.infer import Views, evaluating, forward, in_parts, predict_outputs, stream_outputs
 from striate.nets import Normalize
 
 MEAN, STD = (0.5, 0.4, 0.45), (0.25, 0.2, 0.3)

@@ -40,6 +40,13 @@ def pictures(counts: dict[str, int], shape: tuple[int, ...] = (24, 24, 3)) -> Da
     return Dataset("made", "arrays", "classify", rows, tuple(sorted(counts)), {"x": images})
 
 
+def measured(shape: tuple[int, ...]) -> Dataset:
+    """Pictures with a number each."""
+    dataset = pictures({"a": 80}, shape)
+    rows = tuple(Sample(one.key, one.sources, Value((float(number),))) for number, one in enumerate(dataset.samples))
+    return Dataset("made", "arrays", "regress", rows, ("count",), dataset.arrays)
+
+
 def planned(dataset: Dataset, **options: Any) -> Plan:
     audit = run_audit(dataset, workers=0, reporter=Silent())
     return make_plan(dataset, audit, make_split(dataset, audit, seed=0), MACHINE, **options)
@@ -68,21 +75,33 @@ def test_scenes_are_mirrored_and_symbols_are_not(photos: Plan) -> None:
 
 
 def test_pictures_without_an_up_are_turned_over() -> None:
-    dataset = pictures({"cat": 60, "dog": 60}, (64, 64, 3))
-    audit = run_audit(dataset, workers=0, reporter=Silent())
-    split = make_split(dataset, audit, seed=0)
+    def decided(
+        upside_down: float, mirrored: float, most: float = 0.0, names: tuple[str, str] = ("cat", "dog")
+    ) -> Plan:
+        dataset = pictures(dict.fromkeys(names, 60), (64, 64, 3))
+        found = {"upside_down": upside_down, "mirrored": mirrored, "upside_down_in_a_class": most or upside_down}
+        audit = replace(run_audit(dataset, workers=0, reporter=Silent()), orientation=found)
+        return make_plan(dataset, audit, make_split(dataset, audit, seed=0), MACHINE)
 
-    def decided(told: dict[str, float], **options: Any) -> Plan:
-        return make_plan(dataset, replace(audit, told=told), split, MACHINE, **options)
-
-    above = decided({"upside_down": 0.62, "mirrored": 0.65})
+    above = decided(0.62, 0.65)
     assert (above["augment.flip"], above["predict.views"]) == ("both", "flipped")
-    assert "62% of them upside down and 65% mirrored" in above.decisions["augment.flip"].because
-    upright = decided({"upside_down": 0.73, "mirrored": 0.51})
+    assert "62% of those turned over, 65% of those mirrored" in above.decisions["augment.flip"].because
+    upright = decided(0.68, 0.51)
     assert (upright["augment.flip"], upright["predict.views"]) == ("horizontal", "mirrored")
     assert "have an up" in upright.decisions["augment.flip"].because
-    assert decided({})["augment.flip"] == "horizontal"  # too few to judge
-    assert decided({"upside_down": 0.53, "mirrored": 0.31})["augment.flip"] == "both"  # below chance is chance
+    assert decided(0.53, 0.31)["augment.flip"] == "both"  # below chance is chance
+    assert decided(1.0, 0.97)["augment.flip"] == "horizontal"  # near 1 nothing can be compared
+    assert decided(0.51, 0.5, 0.95)["augment.flip"] == "horizontal"  # classes that differ by their up
+    assert decided(0.51, 0.5, names=("arrow_up", "arrow_down"))["augment.flip"] == "horizontal"
+
+
+def test_too_few_pictures_and_values_are_not_turned_over(photos: Plan) -> None:
+    assert "too few" in photos.decisions["augment.flip"].because
+    values = measured((64, 64, 3))
+    found = {"upside_down": 0.5, "mirrored": 0.5, "upside_down_in_a_class": 0.5}
+    audit = replace(run_audit(values, workers=0, reporter=Silent()), orientation=found)
+    plan = make_plan(values, audit, make_split(values, audit, seed=0), MACHINE)
+    assert (plan["augment.flip"], plan["predict.views"]) == ("horizontal", "mirrored")
 
 
 def test_imbalance_weighs_classes_and_selects_by_macro_f1(photos: Plan) -> None:
@@ -94,9 +113,7 @@ def test_imbalance_weighs_classes_and_selects_by_macro_f1(photos: Plan) -> None:
 
 
 def test_regression_keeps_the_border_and_selects_by_error() -> None:
-    dataset = pictures({"a": 80})
-    rows = tuple(Sample(one.key, one.sources, Value((float(number),))) for number, one in enumerate(dataset.samples))
-    plan = planned(Dataset("made", "arrays", "regress", rows, ("count",), dataset.arrays))
+    plan = planned(measured((24, 24, 3)))
     assert (plan["loss.name"], plan["train.metric"], plan["augment.shift"]) == ("huber", "mae", 0.0)
 
 
@@ -134,8 +151,22 @@ def test_scarce_samples_fine_tune_gently() -> None:
     assert rate(few) == pytest.approx(default_rate("adamw", batch, tuned=True) / 5, rel=0.01)
     assert (rate(many), rate(few, optimizer__name="sgd"), rate(few, transfer__probe=False)) == ("auto",) * 3
     assert rate(few, optimizer__rate=0.01) == 0.01
-    plan = planned(few, weights=weights)
-    assert (plan["transfer.probe_views"], planned(many, weights=weights)["transfer.probe_views"]) == (True, False)
+
+
+def test_a_head_learns_from_every_view_where_samples_are_scarce_and_views_are_averaged() -> None:
+    weights = Weights({}, MOBILENET, "file")
+
+    def decision(dataset: Dataset, **settings: Any) -> Decision:
+        mine = {key.replace("__", "."): Decision(value, "mine", "user") for key, value in settings.items()}
+        return planned(dataset, weights=weights, overrides=mine).decisions["transfer.probe_views"]
+
+    few, many = pictures({"cat": 60, "dog": 60}), pictures({"cat": 600, "dog": 600})
+    assert decision(few).value is True
+    assert "120 samples" not in decision(few).because  # training samples are quoted, not all
+    assert decision(many).value is False
+    assert "enough" in decision(many).because
+    assert "one view" in decision(few, predict__views="single").because
+    assert "no head" in decision(few, transfer__probe=False).because
 
 
 def test_the_fitted_head_is_to_be_beaten_by_a_standard_error_where_there_is_one() -> None:
@@ -232,9 +263,7 @@ def test_what_the_user_names_is_not_mixed_with_the_rules_own() -> None:
 
 
 def test_what_is_counted_is_pooled_by_means_too() -> None:
-    dataset = pictures({"a": 80}, (32, 32, 3))
-    rows = tuple(Sample(one.key, one.sources, Value((float(number),))) for number, one in enumerate(dataset.samples))
-    values = Dataset("made", "arrays", "regress", rows, ("count",), dataset.arrays)
+    values = measured((32, 32, 3))
     audit = run_audit(values, workers=0, reporter=Silent())
     machine = replace(MACHINE, macs_per_second=20e9)
     plan = make_plan(values, audit, make_split(values, audit, seed=0), machine, budget=Budget(minutes=1))

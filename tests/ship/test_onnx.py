@@ -15,8 +15,7 @@ import torch
 from small_models import NAMES, pictures, small_model
 
 from striate.core.errors import NetworkError, ParityError, UsageError
-from striate.infer import Model
-from striate.infer.forward import Views
+from striate.infer import Model, Views
 from striate.ship import EXPORTERS
 from striate.ship import onnx as exporter
 

@@ -17,13 +17,14 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
 from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target, Value
 from striate.data.examination import Examine, Facts, Finding, Row
+from striate.data.orientation import orientation
 from striate.data.store import Store
-from striate.data.upright import told
 from striate.data.workers import WorkerPool, chunks
 
 DAMAGE_LIMIT = 0.05
@@ -60,8 +61,8 @@ class Audit:
             the data gives splits.
         detail: how far the pictures' detail reaches, as a share of their resolution, in the median; well below 1 where
             they were enlarged from smaller ones.
-        told: shares of the pictures that a linear classifier tells from themselves "upside_down" and "mirrored"; empty
-            where they are too few to judge.
+        orientation: shares of the training pictures that a linear classifier recognises when they are turned over; see
+            `striate.data.orientation`. Empty where they are too few to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
@@ -84,7 +85,7 @@ class Audit:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     detail: float = 1.0
-    told: dict[str, float] = field(default_factory=dict)
+    orientation: dict[str, float] = field(default_factory=dict)
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -108,7 +109,7 @@ class Audit:
         """What `to_dict` wrote. Raises `DataError` where it is something else."""
         known = {one.name for one in fields(cls)} - {"hashes"}
         content = {key: value for key, value in content.items() if not key.startswith("near_duplicates")}
-        if set(content) != known:
+        if (set(content) ^ known) - {"orientation"}:  # an audit from before it was looked at may be read
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
         plain = dict(content)
@@ -131,8 +132,8 @@ class Audit:
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
-            "told from themselves": ", ".join(
-                f"{name.replace('_', ' ')} {share:.0%}" for name, share in self.told.items()
+            "recognised when turned over": ", ".join(
+                f"{name.replace('_', ' ')} {share:.0%}" for name, share in self.orientation.items()
             )
             or "too few pictures to judge",
             "channels": ", ".join(f"{count:,} with {number}" for number, count in self.channels.items()),
@@ -183,14 +184,13 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         value_range=value_range,
         full_scale=full_scale(depth, *value_range),
         detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
-        told=told([found.thumbnail for _, found in whole]),
         target_summary=_target_summary(dataset, [sample for sample, _ in whole]),
         fingerprint=_fingerprint(pairs),
         hashes={sample.key: found.digest for sample, found in whole},
     )
-    training = [found for sample, found in whole if given_split(sample) == "train"] or [found for _, found in whole]
-    mean, std = _statistics(training, audit.full_scale)
-    audit = replace(audit, mean=mean, std=std)
+    training = [pair for pair in whole if given_split(pair[0]) == "train"] or whole
+    mean, std = _statistics([found for _, found in training], audit.full_scale)
+    audit = replace(audit, mean=mean, std=std, orientation=_orientation(training))
     return replace(audit, remarks=tuple(_remarks(audit, dataset, limit)))
 
 
@@ -318,6 +318,15 @@ def _statistics(found: list[Facts], scale: float) -> tuple[tuple[float, ...], tu
         mean.append(average)
         std.append(math.sqrt(max(0.0, math.fsum(seconds) / len(used) - average**2)))
     return tuple(mean), tuple(std)
+
+
+def _orientation(whole: Iterable[tuple[Sample, Facts]]) -> dict[str, float]:
+    """Of one picture of each group and of each set of duplicates: the others would be recognised by it."""
+    alone: dict[str, tuple[NDArray[np.float16] | None, str | None]] = {}
+    for sample, found in whole:
+        name = sample.target.name if isinstance(sample.target, Label) else None
+        alone.setdefault(found.digest if sample.group is None else f"group {sample.group}", (found.thumbnail, name))
+    return orientation(alone.values())
 
 
 def _target_summary(dataset: Dataset, samples: list[Sample]) -> dict[str, dict[str, float]]:

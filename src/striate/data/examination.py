@@ -17,8 +17,8 @@ from striate.core.errors import DataError
 from striate.core.records import Sample, Source
 from striate.data.decode import decode_sample
 from striate.data.detail import detail
+from striate.data.orientation import thumbnail
 from striate.data.store import Store
-from striate.data.upright import thumbnail
 
 
 class Facts(NamedTuple):
@@ -30,7 +30,7 @@ class Facts(NamedTuple):
         low, high: the lowest and highest value.
         means, squares: of each channel, the mean of the values and of their squares.
         detail: how far the picture's detail reaches, as a share of its resolution; see `striate.data.detail`.
-        thumbnail: what tells which way is up; see `striate.data.upright`.
+        thumbnail: what tells which way is up; see `striate.data.orientation`.
     """
 
     digest: str
@@ -44,7 +44,7 @@ class Facts(NamedTuple):
     means: tuple[float, ...]
     squares: tuple[float, ...]
     detail: float
-    thumbnail: NDArray[np.float32] | None
+    thumbnail: NDArray[np.float16] | None
 
 
 Finding: TypeAlias = Facts | str

@@ -1,6 +1,15 @@
 """The one forward loop, and the Model: weights and one JSON that predict anywhere, to the bit."""
 
-from striate.infer.forward import VIEWS, each_view, evaluating, forward, in_parts, predict_outputs, stream_outputs
+from striate.infer.forward import (
+    VIEWS,
+    Views,
+    each_view,
+    evaluating,
+    forward,
+    in_parts,
+    predict_outputs,
+    stream_outputs,
+)
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction
 
@@ -8,6 +17,7 @@ __all__ = [
     "VIEWS",
     "Model",
     "Prediction",
+    "Views",
     "each_view",
     "evaluating",
     "forward",

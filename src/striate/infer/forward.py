@@ -76,12 +76,12 @@ def forward(
 
 
 def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
-    """The mean of the raw outputs over the views of each picture, (N, K); see `each_view`."""
-    outputs: list[Tensor] = [network(view) for view in each_view(images, views)]
+    """The mean of the raw outputs over the views of each picture, (N, K) float32; see `each_view`."""
+    outputs: list[Tensor] = [network(view).float() for view in each_view(images, views)]
     return outputs[0] if len(outputs) == 1 else sum(outputs[1:], outputs[0]) / len(outputs)
 
 
-def each_view(images: Tensor, views: Views) -> tuple[Tensor, ...]:
+def each_view(images: Tensor, views: Views) -> Iterator[Tensor]:
     """What a prediction averages over.
 
     Args:
@@ -92,7 +92,8 @@ def each_view(images: Tensor, views: Views) -> tuple[Tensor, ...]:
     >>> [view.tolist() for view in each_view(torch.tensor([[[[1, 2]]]]), "mirrored")]
     [[[[[1, 2]]]], [[[[2, 1]]]]]
     """
-    return tuple(images.flip(axes) if axes else images for axes in VIEWS[views])
+    for axes in VIEWS[views]:
+        yield images.flip(axes) if axes else images
 
 
 def in_parts(compute: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
-from striate.infer import each_view, in_parts
-from striate.infer.forward import Views
+from striate.infer import Views, each_view, in_parts
 from striate.nets import head_name
 from striate.train.recipe import Recipe
 

@@ -137,10 +137,12 @@ def _rate_and_length(
                 "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
             )
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated + saving
-        frozen = sample * (len(recipe.batches) * recipe.batches.batch_size + validated) + saving
-        epochs, because = epochs_in(
-            left - scored * sample * views_of(plan), epoch, plan["transfer.frozen_epochs"], frozen
-        )
+        trained, views = len(recipe.batches) * recipe.batches.batch_size, views_of(plan)
+        frozen = sample * (trained + validated) + saving
+        if plan["transfer.probe"]:
+            left -= sample * (trained * (views if plan["transfer.probe_views"] else 1) + validated)
+        left -= sample * views * scored
+        epochs, because = epochs_in(left, epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
     return plan

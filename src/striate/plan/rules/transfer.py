@@ -41,15 +41,11 @@ def transfer(context: Context) -> Decisions:
     return {
         "transfer.probe": (
             flat,
-            f"a new head would tear the features; fitting it to those of {count} samples costs one pass"
+            f"a new head would tear the features; fitting it to those of {count} samples costs a pass over them"
             if flat
             else "the head is a convolution, not a dense layer on one vector a sample",
         ),
-        "transfer.probe_views": (
-            flat and scarce,
-            f"{count} samples: "
-            + ("every view is one more to learn from" if scarce else "enough; each view would cost another pass"),
-        ),
+        "transfer.probe_views": _probe_views(context, flat),
         "transfer.frozen_epochs": (
             (0, "the head is fitted on frozen features already")
             if flat
@@ -67,6 +63,17 @@ def transfer(context: Context) -> Decisions:
             f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
         ),
     }
+
+
+def _probe_views(context: Context, flat: bool) -> tuple[bool, str]:
+    count, mine = len(context.train_samples), context.overrides.get("transfer.probe")
+    if not flat or (mine is not None and not mine.value):
+        return False, "no head is fitted alone"
+    if context["predict.views"] == "single":
+        return False, "predictions see one view of a picture"
+    if context.scarce:
+        return True, f"{count} samples are few, and every view is one more to learn from, for one more pass"
+    return False, f"{count} samples are enough; each view would cost another pass"
 
 
 def _margin(context: Context, flat: bool) -> tuple[float, str]:
