@@ -395,6 +395,7 @@ def test_audit_prints_what_was_found(monkeypatch: pytest.MonkeyPatch, capsys: py
         "a/3.jpg  =  b/3.jpg   (different targets)",
         "test test/1.jpg  =  train train/9.jpg",
         "min 32, median 32, max 48",
+        "upside down 0.619, mirrored 0.646, upside down in a class 0.663",
         "the class a is three times the class b",
     ):
         assert words in out

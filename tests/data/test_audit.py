@@ -119,11 +119,13 @@ def test_the_way_up_comes_from_independent_training_pictures() -> None:
         return audited(Dataset("made", "arrays", "classify", rows, ("a", "b"), {"x": skies})).orientation
 
     assert judged(900)["upside_down"] > 0.95
+    assert judged(900)["upside_down_in_a_class"] > 0.95
     assert judged(700) == {}
     assert judged(900, split=lambda row: "test" if row > 700 else "train") == {}
     assert judged(900, group=lambda row: str(row // 2)) == {}
     skies[1::2] = skies[::2]
     assert judged(900) == {}  # of duplicates one counts
+    assert judged(900, group=str) == {}  # in whatever groups they are
 
 
 def test_grey_counts_in_each_channel_beside_colour(tmp_path: Path) -> None:

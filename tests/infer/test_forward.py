@@ -13,6 +13,7 @@ from torch import nn
 from striate.core.errors import NonFinite
 from striate.data.loader import Batch
 from striate.infer import Views, evaluating, forward, in_parts, predict_outputs, stream_outputs
+from striate.infer.forward import Precision
 from striate.nets import Normalize
 
 MEAN, STD = (0.5, 0.4, 0.45), (0.25, 0.2, 0.3)
@@ -57,13 +58,16 @@ def test_bfloat16_is_near_and_comes_back_as_float32(channels_last: bool) -> None
     torch.testing.assert_close(low, plain, atol=0.1, rtol=0.05)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("views", "turns"), [("mirrored", [(-1,)]), ("flipped", [(-1,), (-2,), (-1, -2)])])
-def test_views_are_the_mean_with_the_flipped_images(views: Views, turns: list[tuple[int, ...]]) -> None:
+def test_views_are_the_mean_with_the_flipped_images(
+    views: Views, turns: list[tuple[int, ...]], precision: Precision
+) -> None:
     images, net = pictures(8), stirred(network())
     normalize = Normalize(MEAN, STD)
-    alone = [predict_outputs(net, normalize, batches(images, 4))[0]]
-    alone += [predict_outputs(net, normalize, batches(images.flip(turn), 4))[0] for turn in turns]
-    found, _ = predict_outputs(net, normalize, batches(images, 4), views=views)
+    alone = [predict_outputs(net, normalize, batches(images, 4), precision=precision)[0]]
+    alone += [predict_outputs(net, normalize, batches(images.flip(turn), 4), precision=precision)[0] for turn in turns]
+    found, _ = predict_outputs(net, normalize, batches(images, 4), views=views, precision=precision)
     assert not torch.allclose(alone[0], alone[1])
     torch.testing.assert_close(found, torch.stack(alone).mean(0), atol=1e-6, rtol=1e-6)
 

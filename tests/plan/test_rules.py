@@ -92,11 +92,16 @@ def test_pictures_without_an_up_are_turned_over() -> None:
     assert decided(0.53, 0.31)["augment.flip"] == "both"  # below chance is chance
     assert decided(1.0, 0.97)["augment.flip"] == "horizontal"  # near 1 nothing can be compared
     assert decided(0.51, 0.5, 0.95)["augment.flip"] == "horizontal"  # classes that differ by their up
-    assert decided(0.51, 0.5, names=("arrow_up", "arrow_down"))["augment.flip"] == "horizontal"
+    assert decided(0.51, 0.5, None)["augment.flip"] == "horizontal"  # small classes may
+    for names in (("arrow_up", "arrow_down"), ("up/arrow", "down/arrow"), ("ArrowUp", "ArrowDown")):
+        assert decided(0.51, 0.5, names=names)["augment.flip"] == "horizontal"
+        assert repr(names[0]) in decided(0.51, 0.5, names=names).decisions["augment.flip"].because
+    for names in (("turn_left", "turn_right"), ("left/arrow", "right/arrow")):
+        assert decided(0.51, 0.5, names=names)["augment.flip"] == "none"
 
 
 def test_too_few_pictures_and_values_are_not_turned_over(photos: Plan) -> None:
-    assert "too few" in photos.decisions["augment.flip"].because
+    assert "not judged" in photos.decisions["augment.flip"].because
     values = measured((64, 64, 3))
     found = {"upside_down": 0.5, "mirrored": 0.5, "upside_down_in_a_class": 0.5}
     audit = replace(run_audit(values, workers=0, reporter=Silent()), orientation=found)
@@ -167,6 +172,9 @@ def test_a_head_learns_from_every_view_where_samples_are_scarce_and_views_are_av
     assert "enough" in decision(many).because
     assert "one view" in decision(few, predict__views="single").because
     assert "no head" in decision(few, transfer__probe=False).because
+    mine = {"transfer.probe": Decision(False, "mine", "user")}
+    unfitted = planned(few, weights=weights, overrides=mine)
+    assert (unfitted["transfer.margin"], unfitted["transfer.frozen_epochs"]) == (0.0, 4)
 
 
 def test_the_fitted_head_is_to_be_beaten_by_a_standard_error_where_there_is_one() -> None:

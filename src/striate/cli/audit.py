@@ -60,12 +60,9 @@ def _show(audit: dict[str, Any]) -> None:
     for name, value in audit["sizes"].items():
         rows.append([name, _flat(value)])
     rows.append(["detail reaches", f"{audit['detail']:.0%} of the resolution"])
-    for name, words in (
-        ("orientation", "recognised when turned over"),
-        ("channels", "channels"),
-        ("modes", "pixel formats"),
-        ("notes", "done in reading"),
-    ):
+    orientation = {name.replace("_", " "): share for name, share in audit["orientation"].items()}
+    rows.append(["recognised when flipped", _flat(orientation) or "not judged"])
+    for name, words in (("channels", "channels"), ("modes", "pixel formats"), ("notes", "done in reading")):
         if audit.get(name):
             rows.append([words, _flat(audit[name])])
     print_table(["what", "found"], rows)

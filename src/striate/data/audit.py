@@ -17,7 +17,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
@@ -61,8 +60,9 @@ class Audit:
             the data gives splits.
         detail: how far the pictures' detail reaches, as a share of their resolution, in the median; well below 1 where
             they were enlarged from smaller ones.
-        orientation: shares of the training pictures that a linear classifier recognises when they are turned over; see
-            `striate.data.orientation`. Empty where they are too few to judge.
+        orientation: shares of the pictures that a linear classifier recognises when they are flipped, of one picture of
+            each group; see `striate.data.orientation`. From the training part where the data gives splits. Empty where
+            they are too few or too small to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
@@ -132,10 +132,10 @@ class Audit:
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
-            "recognised when turned over": ", ".join(
+            "recognised when flipped": ", ".join(
                 f"{name.replace('_', ' ')} {share:.0%}" for name, share in self.orientation.items()
             )
-            or "too few pictures to judge",
+            or "not judged",
             "channels": ", ".join(f"{count:,} with {number}" for number, count in self.channels.items()),
             "remarks": " ".join(self.remarks),
         }
@@ -322,11 +322,14 @@ def _statistics(found: list[Facts], scale: float) -> tuple[tuple[float, ...], tu
 
 def _orientation(whole: Iterable[tuple[Sample, Facts]]) -> dict[str, float]:
     """Of one picture of each group and of each set of duplicates: the others would be recognised by it."""
-    alone: dict[str, tuple[NDArray[np.float16] | None, str | None]] = {}
+    seen: set[str] = set()
+    alone = []
     for sample, found in whole:
-        name = sample.target.name if isinstance(sample.target, Label) else None
-        alone.setdefault(found.digest if sample.group is None else f"group {sample.group}", (found.thumbnail, name))
-    return orientation(alone.values())
+        units = {found.digest} if sample.group is None else {found.digest, f"group {sample.group}"}
+        if found.thumbnail is not None and not units & seen:
+            alone.append((found.thumbnail, sample.target.name if isinstance(sample.target, Label) else None))
+            seen |= units
+    return orientation(alone)
 
 
 def _target_summary(dataset: Dataset, samples: list[Sample]) -> dict[str, dict[str, float]]:

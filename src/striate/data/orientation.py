@@ -64,9 +64,9 @@ def orientation(thumbnails: Iterable[tuple[NDArray[np.float16] | None, Hashable]
         thumbnails: of independent pictures, each with its class, or None where it has no single one.
 
     Returns:
-        shares of the pictures: recognised "upside_down" and "mirrored", and "upside_down_in_a_class", the largest of
-        those classes that have 200 pictures (two classes that differ by their up have none together); empty where
-        fewer than 800 pictures can be judged.
+        shares of the pictures: recognised "upside_down" and "mirrored"; and "upside_down_in_a_class", the largest of
+        those classes that have 200 pictures, where there are such (two classes that differ by their up have none
+        together). Empty where fewer than 800 pictures can be judged.
 
     >>> random = np.random.default_rng(0)
     >>> skies = np.linspace(1, 0, 8)[:, None, None] + random.normal(0, 0.5, (1000, 8, 8, 3))
@@ -81,13 +81,11 @@ def orientation(thumbnails: Iterable[tuple[NDArray[np.float16] | None, Hashable]
     pooled = [one for members in classes.values() for one in members]
     if len(pooled) < LEAST:
         return {}
-    upside_down = _recognised(pooled, 0)
+    shares = {"upside_down": _recognised(pooled, 0), "mirrored": _recognised(pooled, 1)}
     large = [members for name, members in classes.items() if name is not None and len(members) >= _LEAST_OF_A_CLASS]
-    return {
-        "upside_down": upside_down,
-        "mirrored": _recognised(pooled, 1),
-        "upside_down_in_a_class": max((_recognised(members, 0) for members in large), default=upside_down),
-    }
+    if large:
+        shares["upside_down_in_a_class"] = max(_recognised(members, 0) for members in large)
+    return shares
 
 
 def _recognised(thumbnails: list[NDArray[np.float16]], axis: int) -> float:

@@ -1,8 +1,8 @@
 """The first part of fine-tuning: a head fitted on frozen features, before anything below it moves.
 
-The features are computed once, so that fitting costs one forward pass over the training samples. Kumar et al. 2022
-("Fine-tuning can distort pretrained features") show why the head comes first: a random one would send gradients below
-that tear what the weights know.
+The features are computed once, so that fitting costs one forward pass over the training samples, or one a view. Kumar
+et al. 2022 ("Fine-tuning can distort pretrained features") show why the head comes first: a random one would send
+gradients below that tear what the weights know.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _rate_and_length(
         if plan["transfer.probe"]:
             left -= sample * (trained * (views if plan["transfer.probe_views"] else 1) + validated)
         left -= sample * views * scored
-        epochs, because = epochs_in(left, epoch, plan["transfer.frozen_epochs"], frozen)
+        epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
     return plan

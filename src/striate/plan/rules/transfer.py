@@ -37,7 +37,8 @@ def transfer(context: Context) -> Decisions:
         }
     count = len(context.train_samples)
     scarce = context.scarce
-    flat = _flat_head(context)
+    flat, mine = _flat_head(context), context.overrides.get("transfer.probe")
+    fitted = flat and (mine is None or bool(mine.value))
     return {
         "transfer.probe": (
             flat,
@@ -45,10 +46,10 @@ def transfer(context: Context) -> Decisions:
             if flat
             else "the head is a convolution, not a dense layer on one vector a sample",
         ),
-        "transfer.probe_views": _probe_views(context, flat),
+        "transfer.probe_views": _probe_views(context, fitted),
         "transfer.frozen_epochs": (
             (0, "the head is fitted on frozen features already")
-            if flat
+            if fitted
             else (4 if scarce else 1, f"a new head would tear the features; {count} samples an epoch")
         ),
         "transfer.head_rate": (3e-3, "three times AdamW's usual rate: a single layer on fixed features"),
@@ -57,7 +58,7 @@ def transfer(context: Context) -> Decisions:
             f"{count} samples: the stem's filters are general and should move " + ("least" if scarce else "less"),
         ),
         "transfer.kept_share": (0.0, "every layer learns"),
-        "transfer.margin": _margin(context, flat),
+        "transfer.margin": _margin(context, fitted),
         "transfer.frozen_norms": (
             True,
             f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
@@ -65,9 +66,9 @@ def transfer(context: Context) -> Decisions:
     }
 
 
-def _probe_views(context: Context, flat: bool) -> tuple[bool, str]:
-    count, mine = len(context.train_samples), context.overrides.get("transfer.probe")
-    if not flat or (mine is not None and not mine.value):
+def _probe_views(context: Context, fitted: bool) -> tuple[bool, str]:
+    count = len(context.train_samples)
+    if not fitted:
         return False, "no head is fitted alone"
     if context["predict.views"] == "single":
         return False, "predictions see one view of a picture"
@@ -76,8 +77,8 @@ def _probe_views(context: Context, flat: bool) -> tuple[bool, str]:
     return False, f"{count} samples are enough; each view would cost another pass"
 
 
-def _margin(context: Context, flat: bool) -> tuple[float, str]:
-    if not flat:
+def _margin(context: Context, fitted: bool) -> tuple[float, str]:
+    if not fitted:
         return 0.0, "no head is fitted alone, so there is none to beat"
     if context["task.kind"] == "regress":
         return 0.0, "the error of a measure of values is not known from one figure, so any gain counts"

@@ -153,8 +153,8 @@ def _pictures(audit: dict[str, Any]) -> Html:
         rows.append(["detail reaches, as a share of the resolution", _plain(audit["detail"])])
     orientation = audit.get("orientation")
     if isinstance(orientation, dict) and orientation:
-        found = join((f"{label(name)} {shown(part)}" for name, part in orientation.items()), ", ")
-        rows.append(["recognised when turned over, as a share of pictures", found])
+        found = join((f"{label(name)} {number(part)}" for name, part in orientation.items()), ", ")
+        rows.append(["recognised when flipped, as a share of the pictures", found])
     names = (("depth", "bits"), ("value_range", "range of values"), ("full_scale", "value taken as full scale"))
     rows += [[words, _plain(audit[name])] for name, words in names if audit.get(name) is not None]
     for name, words in (("mean", "mean by channel, of 1"), ("std", "standard deviation by channel, of 1")):
