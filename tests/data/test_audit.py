@@ -22,7 +22,8 @@ from striate.core.errors import DataError
 from striate.core.events import Silent
 from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Source, Value
 from striate.data import store
-from striate.data.audit import Audit, check_audit, full_scale, run_audit
+from striate.data.audit import Audit, full_scale, run_audit
+from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
 
 

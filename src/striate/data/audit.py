@@ -21,6 +21,7 @@ import numpy as np
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
 from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target, Value
+from striate.core.wording import plural
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.orientation import orientation
 from striate.data.store import Store
@@ -34,7 +35,6 @@ ENLARGED = 0.6
 at 0.8 and above in the median, micrographs of blood at 0.46, and photographs enlarged fourfold at 0.23."""
 
 _CHUNK = 32
-_SHOWN = 3  # how many examples a message names
 
 
 @dataclass(frozen=True)
@@ -363,21 +363,21 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
     if audit.quarantined:
         share = len(audit.quarantined) / audit.samples
         beyond = f", above the limit of {limit:.0%}: training will be refused" if share > limit else ""
-        yield f"{_plural(len(audit.quarantined), 'sample is', 'samples are')} quarantined ({share:.1%}{beyond})."
+        yield f"{plural(len(audit.quarantined), 'sample is', 'samples are')} quarantined ({share:.1%}{beyond})."
     if audit.duplicates:
         count = sum(len(group) for group in audit.duplicates)
         yield (
-            f"{count} samples are in {_plural(len(audit.duplicates), 'group', 'groups')} of exact duplicates; "
+            f"{count} samples are in {plural(len(audit.duplicates), 'group', 'groups')} of exact duplicates; "
             "a group never straddles a split."
         )
     if audit.conflicts:
         yield (
-            f"{_plural(len(audit.conflicts), 'of these groups has', 'of these groups have')} different targets, "
+            f"{plural(len(audit.conflicts), 'of these groups has', 'of these groups have')} different targets, "
             f"such as {' and '.join(audit.conflicts[0][:2])}: left out of training and validation."
         )
     if audit.leaks:
         yield (
-            f"{_plural(len(audit.leaks), 'held-out sample has', 'held-out samples have')} a duplicate or a member of "
+            f"{plural(len(audit.leaks), 'held-out sample has', 'held-out samples have')} a duplicate or a member of "
             "their group in another given split: those in the training data are left out of it."
         )
     yield "Near-duplicates (the same thing photographed or cropped twice) were not checked."
@@ -408,103 +408,3 @@ def _scale_remarks(audit: Audit) -> Iterable[str]:
     if len(audit.channels) > 1:
         found = ", ".join(f"{count:,} with {number}" for number, count in audit.channels.items())
         yield f"Pictures differ in channels: {found}."
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
-def check_audit(audit: Audit, dataset: Dataset, limit: float = DAMAGE_LIMIT) -> None:
-    """Refuse data that cannot be trained on.
-
-    Args:
-        limit: the share of damaged samples above which training stops.
-
-    Raises:
-        DataError: nothing there, all or too many damaged, targets missing or not finite, fewer than two classes, a
-            class with fewer than two samples, a constant target, or channels that do not fit together.
-    """
-    if not audit.samples:
-        raise DataError(f"{dataset.path} holds no pictures", fix="name a folder that has a subfolder for each class")
-    _check_damage(audit, limit)
-    out = {one.key for one in audit.quarantined}
-    samples = [sample for sample in dataset.samples if sample.key not in out]
-    _check_targets(dataset, samples)
-    if dataset.task in ("classify", "multilabel"):
-        _check_classes(audit, dataset)
-    elif audit.target_summary and all(one["distinct"] < 2 for one in audit.target_summary.values()):
-        raise DataError(
-            f"every sample has the same target, {next(iter(audit.target_summary.values()))['min']:g}: there is nothing "
-            "to learn",
-            fix="check that the right column is the target",
-        )
-    if len(audit.channels) > 1 and set(audit.channels) != {"1", "3"}:
-        found = ", ".join(f"{count:,} with {number}" for number, count in audit.channels.items())
-        raise DataError(
-            f"pictures differ in channels beyond grey and colour: {found}; one network takes one number of channels",
-            fix="separate them, or bring them to one number of channels",
-        )
-
-
-def _check_damage(audit: Audit, limit: float) -> None:
-    damaged = audit.quarantined
-    if len(damaged) <= limit * audit.samples and len(damaged) < audit.samples:
-        return
-    shown = "; ".join(f"{one.key}: {one.reason}" for one in damaged[:_SHOWN])
-    more = f"; and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
-    if len(damaged) == audit.samples:
-        raise DataError(
-            f"none of the {audit.samples} samples can be decoded: {shown}{more}",
-            fix="check that these are whole pictures and that you may read them",
-        )
-    raise DataError(
-        f"{len(damaged)} of {audit.samples} samples are damaged ({len(damaged) / audit.samples:.1%}, allowed are "
-        f"{limit:.1%}): {shown}{more}",
-        fix="`striate audit DATA` lists them all; repair or remove them, or raise the limit with "
-        "`--set split.damage_limit=…`",
-    )
-
-
-def _check_targets(dataset: Dataset, samples: list[Sample]) -> None:
-    without = [sample.key for sample in samples if sample.target is None]
-    if dataset.task is None or without:
-        named = f", such as {without[0]}" if without else ""
-        raise DataError(
-            f"{len(without) or len(samples)} of {len(samples)} samples have no target{named}",
-            fix="put pictures into a folder for each class, or name a table with a target column",
-        )
-    odd = [
-        sample.key
-        for sample in samples
-        if isinstance(sample.target, Value) and not all(math.isfinite(value) for value in sample.target.values)
-    ]
-    if odd:
-        raise DataError(
-            f"{_plural(len(odd), 'sample has', 'samples have')} a target that is not a finite number: {_named(odd)}",
-            fix="fill in or remove these rows",
-        )
-
-
-def _check_classes(audit: Audit, dataset: Dataset) -> None:
-    present = [name for name, count in audit.classes.items() if count]
-    lost = [name for name, count in audit.classes.items() if not count]
-    if lost:
-        raise DataError(
-            f"no undamaged sample is left of {_named(lost)}", fix="repair or remove these classes and their files"
-        )
-    if len(present) < 2 and dataset.task == "classify":
-        raise DataError(
-            f"there is one class only, {present[0]!r}: telling classes apart takes at least two",
-            fix="name the folder that holds one subfolder for each class; for numbers, use `--task regress`",
-        )
-    single = [name for name, count in audit.classes.items() if count < 2]
-    if single:
-        raise DataError(
-            f"{_plural(len(single), 'class has', 'classes have')} one sample only: {_named(single)}; at least two are "
-            "needed, to train and to test",
-            fix="add samples to them, or remove them",
-        )
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

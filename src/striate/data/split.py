@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target, Value
+from striate.core.wording import some
 from striate.data.audit import Audit, target_classes
 
 FATES = (*SPLITS, "quarantined", "excluded")
@@ -30,7 +31,6 @@ VALIDATED, OF_EACH_CLASS = 5_000, 10
 """Samples that validation needs at most, in all and of each class: they tell weights apart to half a point."""
 
 _HEADER = ("key", "split", "target", "group", "reason")
-_SHOWN = 3
 _BINS = 10
 
 
@@ -102,13 +102,13 @@ class SplitTable:
                 reasons[key] = row["reason"]
         if strange:
             raise DataError(
-                f"{path} names {len(strange)} samples that {dataset.path} lacks: {_named(strange)}",
+                f"{path} names {len(strange)} samples that {dataset.path} lacks: {some(strange)}",
                 fix="keys are paths relative to the data; give the split file of this data",
             )
         missing = sorted(known - fates.keys())
         if missing:
             raise DataError(
-                f"{path} says nothing of {len(missing)} of {len(known)} samples: {_named(missing)}",
+                f"{path} says nothing of {len(missing)} of {len(known)} samples: {some(missing)}",
                 fix="add a row for each; `excluded` leaves a sample out",
             )
         return cls(fates, reasons)
@@ -182,7 +182,7 @@ def make_split(
     _check(dataset, samples, fates, classes)
     untested = sorted(classes["train"] - classes["test"])
     if untested:
-        notes.append(f"The test split has no sample of {_named(untested)}: its score says nothing of them.")
+        notes.append(f"The test split has no sample of {some(untested)}: its score says nothing of them.")
     return SplitTable({sample.key: fates[sample.key] for sample in samples}, reasons, tuple(notes))
 
 
@@ -432,7 +432,7 @@ def _check(
             )
             also = f" ({excluded} of their samples were excluded)" if excluded else ""
             raise DataError(
-                f"the {split} split has classes that training does not know: {_named(unknown)}{also}",
+                f"the {split} split has classes that training does not know: {some(unknown)}{also}",
                 fix="check the names of the class folders, or add training samples of them",
             )
 
@@ -443,7 +443,3 @@ def _target_text(target: Target | None) -> str:
     if isinstance(target, Labels):
         return ";".join(target.names)
     return ";".join(repr(value) for value in target.values) if target else ""
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from striate.core.artifacts import read_json, sha256
 from striate.core.errors import StriateError, WeightsError, nearest
 from striate.core.tensors import read_tensors
+from striate.core.wording import some
 from striate.nets.anatomy import stem_name
 from striate.nets.families import FAMILIES
 
@@ -330,18 +331,18 @@ def _unwrapped(content: Any, file: Path) -> dict[str, Tensor]:
 def _finite(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
     bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if bad:
-        raise WeightsError(f"{file} holds numbers that are not finite, in {_some(bad)}")
+        raise WeightsError(f"{file} holds numbers that are not finite, in {some(bad, _SHOWN)}")
     return tensors
 
 
 def _refuse(weights: Weights, *, missing: Sequence[str], unexpected: Sequence[str], wrong: Sequence[str]) -> None:
     parts = []
     if missing:
-        parts.append(f"missing in the file: {_some(missing)}")
+        parts.append(f"missing in the file: {some(missing, _SHOWN)}")
     if unexpected:
-        parts.append(f"unknown to the network: {_some(unexpected)}")
+        parts.append(f"unknown to the network: {some(unexpected, _SHOWN)}")
     if wrong:
-        parts.append(f"of another shape: {_some(wrong)}")
+        parts.append(f"of another shape: {some(wrong, _SHOWN)}")
     if not parts:
         return
     said = weights.sidecar
@@ -351,11 +352,6 @@ def _refuse(weights: Weights, *, missing: Sequence[str], unexpected: Sequence[st
         if said
         else "name the network that they are of",
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _only_channels_differ(tensor: Tensor, place: Tensor) -> bool:

@@ -16,7 +16,8 @@ from striate.core.machine import cores, memory_bytes
 from striate.core.plan import Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder
-from striate.data.audit import Audit, check_audit, run_audit
+from striate.data.audit import Audit, run_audit
+from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
