@@ -137,11 +137,9 @@ def _rate_and_length(
                 "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
             )
         epoch = len(recipe.batches) * measured.step_seconds + sample * validated + saving
-        trained, views = len(recipe.batches) * recipe.batches.batch_size, views_of(plan)
+        trained = len(recipe.batches) * recipe.batches.batch_size
         frozen = sample * (trained + validated) + saving
-        if plan["transfer.probe"]:
-            left -= sample * (trained * (views if plan["transfer.probe_views"] else 1) + validated)
-        left -= sample * views * scored
+        left -= sample * passes_beside(plan, trained, validated, scored)
         epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
@@ -159,6 +157,18 @@ def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) 
         return time.perf_counter() - started
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
+    """Forward passes of one sample before and after the epochs: fitting and judging the head, and scoring.
+
+    Args:
+        trained, validated, scored: samples.
+    """
+    views, head = views_of(plan), 0
+    if plan["transfer.probe"]:
+        head = trained * (views if plan["transfer.probe_views"] else 1) + validated
+    return head + scored * views
 
 
 def views_of(plan: Plan) -> int:

@@ -1,0 +1,27 @@
+"""What is measured before a training, and what the time beside the epochs amounts to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from striate.core.plan import Decision, Plan
+from striate.workflows.measure import passes_beside
+
+
+@pytest.mark.parametrize(
+    ("views", "probe", "probe_views", "passes"),
+    [
+        ("single", False, False, 30),
+        ("mirrored", False, False, 60),
+        ("flipped", False, False, 120),
+        ("flipped", True, False, 120 + 100 + 20),
+        ("mirrored", True, True, 60 + 200 + 20),
+        ("flipped", True, True, 120 + 400 + 20),
+    ],
+)
+def test_fitting_the_head_and_scoring_take_passes(views: str, probe: bool, probe_views: bool, passes: int) -> None:
+    values: dict[str, Any] = {"predict.views": views, "transfer.probe": probe, "transfer.probe_views": probe_views}
+    plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
+    assert passes_beside(plan, trained=100, validated=20, scored=30) == passes
