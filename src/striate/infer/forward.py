@@ -72,7 +72,7 @@ def forward(
     layout = torch.channels_last if channels_last else torch.contiguous_format
     standardised = normalize(images).contiguous(memory_format=layout)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return over_views(network, standardised, views).float()
+        return over_views(network, standardised, views)
 
 
 def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
