@@ -127,6 +127,18 @@ def test_another_figure_in_the_file_is_another_figure_on_the_page(tmp_path: Path
     assert "accuracy is 0.1234" in read(run).text
 
 
+def test_which_way_is_up_is_shown_where_it_was_judged(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    audit = json.loads(run.audit.read_text())
+    found = [f"{share:.4g}" for share in audit["orientation"].values()]
+    shown = re.search(r"recognised when flipped, as a share of the pictures(.{0,200})", read(run).text, re.DOTALL)
+    assert shown
+    assert [figure for figure in found if figure in shown[1]] == found
+    audit["orientation"] = {}
+    run.audit.write_text(json.dumps(audit))
+    assert "recognised when flipped" not in read(run).text
+
+
 def test_the_page_loads_nothing(tmp_path: Path) -> None:
     page = read(make_run(tmp_path / "run"))
     for name, attributes in page.elements:

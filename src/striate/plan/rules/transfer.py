@@ -18,7 +18,9 @@ from striate.plan.rule import Decisions, rule
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
         "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
         "transfer.kept_share": Leaf(float, "share of the depth, from the stem on, that never learns", low=0, high=1),
-        "transfer.margin": Leaf(float, "standard errors by which training must beat the fitted head", low=0, high=5),
+        "transfer.margin": Leaf(
+            float, "standard errors by which training must beat the fitted head, in a share", low=0, high=5
+        ),
         "transfer.frozen_norms": Leaf(bool, "keep batch norms at the statistics that the weights came with"),
     },
 )
