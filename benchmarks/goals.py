@@ -96,7 +96,7 @@ def data_folder() -> Path:
 
 
 def results_path(kind: str, folder: Path = HERE / "results") -> Path:
-    """The table of results of this kind of machine, such as `goals-intel-xeon-2cores.csv`."""
+    """The table of results of this kind of machine, such as `goals-intel-xeon-amx-bf16-2cores.csv`."""
     processor = re.sub(r"[^a-z0-9]+", "-", machine.processor().lower().replace("(r)", "")).strip("-")
     return folder / f"{kind}-{processor}-{machine.cores()}cores.csv"
 

@@ -48,3 +48,20 @@ def test_versions_are_those_imported() -> None:
 
 def test_the_processor_has_a_name() -> None:
     assert machine.processor().strip()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx2 avx512f avx512_bf16", "AMD EPYC avx512_bf16"),
+        ("fpu avx2 avx512f avx512_bf16 amx_bf16", "AMD EPYC amx_bf16"),
+        ("fpu avx avx2", "AMD EPYC avx2"),
+        ("fpu", "AMD EPYC"),
+    ],
+)
+def test_processors_of_one_name_are_told_by_their_instructions(
+    flags: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = f"processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: {flags}\n\nprocessor\t: 1\nmodel name\t: other\n"
+    monkeypatch.setattr(Path, "read_text", lambda path, *arguments, **options: told)
+    assert machine.processor() == expected
