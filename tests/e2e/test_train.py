@@ -186,6 +186,34 @@ def test_a_run_is_weights_for_another(run, tmp_path: Path) -> None:
     assert tuned.metrics["test"]["accuracy"] > 0.6
 
 
+def test_a_head_that_no_epoch_beat_learns_from_the_validation_samples_once_they_have_chosen_it(
+    run, tmp_path: Path
+) -> None:
+    photos = folder(tmp_path / "photos", {"black": 20, "grey": 20, "white": 20})
+    settings = {"optimizer.rate": 1e-6, "transfer.margin": 5.0}
+    kept, refitted = (
+        st.train(photos, out=tmp_path / name, weights=run.path, epochs=1, set={**settings, "transfer.refit": more})
+        for name, more in (("kept", False), ("refitted", True))
+    )
+    assert refitted.metrics["training"]["best_epoch"] == 0
+    counts = refitted.metrics["split"]
+    assert refitted.metrics["training"]["refitted"] == counts["train"] + counts["val"]
+    assert "refitted" not in kept.metrics["training"]
+
+    def rows(run: st.Run, part: str) -> list[str]:
+        return [line for line in run.path.joinpath("predictions.csv").read_text().splitlines() if line.startswith(part)]
+
+    assert rows(kept, "val") == rows(refitted, "val")  # what chose the head was found out before
+    assert [row.rsplit(",", 2)[0] for row in rows(kept, "test")]
+    assert rows(kept, "test") != rows(refitted, "test")
+    assert (kept.path / "history.jsonl").read_bytes() == (refitted.path / "history.jsonl").read_bytes()
+    files = [refitted.path / name for name in ("model/model.safetensors", "predictions.csv", "metrics.json")]
+    before = [file.read_bytes() for file in files]
+    (refitted.path / "metrics.json").unlink()  # as if it had been killed while it was scored
+    st.resume(refitted)
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_fine_tuning_by_minutes_with_folded_norms(run, tmp_path: Path) -> None:
     photos = folder(tmp_path / "photos", {"a": 20, "b": 20, "c": 20})
     settings = {"execution.workers": 0, "batch.size": 8, "execution.fold_norms": True}

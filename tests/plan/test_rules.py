@@ -186,6 +186,20 @@ def test_the_fitted_head_is_to_be_beaten_by_a_standard_error_where_there_is_one(
     assert "no weights" in scratch.decisions["transfer.margin"].because
 
 
+def test_a_chosen_head_is_fitted_to_scarce_validation_samples_too() -> None:
+    weights = Weights({}, MOBILENET, "file")
+
+    def decision(dataset: Dataset, **settings: Any) -> Decision:
+        mine = {key.replace("__", "."): Decision(value, "mine", "user") for key, value in settings.items()}
+        return planned(dataset, weights=weights, overrides=mine).decisions["transfer.refit"]
+
+    few, many = pictures({"cat": 60, "dog": 60}), pictures({"cat": 600, "dog": 600})
+    assert decision(few).value is True
+    assert "the 19 that chose" in decision(few).because
+    assert (decision(many).value, decision(few, transfer__probe=False).value) == (False, False)
+    assert planned(few)["transfer.refit"] is False
+
+
 def test_little_memory_computes_a_batch_in_parts() -> None:
     dataset = pictures({"cat": 600, "dog": 600}, (64, 64, 3))
     audit = run_audit(dataset, workers=0, reporter=Silent())

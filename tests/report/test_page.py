@@ -436,3 +436,10 @@ def test_a_head_that_no_epoch_beat_is_said_and_groups_are_counted(tmp_path: Path
     assert "taken: the head alone, which no epoch beat by its margin" in page
     assert "best: epoch 0" not in page
     assert re.search(r"over\s+37\s+groups", page)
+    assert "used to choose the best epoch" in page
+    metrics["training"]["refitted"] = 1234
+    run.metrics.write_text(json.dumps(metrics))
+    page = read(run).text
+    assert "used to choose the best epoch" not in page
+    assert "before it was fitted to them too" in page
+    assert re.search(r"head.s last fit\W+1.234", page)

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from torch import nn
 
 from striate.core.errors import NetworkError
 from striate.core.events import Silent
 from striate.data.loader import EvalBatches
+from striate.data.pack import PackedPictures
 from striate.nets import head_name
 from striate.tasks import make_task
-from striate.train.probe import fit_head
+from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe
 from tests.train.toy import CLASSES, SIDE, toy_dataset, toy_networks, toy_recipe
 
@@ -53,7 +55,7 @@ def features_of(network: nn.Module, recipe: Recipe, samples: EvalBatches, flips:
 )
 def test_it_is_scikit_learns_logistic_regression(changes: dict[str, Any], flips: tuple[bool, ...]) -> None:
     network, recipe, samples = parts(**changes)
-    fit_head(network, recipe, samples, Silent())
+    fit_head(network, recipe, samples, None, Silent())
     head = network.get_submodule(head_name(network))
     assert isinstance(head, nn.Linear)
     features = features_of(network, recipe, samples, flips)
@@ -65,9 +67,56 @@ def test_it_is_scikit_learns_logistic_regression(changes: dict[str, Any], flips:
     np.testing.assert_allclose(found.softmax(1).detach().numpy(), expected, atol=2e-3)
 
 
+def in_two(recipe: Recipe, whole: EvalBatches) -> tuple[EvalBatches, EvalBatches]:
+    """Every fourth sample, and the others; every fifth target is wrong, so that a weak penalty fits too much."""
+    targets = whole.targets.clone()
+    targets[::5] = targets[::5].roll(1, dims=1)
+    array = recipe.batches.pictures.batch(np.arange(whole.count)).numpy()
+    quarter = np.arange(whole.count) % 4 == 0
+
+    def part(chosen: np.ndarray) -> EvalBatches:
+        keys = [recipe.keys[number] for number in np.flatnonzero(chosen)]
+        rows = torch.from_numpy(chosen)
+        pictures = PackedPictures(keys, array[chosen])
+        return EvalBatches(pictures, targets[rows], whole.weights[rows], batch_size=32, size=(SIDE, SIDE))
+
+    return part(quarter), part(~quarter)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_validation_chooses_the_penalty_and_may_then_teach(refit: bool) -> None:
+    network, recipe, whole = parts()
+    samples, validation = in_two(recipe, whole)
+    known, unseen = (features_of(network, recipe, part, (False,)).double().numpy() for part in (samples, validation))
+    labels, others = (part.targets.numpy().argmax(1) for part in (samples, validation))
+    oracles = [LogisticRegression(C=1 / one, tol=1e-8, max_iter=9000).fit(known, labels) for one in PENALTIES]
+    losses = [log_loss(others, oracle.predict_proba(unseen)) for oracle in oracles]
+    best = int(np.argmin(losses))
+    assert 0 < best < len(PENALTIES) - 1  # so that stronger and weaker ones were worse
+    assert fit_head(network, recipe, samples, validation, Silent(), refit=refit) == PENALTIES[best]
+    oracle = oracles[best]
+    if refit:
+        oracle.fit(np.concatenate([known, unseen]), np.concatenate([labels, others]))
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    found = torch.from_numpy(unseen).float() @ head.weight.T + head.bias
+    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(unseen), atol=2e-3)
+
+
+def test_smoothed_targets_are_left_to_training() -> None:
+    network, recipe, samples = parts()
+    fit_head(network, recipe, samples, None, Silent())
+    other, _, _ = parts()
+    options = {"label_smoothing": 0.3}
+    task = make_task("classify", CLASSES, toy_dataset().samples, loss="cross_entropy", loss_options=options)
+    fit_head(other, replace(recipe, task=task), samples, None, Silent())
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], tensor)
+
+
 def test_where_memory_is_short_it_is_the_same_head() -> None:
     network, recipe, samples = parts()
-    fit_head(network, recipe, samples, Silent())
+    fit_head(network, recipe, samples, None, Silent())
     other, _, _ = parts()
     inner, sizes = other.forward, []
 
@@ -79,7 +128,7 @@ def test_where_memory_is_short_it_is_the_same_head() -> None:
 
     other.forward = small_machine  # type: ignore[method-assign]
     with pytest.warns(RuntimeWarning, match="32 pictures at once"):
-        fit_head(other, recipe, samples, Silent())
+        fit_head(other, recipe, samples, None, Silent())
     assert sizes[:4] == [32, 16, 8, 8]
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(other.state_dict()[name], tensor, atol=1e-4, rtol=1e-4)
@@ -90,4 +139,4 @@ def test_a_head_that_is_no_dense_layer_is_refused() -> None:
     parent, _, last = head_name(network).rpartition(".")
     setattr(network.get_submodule(parent), last, nn.Identity())
     with pytest.raises(NetworkError, match="cannot be fitted alone"):
-        fit_head(network, recipe, samples, Silent())
+        fit_head(network, recipe, samples, None, Silent())

@@ -11,17 +11,26 @@ from striate.workflows.measure import passes_beside
 
 
 @pytest.mark.parametrize(
-    ("views", "probe", "probe_views", "passes"),
+    ("views", "probe", "probe_views", "refit", "passes"),
     [
-        ("single", False, False, 30),
-        ("mirrored", False, False, 60),
-        ("flipped", False, False, 120),
-        ("flipped", True, False, 120 + 100 + 20),
-        ("mirrored", True, True, 60 + 200 + 20),
-        ("flipped", True, True, 120 + 400 + 20),
+        ("single", False, False, False, 30),
+        ("mirrored", False, False, False, 60),
+        ("flipped", False, False, True, 120),
+        ("flipped", True, False, False, 120 + 120 + 20),
+        ("mirrored", True, True, False, 60 + 240 + 20),
+        ("flipped", True, True, False, 120 + 480 + 20),
+        ("flipped", True, False, True, 120 + 240 + 20),
+        ("mirrored", True, True, True, 60 + 480 + 20),
     ],
 )
-def test_fitting_the_head_and_scoring_take_passes(views: str, probe: bool, probe_views: bool, passes: int) -> None:
-    values: dict[str, Any] = {"predict.views": views, "transfer.probe": probe, "transfer.probe_views": probe_views}
+def test_fitting_the_head_and_scoring_take_passes(
+    views: str, probe: bool, probe_views: bool, refit: bool, passes: int
+) -> None:
+    values: dict[str, Any] = {
+        "predict.views": views,
+        "transfer.probe": probe,
+        "transfer.probe_views": probe_views,
+        "transfer.refit": refit,
+    }
     plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
     assert passes_beside(plan, trained=100, validated=20, scored=30) == passes

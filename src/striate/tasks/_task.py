@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -187,6 +187,11 @@ class Task(ABC):
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample, (N,), unweighted, from raw outputs and encoded targets, both (N, K)."""
         return self._loss(outputs, targets)
+
+    def unsmoothed(self) -> Self:
+        """The same task without label smoothing in its loss."""
+        options = {name: value for name, value in self.settings.loss_options.items() if name != "label_smoothing"}
+        return type(self)(self.target_names, replace(self.settings, loss_options=options))
 
     def _loss_options(self) -> dict[str, Any]:
         return dict(self.settings.loss_options)

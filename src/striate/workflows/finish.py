@@ -13,6 +13,7 @@ from torch import Tensor
 from striate.core.artifacts import write_csv, write_json
 from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
+from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.data.loader import EvalBatches
@@ -23,7 +24,7 @@ from striate.infer import Model, predict_outputs
 from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
-from striate.train.state import State
+from striate.train.state import Counters, State
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.stages import Prepared
 
@@ -37,13 +38,16 @@ def finish(
     state: State,
     spec: dict[str, Any],
     preprocessing: Preprocessing,
-    scored: Mapping[str, EvalBatches],
+    scores: Mapping[str, NDArray[np.float32]],
     targets: Mapping[str, Tensor],
     keys: Mapping[str, Sequence[str]],
     reporter: Reporter,
 ) -> None:
-    """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last."""
-    reporter.stage("evaluating")
+    """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last.
+
+    Args:
+        scores: what the judged network gave for the validation and the test split, as `scores_of` finds it.
+    """
     plan, task = recipe.plan, recipe.task
     execution = {
         "precision": plan["execution.precision"],
@@ -52,7 +56,6 @@ def finish(
         "batch_size": min(64, max(1, plan["batch.size"])),
     }
     network = state.judged()["network"]
-    scores = {part: _scores(task, network, recipe, batches, keys[part]) for part, batches in scored.items()}
     metrics: dict[str, Any] = {"task": task.name, "headline": plan["train.metric"]}
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
     undefined: list[str] = []
@@ -77,6 +80,8 @@ def finish(
         "best_epoch": counters.best_epoch,
         "ended_by": counters.done,
     }
+    if refits(plan, counters):
+        summary["refitted"] = len(keys["train"]) + len(keys["val"])
     Model.save(run.model, network, spec, preprocessing, task, extra={**execution, "summary": summary})
     model = Model.load(run.model, device=recipe.device)
     rows = [
@@ -97,9 +102,15 @@ def finish(
     write_json(run.metrics, metrics)
 
 
-def _scores(
-    task: Task, network: torch.nn.Module, recipe: Recipe, batches: EvalBatches, keys: Sequence[str]
+def refits(plan: Plan, counters: Counters) -> bool:
+    """Whether the head is fitted once more, to the validation samples too: where no epoch was better than it."""
+    return bool(plan["transfer.refit"] and plan["transfer.probe"] and counters.best_epoch == 0)
+
+
+def scores_of(
+    network: torch.nn.Module, recipe: Recipe, batches: EvalBatches, keys: Sequence[str]
 ) -> NDArray[np.float32]:
+    """A split's scores by a network, with the views of a prediction."""
     outputs, _ = predict_outputs(
         network,
         recipe.normalize,
@@ -110,7 +121,7 @@ def _scores(
         device=recipe.device,
         name=lambda number: keys[number],
     )
-    return np.asarray(task.scores(outputs).numpy(), np.float32)
+    return np.asarray(recipe.task.scores(outputs).numpy(), np.float32)
 
 
 def prediction_header(task: Task) -> list[str]:

@@ -162,12 +162,16 @@ def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) 
 def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
     """Forward passes of one sample before and after the epochs: fitting and judging the head, and scoring.
 
+    A second fit of the head counts although it may not come to it.
+
     Args:
         trained, validated, scored: samples.
     """
     views, head = views_of(plan), 0
     if plan["transfer.probe"]:
-        head = trained * (views if plan["transfer.probe_views"] else 1) + validated
+        seen = views if plan["transfer.probe_views"] else 1
+        fits = 2 if plan["transfer.refit"] else 1
+        head = fits * seen * (trained + validated) + validated
     return head + scored * views
 
 

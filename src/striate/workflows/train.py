@@ -26,9 +26,9 @@ from striate.infer import predict_outputs
 from striate.nets import Normalize, build, head_name, head_parameters, load_weights
 from striate.train.checkpoints import list_checkpoints
 from striate.train.loop import fit
-from striate.train.probe import fit_head
+from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
-from striate.workflows.finish import finish
+from striate.workflows.finish import finish, refits, scores_of
 from striate.workflows.measure import forward_seconds, resolve_plan, views_of
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_of, task_of
@@ -169,6 +169,16 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         if part in pictures
     }
 
+    def unaltered(part: str) -> EvalBatches:
+        """The samples of a split as they are, with their weights: what a head is fitted to."""
+        return EvalBatches(
+            pictures[part],
+            targets[part],
+            task.weights([samples[key] for key in keys[part]]),
+            batch_size=_eval_batch(plan["batch.size"]),
+            size=(preprocessing.height, preprocessing.width),
+        )
+
     def networks() -> dict[str, nn.Module]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(plan["train.seed"], "initial weights"))
@@ -214,11 +224,10 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         reporter.line(load_weights(first["network"], prepared.weights, head=head_name(first["network"])).describe())
     if plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         reporter.stage("fitting the head on frozen features")
-        batch_size = _eval_batch(plan["batch.size"])
-        weights = batches.weights
-        size = (preprocessing.height, preprocessing.width)
-        plain = EvalBatches(pictures["train"], targets["train"], weights, batch_size=batch_size, size=size)
-        fit_head(first["network"], recipe, plain, reporter)
+        judges = unaltered("val") if "val" in pictures else None
+        penalty = fit_head(first["network"], recipe, unaltered("train"), judges, reporter)
+        why = "the usual one" if judges is None else f"the best of {PENALTIES[0]:g} to {PENALTIES[-1]:g} on validation"
+        reporter.line(f"head: penalty {penalty:g}, {why}")
     scoring = 0.0
     if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
         scoring = views_of(plan) * sum(
@@ -227,7 +236,14 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     reporter.stage("training")
     state = fresh_state(recipe, first)
     fit(state, recipe, run, reporter, deadline=clock.deadline(scoring))
-    finish(run, prepared, recipe, state, spec, preprocessing, scored, targets, keys, reporter)
+    reporter.stage("evaluating")
+    network = state.judged()["network"]
+    scores = {}
+    for part, batches in scored.items():
+        scores[part] = scores_of(network, recipe, batches, keys[part])
+        if part == "val" and refits(plan, state.counters):  # it has chosen; what it found out stands
+            fit_head(network, recipe, unaltered("train"), unaltered("val"), reporter, refit=True)
+    finish(run, prepared, recipe, state, spec, preprocessing, scores, targets, keys, reporter)
 
 
 @torch.no_grad()

@@ -21,6 +21,9 @@ from striate.plan.rule import Decisions, rule
         "transfer.margin": Leaf(
             float, "standard errors by which training must beat the fitted head, in a share", low=0, high=5
         ),
+        "transfer.refit": Leaf(
+            bool, "where no epoch beat the fitted head, fit it once more, on training and validation samples together"
+        ),
         "transfer.frozen_norms": Leaf(bool, "keep batch norms at the statistics that the weights came with"),
     },
 )
@@ -35,6 +38,7 @@ def transfer(context: Context) -> Decisions:
             "transfer.stem_rate": (1.0, because),
             "transfer.kept_share": (0.0, because),
             "transfer.margin": (0.0, because),
+            "transfer.refit": (False, because),
             "transfer.frozen_norms": (False, because),
         }
     count = len(context.train_samples)
@@ -61,6 +65,7 @@ def transfer(context: Context) -> Decisions:
         ),
         "transfer.kept_share": (0.0, "every layer learns"),
         "transfer.margin": _margin(context, fitted),
+        "transfer.refit": _refit(context, fitted),
         "transfer.frozen_norms": (
             True,
             f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
@@ -85,6 +90,17 @@ def _margin(context: Context, fitted: bool) -> tuple[float, str]:
     if context["task.kind"] == "regress":
         return 0.0, "the error of a measure of values is not known from one figure, so any gain counts"
     return 1.0, "the best of many epochs beats the head alone by luck, the sooner the fewer samples validate"
+
+
+def _refit(context: Context, fitted: bool) -> tuple[bool, str]:
+    if not fitted:
+        return False, "no head is fitted alone"
+    count, more = len(context.train_samples), len(context.split.keys("val"))
+    if not more:
+        return False, "there are no validation samples"
+    if context.scarce:
+        return True, f"{count} samples are few, and the {more} that chose the head are then free to teach it"
+    return False, f"{count} samples are enough; the validation figures stay those of the Model"
 
 
 def _flat_head(context: Context) -> bool:

@@ -16,6 +16,7 @@ _WORDS = {
     "samples_per_second": "samples a second",
     "macs": "MACs a picture",
     "best_epoch": "best epoch",
+    "refitted": "samples of the head's last fit",
 }
 
 

@@ -48,11 +48,7 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
     pictures = (
         join([" on ", number(count), f" {words} pictures"]) if isinstance(count, int) else f" on the {words} split"
     )
-    note = (
-        "kept out of training and of every choice, scored once"
-        if key == "test"
-        else "used to choose the best epoch, so a little optimistic"
-    )
+    note = "kept out of training and of every choice, scored once" if key == "test" else _used(facts)
     return tag(
         "div",
         tag("p", label(name), pictures, class_="kicker"),
@@ -61,6 +57,12 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
         tag("p", note, class_="note"),
         class_=f"card score {key}",
     )
+
+
+def _used(facts: Facts) -> str:
+    if _object(facts.metrics.get("training")).get("refitted"):
+        return "by the head that was chosen on these pictures, before it was fitted to them too"
+    return "used to choose the best epoch, so a little optimistic"
 
 
 def _interval(name: str, value: float, interval: Any, groups: Any) -> Html:
