@@ -145,6 +145,27 @@ def test_weights_bring_network_preprocessing_and_transfer() -> None:
     assert (plan["transfer.probe"], plan["optimizer.name"], plan["schedule.name"]) == (True, "adamw", "cosine")
 
 
+def test_many_pictures_are_tuned_as_large_as_the_time_carries() -> None:
+    dataset = pictures({"cat": 900, "dog": 900}, (240, 240, 1))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split, weights = make_split(dataset, audit, seed=0), Weights({}, MOBILENET, "file")
+    count = len(split.keys("train"))
+
+    def side(minutes: float | None, seconds: float | None, device: str = "cpu") -> tuple[int, str]:
+        machine = replace(MACHINE, device=device, tuning_seconds=seconds)
+        plan = make_plan(dataset, audit, split, machine, budget=Budget(minutes=minutes), weights=weights)
+        return plan["input.height"], plan.decisions["input.height"].because
+
+    nine = 5 * 60 * 0.8 / 9 / count  # seconds a sample that carry nine epochs at the weights' own 224 px
+    assert side(5, nine)[0] == 224
+    assert "about 9 epochs" in side(5, nine)[1]
+    assert side(5, 1.2 * nine)[0] == 192
+    assert side(5, 1.6 * nine)[0] == side(5, 100 * nine)[0] == 160
+    assert side(10, 1.6 * nine)[0] == 224
+    assert side(None, None)[0] == side(5, None)[0] == 160
+    assert side(None, None, "cuda")[0] == 224
+
+
 def test_scarce_samples_fine_tune_gently() -> None:
     weights = Weights({}, MOBILENET, "file")
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from striate.core.errors import NonFinite, PlanError
-from striate.nets import head_parameters
+from striate.nets import head_parameters, resolve
 from striate.plan.rules.execution import Way
 from striate.train import speed
-from striate.train.speed import range_test, training_rate, try_ways, with_execution
+from striate.train.speed import range_test, training_rate, try_ways, tuning_seconds, with_execution
 from striate.train.state import State
 from tests.train.toy import toy_networks, toy_recipe, toy_state
 
@@ -31,6 +31,16 @@ def test_each_way_that_agrees_has_a_rate() -> None:
 def test_the_machines_rate_is_a_rate() -> None:
     before = torch.get_num_threads()
     assert 1e6 < training_rate("cpu", 1) < 1e15
+    assert torch.get_num_threads() == before
+
+
+def test_fine_tuning_is_timed_on_its_network() -> None:
+    before = torch.get_num_threads()
+    small, large = (
+        tuning_seconds("cpu", 1, resolve("resnet18", outputs=2, channels=3, height=side, width=side))
+        for side in (32, 128)
+    )
+    assert 0 < small < large
     assert torch.get_num_threads() == before
 
 

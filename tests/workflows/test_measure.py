@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from striate.core.plan import Decision, Plan
-from striate.workflows.measure import passes_beside
+from striate.workflows.measure import passes_after, passes_beside
 
 
 @pytest.mark.parametrize(
-    ("views", "probe", "probe_views", "refit", "passes"),
+    ("views_name", "probe", "probe_views", "refit", "passes"),
     [
         ("single", False, False, False, 30),
         ("mirrored", False, False, False, 60),
@@ -24,13 +24,16 @@ from striate.workflows.measure import passes_beside
     ],
 )
 def test_fitting_the_head_and_scoring_take_passes(
-    views: str, probe: bool, probe_views: bool, refit: bool, passes: int
+    views_name: str, probe: bool, probe_views: bool, refit: bool, passes: int
 ) -> None:
     values: dict[str, Any] = {
-        "predict.views": views,
+        "predict.views": views_name,
         "transfer.probe": probe,
         "transfer.probe_views": probe_views,
         "transfer.refit": refit,
     }
     plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
     assert passes_beside(plan, trained=100, validated=20, scored=30) == passes
+    views = {"single": 1, "mirrored": 2, "flipped": 4}[views_name]
+    again = 120 * (views if probe_views else 1) if probe and refit else 0
+    assert passes_after(plan, trained=100, validated=20, scored=30) == 30 * views + again

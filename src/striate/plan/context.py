@@ -29,12 +29,15 @@ class Machine:
         device: "cpu", "cuda" or "mps".
         macs_per_second: multiply-accumulates of a forward pass that a training does a second, measured on a block of
             convolution, norm and activation; None where it was not measured.
+        tuning_seconds: that fine-tuning takes for a sample of the size the weights at hand were trained at, measured on
+            their network; None where it was not measured.
     """
 
     cores: int
     memory_bytes: int
     device: str
     macs_per_second: float | None = None
+    tuning_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Budget:
 
     minutes: float | None = None
     epochs: int | None = None
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """About what the minutes leave for training: the rest is reading, measuring, validating and scoring."""
+        return None if self.minutes is None else 0.8 * 60 * self.minutes
 
 
 @dataclass(frozen=True)

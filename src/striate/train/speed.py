@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from striate.core.errors import NonFinite
 from striate.core.memory import keep_freed_memory
 from striate.core.plan import Decision
 from striate.data.loader import Batch
-from striate.nets import head_parameters
+from striate.nets import build, find_folds, folded, head_parameters
 from striate.plan.rules.execution import Way
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
@@ -40,28 +42,57 @@ def training_rate(device: str, threads: int) -> float:
         device: where to compute.
         threads: that compute; the number from before is given back.
     """
-    keep_freed_memory()
     count = 32 if device == "cpu" else 1024  # a small batch would not fill a GPU
+    with _as_in_training(threads):
+        block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
+        block = block.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        images = torch.randn(count, 64, 16, 16).to(device, memory_format=torch.channels_last).requires_grad_()
+        return count * 16 * 16 * 64 * 64 * 9 / _pass_seconds(block, images, times=8)
+
+
+def tuning_seconds(device: str, threads: int, spec: Mapping[str, Any]) -> float:
+    """Seconds that fine-tuning a network takes for a sample, forward and backward: norms fixed, and folded if they can.
+
+    Args:
+        device: where to compute.
+        threads: that compute; the number from before is given back.
+        spec: the network, as `resolve` gives it.
+    """
+    count = 8 if device == "cpu" else 64
+    with _as_in_training(threads):
+        network = build(spec).to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        images = torch.randn(count, *spec["input"]).to(device, memory_format=torch.channels_last)
+        folds = find_folds(network, images)
+
+        def forward(images: torch.Tensor) -> torch.Tensor:
+            with folded(network, folds):
+                return network(images)  # type: ignore[no-any-return]
+
+        return _pass_seconds(forward, images, times=3) / count
+
+
+@contextlib.contextmanager
+def _as_in_training(threads: int) -> Iterator[None]:
+    """The threads, the memory and the gradients of a training; the number of threads from before is given back."""
+    keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return count * 16 * 16 * 64 * 64 * 9 / _block_seconds(device, count)
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            yield
     finally:
         torch.set_num_threads(before)
 
 
-def _block_seconds(device: str, count: int) -> float:
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
-        block = block.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = torch.randn(count, 64, 16, 16).to(device, memory_format=torch.channels_last).requires_grad_()
-        times = []
-        for _ in range(8):
-            started = time.perf_counter()
-            block(images).sum().backward()
-            wait_for(device)
-            times.append(time.perf_counter() - started)
-    return min(times)
+def _pass_seconds(forward: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, times: int) -> float:
+    """The least time of a forward and backward pass."""
+    spent = []
+    for _ in range(times):
+        started = time.perf_counter()
+        forward(images).sum().backward()
+        wait_for(images.device.type)
+        spent.append(time.perf_counter() - started)
+    return min(spent)
 
 
 def try_ways(

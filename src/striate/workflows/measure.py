@@ -160,19 +160,27 @@ def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) 
 
 
 def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample before and after the epochs: fitting and judging the head, and scoring.
-
-    A second fit of the head counts although it may not come to it.
+    """Forward passes of one sample before and after the epochs: fitting and judging the head, and what comes after.
 
     Args:
         trained, validated, scored: samples.
     """
-    views, head = views_of(plan), 0
-    if plan["transfer.probe"]:
-        seen = views if plan["transfer.probe_views"] else 1
-        fits = 2 if plan["transfer.refit"] else 1
-        head = fits * seen * (trained + validated) + validated
-    return head + scored * views
+    after = passes_after(plan, trained, validated, scored)
+    return after + (_fitting(plan, trained, validated) + validated if plan["transfer.probe"] else 0)
+
+
+def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
+    """Forward passes of one sample after the epochs: scoring, and fitting the head again, though it may not come to it.
+
+    Args:
+        trained, validated, scored: samples.
+    """
+    again = plan["transfer.probe"] and plan["transfer.refit"]
+    return scored * views_of(plan) + (_fitting(plan, trained, validated) if again else 0)
+
+
+def _fitting(plan: Plan, trained: int, validated: int) -> int:
+    return (trained + validated) * (views_of(plan) if plan["transfer.probe_views"] else 1)
 
 
 def views_of(plan: Plan) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from striate.nets import Weights, pretrained_weights, read_weights, resolve
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
-from striate.train.speed import training_rate
+from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.request import ReadRequest, Request
 
 
@@ -131,12 +131,13 @@ def find_weights(request: Request) -> Weights | None:
     return weights
 
 
-def machine(device: str, timed: bool = False, threads: int | None = None) -> Machine:
+def machine(device: str, timed: bool, weights: Weights | None, threads: int | None) -> Machine:
     """This machine as the rules see it.
 
     Args:
         device: "auto", or where to compute.
-        timed: measure how fast it trains, which takes about half a second.
+        timed: measure how fast it trains, which takes about a second.
+        weights: whose network is then measured; without any, what networks from scratch are made of.
         threads: that will compute; None is one a core.
     """
     found = device
@@ -147,7 +148,18 @@ def machine(device: str, timed: bool = False, threads: int | None = None) -> Mac
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found, training_rate(found, threads or cores()) if timed else None)
+    here, threads = Machine(cores(), free, found), threads or cores()
+    if timed and weights is None:
+        return replace(here, macs_per_second=training_rate(found, threads))
+    if timed and weights is not None and weights.sidecar is not None:
+        truth = weights.sidecar
+        side = truth["preprocessing"]["size"]
+        channels = len(truth["preprocessing"]["mean"])
+        spec = resolve(
+            truth["network"], outputs=2, channels=channels, height=side, width=side, arguments=truth["arguments"]
+        )
+        return replace(here, tuning_seconds=tuning_seconds(found, threads, spec))
+    return here
 
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
@@ -165,12 +177,12 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     if run is not None and run.plan.exists():
         return Prepared(dataset, audit, split, _whole_plan(run), weights)
     threads = chosen.get("execution.threads")
-    timed = request.minutes is not None and weights is None and not {"network.name", "network.arguments"} & set(chosen)
+    timed = request.minutes is not None and not {"network.name", "network.arguments"} & set(chosen)
     plan = make_plan(
         dataset,
         audit,
         split,
-        machine(device, timed, threads.value if threads else None),
+        machine(device, timed, weights, threads.value if threads else None),
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,

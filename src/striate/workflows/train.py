@@ -29,7 +29,7 @@ from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.workflows.finish import finish, refits, scores_of
-from striate.workflows.measure import forward_seconds, resolve_plan, views_of
+from striate.workflows.measure import forward_seconds, passes_after, resolve_plan
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_of, task_of
 
@@ -230,17 +230,17 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         reporter.line(f"head: penalty {penalty:g}, {why}")
     scoring = 0.0
     if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
-        scoring = views_of(plan) * sum(
-            len(keys[part]) * forward_seconds(recipe, networks(), batches) for part, batches in scored.items()
-        )
+        held_out = sum(len(keys[part]) for part in scored)
+        passes = passes_after(plan, len(keys["train"]), len(keys["val"]), held_out)
+        scoring = passes * max((forward_seconds(recipe, networks(), one) for one in scored.values()), default=0.0)
     reporter.stage("training")
     state = fresh_state(recipe, first)
     fit(state, recipe, run, reporter, deadline=clock.deadline(scoring))
     reporter.stage("evaluating")
     network = state.judged()["network"]
     scores = {}
-    for part, batches in scored.items():
-        scores[part] = scores_of(network, recipe, batches, keys[part])
+    for part, unseen in scored.items():
+        scores[part] = scores_of(network, recipe, unseen, keys[part])
         if part == "val" and refits(plan, state.counters):  # it has chosen; what it found out stands
             fit_head(network, recipe, unaltered("train"), unaltered("val"), reporter, refit=True)
     finish(run, prepared, recipe, state, spec, preprocessing, scores, targets, keys, reporter)

@@ -10,7 +10,6 @@ from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
-FIT_SHARE = 0.8  # of the minutes; the rest is reading, measuring, validating and scoring
 EPOCHS, LOOKS = 8, 120_000  # fewer passes, or fewer looks in all, cost more than the width gains
 
 
@@ -63,9 +62,9 @@ def network(context: Context) -> Decisions:
 
 def _in_time(context: Context, side: int, count: int) -> Decisions:
     """The widest network that sees the samples often enough in the time there is."""
-    assert context.budget.minutes is not None
+    seconds = context.budget.fit_seconds
+    assert seconds is not None
     assert context.machine.macs_per_second is not None
-    seconds = FIT_SHARE * 60 * context.budget.minutes
     wanted = max(EPOCHS * count, LOOKS)
     affordable: dict[int, tuple[float, dict[str, Any]]] = {}
     for width in WIDTHS:
