@@ -204,7 +204,7 @@ def test_a_head_that_no_epoch_beat_learns_from_the_validation_samples_once_they_
         return [line for line in run.path.joinpath("predictions.csv").read_text().splitlines() if line.startswith(part)]
 
     assert rows(kept, "val") == rows(refitted, "val")  # what chose the head was found out before
-    assert [row.rsplit(",", 2)[0] for row in rows(kept, "test")]
+    assert [row.split(",")[1] for row in rows(kept, "test")] == [row.split(",")[1] for row in rows(refitted, "test")]
     assert rows(kept, "test") != rows(refitted, "test")
     assert (kept.path / "history.jsonl").read_bytes() == (refitted.path / "history.jsonl").read_bytes()
     files = [refitted.path / name for name in ("model/model.safetensors", "predictions.csv", "metrics.json")]
@@ -257,3 +257,18 @@ def test_minutes_without_weights_choose_a_network_as_wide_as_they_carry(tmp_path
     assert rows[0][:common] == rows[1][:common]
     model = st.load(run.path / "model")
     assert model.predict(photos / "light" / "000.png").label == "light"
+
+
+def test_validation_samples_that_weigh_nothing_still_validate_but_teach_nothing(run, tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"black": 20, "grey": 20})
+    lines = ["path,label,split,weight"]
+    for number, path in enumerate(sorted(photos.rglob("*.png"))):
+        part = ("train", "train", "val", "test")[number % 4]
+        lines.append(f"{path.relative_to(photos)},{path.parent.name},{part},{0 if part == 'val' else 1}")
+    (photos / "list.csv").write_text("\n".join(lines) + "\n")
+    settings = {"optimizer.rate": 1e-6, "transfer.margin": 5.0}
+    tuned = st.train(photos / "list.csv", out=tmp_path / "run", weights=run.path, epochs=1, set=settings)
+    assert tuned.plan["transfer.refit"] is True
+    assert tuned.metrics["training"]["best_epoch"] == 0
+    assert "refitted" not in tuned.metrics["training"]
+    assert 0 <= tuned.metrics["val"]["accuracy"] <= 1

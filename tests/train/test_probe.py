@@ -18,7 +18,8 @@ from striate.data.loader import EvalBatches
 from striate.data.pack import PackedPictures
 from striate.nets import head_name
 from striate.tasks import make_task
-from striate.train.probe import PENALTIES, fit_head
+from striate.train import probe
+from striate.train.probe import PENALTIES, fit_head, fitting_seconds
 from striate.train.recipe import Recipe
 from tests.train.toy import CLASSES, SIDE, toy_dataset, toy_networks, toy_recipe
 
@@ -101,6 +102,36 @@ def test_validation_chooses_the_penalty_and_may_then_teach(refit: bool) -> None:
     assert isinstance(head, nn.Linear)
     found = torch.from_numpy(unseen).float() @ head.weight.T + head.bias
     np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(unseen), atol=2e-3)
+
+
+def test_one_penalty_that_is_no_better_does_not_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, recipe, whole = parts()
+    samples, validation = in_two(recipe, whole)
+    best = fit_head(network, recipe, samples, validation, Silent())
+    monkeypatch.setattr(probe, "PENALTIES", (1e9, 1e9, *PENALTIES))  # the second is no better than the first
+    assert fit_head(network, recipe, samples, validation, Silent()) == best
+    monkeypatch.setattr(probe, "PENALTIES", (1e9, 1e9, 1e9, *PENALTIES))
+    assert fit_head(network, recipe, samples, validation, Silent()) == 1e9
+
+
+def test_of_many_rows_a_part_chooses_and_all_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, recipe, whole = parts()
+    samples, validation = in_two(recipe, whole)
+    monkeypatch.setattr(probe, "CHOOSING", 20)
+    penalty = fit_head(network, recipe, samples, validation, Silent())
+    known, unseen = (features_of(network, recipe, part, (False,)).double().numpy() for part in (samples, validation))
+    labels = samples.targets.numpy().argmax(1)
+    oracle = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=9000).fit(known, labels)
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    found = torch.from_numpy(unseen).float() @ head.weight.T + head.bias
+    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(unseen), atol=2e-3)
+
+
+def test_the_fit_is_timed_and_grows_with_rows_and_a_refit() -> None:
+    network, recipe, _ = parts()
+    seconds = [min(fitting_seconds(network, recipe.task, *sizes) for _ in range(5)) for sizes in ((100, 0), (9000, 0))]
+    assert 0 < seconds[0] < seconds[1]
 
 
 def test_smoothed_targets_are_left_to_training() -> None:

@@ -37,11 +37,22 @@ def test_the_machines_rate_is_a_rate() -> None:
 def test_fine_tuning_is_timed_on_its_network() -> None:
     before = torch.get_num_threads()
     small, large = (
-        tuning_seconds("cpu", 1, resolve("resnet18", outputs=2, channels=3, height=side, width=side))
+        tuning_seconds(1, resolve("resnet18", outputs=2, channels=3, height=side, width=side), ["float32"])
         for side in (32, 128)
     )
+    assert small is not None
+    assert large is not None
     assert 0 < small < large
     assert torch.get_num_threads() == before
+
+
+def test_fine_tuning_that_memory_cannot_hold_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object, **__: object) -> float:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:73] . DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(speed, "_pass_seconds", no_memory)
+    spec = resolve("resnet18", outputs=2, channels=3, height=32, width=32)
+    assert tuning_seconds(1, spec, ["float32", "bfloat16"]) is None
 
 
 def test_the_trial_holds_few_networks_at_once() -> None:

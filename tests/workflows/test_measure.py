@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from striate.core.plan import Decision, Plan
-from striate.workflows.measure import passes_after, passes_beside
+from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
+from tests.train.toy import toy_networks, toy_recipe
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,9 @@ def test_fitting_the_head_and_scoring_take_passes(
     views = {"single": 1, "mirrored": 2, "flipped": 4}[views_name]
     again = 120 * (views if probe_views else 1) if probe and refit else 0
     assert passes_after(plan, trained=100, validated=20, scored=30) == 30 * views + again
+
+
+def test_the_forward_pass_is_timed_on_training_samples_too() -> None:
+    recipe = toy_recipe()
+    assert forward_seconds(recipe, toy_networks(recipe), first_of(recipe.batches.epoch(0))) > 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "striate-ahead"]

@@ -79,7 +79,8 @@ def check_value(key: str, leaf: Leaf, value: Any) -> Any:
     if allowed is not None and value not in allowed:
         near = nearest(value, allowed)
         raise PlanError(
-            f"{key} takes one of {', '.join(allowed)}, not {value!r}" + (f"; did you mean {near!r}?" if near else "")
+            f"{key} ({leaf.about}) cannot be {value!r}" + (f"; did you mean {near!r}?" if near else ""),
+            fix=f"choose one of: {', '.join(allowed)}",
         )
     return value
 

@@ -85,8 +85,9 @@ class Recipe:
         """How far the validation metric must rise above that of the fitted head, for what was trained to replace it.
 
         The simplest model within a standard error of the best is taken (Breiman et al. 1984, "Classification and
-        Regression Trees", section 3.4.3): here the head on frozen features, which was chosen from one. The error is
-        that of a share of so many samples; where the metric is none, such as R², any gain counts.
+        Regression Trees", section 3.4.3): here the head on frozen features, chosen from a few penalties and not from
+        many epochs. The error is that of a share of so many samples; where the metric is none, such as R², any gain
+        counts.
         """
         if not self.validated or self.task.kind == "value" or not 0 <= start <= 1:
             return 0.0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from striate.core.errors import NonFinite
-from striate.core.memory import keep_freed_memory
+from striate.core.memory import keep_freed_memory, ran_out_of_memory
 from striate.core.plan import Decision
 from striate.data.loader import Batch
 from striate.nets import build, find_folds, folded, head_parameters
@@ -47,28 +49,39 @@ def training_rate(device: str, threads: int) -> float:
         block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
         block = block.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = torch.randn(count, 64, 16, 16).to(device, memory_format=torch.channels_last).requires_grad_()
-        return count * 16 * 16 * 64 * 64 * 9 / _pass_seconds(block, images, times=8)
+        return count * 16 * 16 * 64 * 64 * 9 / _pass_seconds(block, images, times=8, enough=math.inf)
 
 
-def tuning_seconds(device: str, threads: int, spec: Mapping[str, Any]) -> float:
-    """Seconds that fine-tuning a network takes for a sample, forward and backward: norms fixed, and folded if they can.
+def tuning_seconds(threads: int, spec: Mapping[str, Any], precisions: Sequence[str]) -> float | None:
+    """Seconds that fine-tuning a network on a processor takes for a sample, forward and backward, in the faster way.
+
+    Norms are fixed, and folded where they can be. A slow network is timed once, a fast one thrice.
 
     Args:
-        device: where to compute.
         threads: that compute; the number from before is given back.
         spec: the network, as `resolve` gives it.
+        precisions: "float32", "bfloat16" or both.
+
+    Returns:
+        the seconds; None where memory does not hold a few samples at once.
     """
-    count = 8 if device == "cpu" else 64
-    with _as_in_training(threads):
-        network = build(spec).to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        images = torch.randn(count, *spec["input"]).to(device, memory_format=torch.channels_last)
-        folds = find_folds(network, images)
+    count = 4
+    try:
+        with _as_in_training(threads):
+            network = build(spec).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+            images = torch.randn(count, *spec["input"]).contiguous(memory_format=torch.channels_last)
+            folds = find_folds(network, images)
 
-        def forward(images: torch.Tensor) -> torch.Tensor:
-            with folded(network, folds):
-                return network(images)  # type: ignore[no-any-return]
+            def forward(images: torch.Tensor, low: bool) -> torch.Tensor:
+                with folded(network, folds), torch.autocast("cpu", torch.bfloat16, enabled=low):
+                    return network(images)  # type: ignore[no-any-return]
 
-        return _pass_seconds(forward, images, times=3) / count
+            ways = (partial(forward, low=precision == "bfloat16") for precision in precisions)
+            return min(_pass_seconds(way, images, times=3, enough=1.0) for way in ways) / count
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return None
 
 
 @contextlib.contextmanager
@@ -84,10 +97,12 @@ def _as_in_training(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _pass_seconds(forward: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, times: int) -> float:
-    """The least time of a forward and backward pass."""
-    spent = []
-    for _ in range(times):
+def _pass_seconds(
+    forward: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, times: int, enough: float
+) -> float:
+    """The least time of a forward and backward pass, of so many, or of as many as begin within `enough` seconds."""
+    spent: list[float] = []
+    while len(spent) < times and sum(spent) <= enough:
         started = time.perf_counter()
         forward(images).sum().backward()
         wait_for(images.device.type)

@@ -13,7 +13,6 @@ from torch import Tensor
 from striate.core.artifacts import write_csv, write_json
 from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
-from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.data.loader import EvalBatches
@@ -24,7 +23,7 @@ from striate.infer import Model, predict_outputs
 from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
-from striate.train.state import Counters, State
+from striate.train.state import State
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.stages import Prepared
 
@@ -39,6 +38,7 @@ def finish(
     spec: dict[str, Any],
     preprocessing: Preprocessing,
     scores: Mapping[str, NDArray[np.float32]],
+    refitted: int | None,
     targets: Mapping[str, Tensor],
     keys: Mapping[str, Sequence[str]],
     reporter: Reporter,
@@ -47,6 +47,7 @@ def finish(
 
     Args:
         scores: what the judged network gave for the validation and the test split, as `scores_of` finds it.
+        refitted: samples that its head was fitted to once more between the two; None where it was not.
     """
     plan, task = recipe.plan, recipe.task
     execution = {
@@ -80,8 +81,8 @@ def finish(
         "best_epoch": counters.best_epoch,
         "ended_by": counters.done,
     }
-    if refits(plan, counters):
-        summary["refitted"] = len(keys["train"]) + len(keys["val"])
+    if refitted is not None:
+        summary["refitted"] = refitted
     Model.save(run.model, network, spec, preprocessing, task, extra={**execution, "summary": summary})
     model = Model.load(run.model, device=recipe.device)
     rows = [
@@ -100,11 +101,6 @@ def finish(
         not_checked=not_checked(prepared.dataset, validated="val" in scores) + undrawn,
     )
     write_json(run.metrics, metrics)
-
-
-def refits(plan: Plan, counters: Counters) -> bool:
-    """Whether the head is fitted once more, to the validation samples too: where no epoch was better than it."""
-    return bool(plan["transfer.refit"] and plan["transfer.probe"] and counters.best_epoch == 0)
 
 
 def scores_of(

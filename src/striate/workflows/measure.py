@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -15,12 +17,13 @@ from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
-from striate.data.loader import EvalBatches
+from striate.data.loader import Batch, EvalBatches
 from striate.infer import VIEWS, in_parts
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.train.checkpoints import save_checkpoint
+from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe
 from striate.train.speed import learning_state, range_test, try_ways, wait_for, with_execution
 from striate.train.step import train_step
@@ -128,7 +131,9 @@ def _rate_and_length(
         plan = plan.replace(optimizer={"rate": Decision(rate, because, "measured")})
         reporter.line(f"rate: {rate:.3g} ({because})")
     if plan["train.epochs"] == AUTO:
-        sample = forward_seconds(recipe, networks(), validation) if validation is not None else 0.0
+        sample = forward_seconds(
+            recipe, networks(), first_of(recipe.batches.epoch(0) if validation is None else validation)
+        )
         saving = _save_seconds(tried, networks(), folder)
         validated = len(validation.pictures) if validation is not None else 0
         left = seconds()
@@ -140,6 +145,10 @@ def _rate_and_length(
         trained = len(recipe.batches) * recipe.batches.batch_size
         frozen = sample * (trained + validated) + saving
         left -= sample * passes_beside(plan, trained, validated, scored)
+        if plan["transfer.probe"]:
+            views = views_of(plan) if plan["transfer.probe_views"] else 1
+            more = views * validated if plan["transfer.refit"] else 0
+            left -= fitting_seconds(networks()["network"], recipe.task, views * trained, more)
         epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")
@@ -188,11 +197,14 @@ def views_of(plan: Plan) -> int:
     return len(VIEWS[plan["predict.views"]])
 
 
-def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batches: EvalBatches) -> float:
+def first_of(batches: Iterable[Batch]) -> Batch:
+    """The first batch; what would prepare more is ended."""
+    with contextlib.closing(cast(Generator[Batch], iter(batches))) as running:
+        return next(running)
+
+
+def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batch: Batch) -> float:
     """Seconds a sample of the forward pass alone, in the recipe's execution."""
-    batch = next(iter(batches), None)
-    if batch is None:
-        return 0.0
     low = recipe.plan["execution.precision"] == "bfloat16"
     images = recipe.normalize(batch.images.to(recipe.device))
     if recipe.plan["execution.channels_last"] is True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from striate.core.artifacts import read_json, write_json
 from striate.core.errors import NetworkError, RunError, UsageError
 from striate.core.events import Reporter
 from striate.core.machine import cores, memory_bytes
-from striate.core.plan import Decision, Plan
+from striate.core.plan import AUTO, Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder
 from striate.data.audit import Audit, run_audit
@@ -24,6 +25,7 @@ from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
 from striate.nets import Weights, pretrained_weights, read_weights, resolve
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
+from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
@@ -131,14 +133,11 @@ def find_weights(request: Request) -> Weights | None:
     return weights
 
 
-def machine(device: str, timed: bool, weights: Weights | None, threads: int | None) -> Machine:
-    """This machine as the rules see it.
+def machine(device: str) -> Machine:
+    """This machine as the rules see it, before anything is measured on it.
 
     Args:
         device: "auto", or where to compute.
-        timed: measure how fast it trains, which takes about a second.
-        weights: whose network is then measured; without any, what networks from scratch are made of.
-        threads: that will compute; None is one a core.
     """
     found = device
     if device == "auto":
@@ -148,18 +147,34 @@ def machine(device: str, timed: bool, weights: Weights | None, threads: int | No
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    here, threads = Machine(cores(), free, found), threads or cores()
-    if timed and weights is None:
-        return replace(here, macs_per_second=training_rate(found, threads))
-    if timed and weights is not None and weights.sidecar is not None:
-        truth = weights.sidecar
-        side = truth["preprocessing"]["size"]
-        channels = len(truth["preprocessing"]["mean"])
-        spec = resolve(
-            truth["network"], outputs=2, channels=channels, height=side, width=side, arguments=truth["arguments"]
-        )
-        return replace(here, tuning_seconds=tuning_seconds(found, threads, spec))
-    return here
+    return Machine(cores(), free, found)
+
+
+def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision]) -> Machine:
+    """The machine with the speed that the rules of network and size ask for, which takes about a second to measure.
+
+    Args:
+        here: the machine.
+        weights: at hand, or None.
+        count: training samples.
+        chosen: the user's own values by key; what they leave no choice of is not measured.
+    """
+    if {"network.name", "network.arguments"} & set(chosen):
+        return here
+    threads = chosen["execution.threads"].value if "execution.threads" in chosen else cores()
+    if weights is None:
+        return replace(here, macs_per_second=training_rate(here.device, threads))
+    if weights.sidecar is None or {"input.height", "input.width"} & set(chosen):
+        return here
+    truth, side = weights.sidecar, weights.sidecar["preprocessing"]["size"]
+    if not asks_for_speed(here.device, count, side):
+        return here
+    channels, precision = len(truth["preprocessing"]["mean"]), chosen.get("execution.precision")
+    spec = resolve(
+        truth["network"], outputs=2, channels=channels, height=side, width=side, arguments=truth["arguments"]
+    )
+    precisions = ("float32", "bfloat16") if precision is None or precision.value == AUTO else (precision.value,)
+    return replace(here, tuning_seconds=tuning_seconds(threads, spec, precisions))
 
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
@@ -176,13 +191,14 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
         return Prepared(dataset, audit, split, _whole_plan(run), weights)
-    threads = chosen.get("execution.threads")
-    timed = request.minutes is not None and not {"network.name", "network.arguments"} & set(chosen)
+    here = machine(device)
+    if request.minutes is not None:
+        here = timed(here, weights, len(split.keys("train")), chosen)
     plan = make_plan(
         dataset,
         audit,
         split,
-        machine(device, timed, weights, threads.value if threads else None),
+        here,
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,

@@ -16,6 +16,7 @@ from striate.core.artifacts import make_folder, read_json, write_bytes, write_js
 from striate.core.errors import DataError, Interrupted, StriateError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory
+from striate.core.plan import Plan
 from striate.core.run import RunFolder
 from striate.core.seeds import derive
 from striate.data.augment import Augmenter
@@ -28,8 +29,9 @@ from striate.train.checkpoints import list_checkpoints
 from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
-from striate.workflows.finish import finish, refits, scores_of
-from striate.workflows.measure import forward_seconds, passes_after, resolve_plan
+from striate.train.state import Counters
+from striate.workflows.finish import finish, scores_of
+from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_of, task_of
 
@@ -222,28 +224,36 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     first = networks()
     if prepared.weights is not None:
         reporter.line(load_weights(first["network"], prepared.weights, head=head_name(first["network"])).describe())
+    teaches = any(samples[key].weight for key in keys["val"])
+    judges = unaltered("val") if teaches else None
     if plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         reporter.stage("fitting the head on frozen features")
-        judges = unaltered("val") if "val" in pictures else None
         penalty = fit_head(first["network"], recipe, unaltered("train"), judges, reporter)
-        why = "the usual one" if judges is None else f"the best of {PENALTIES[0]:g} to {PENALTIES[-1]:g} on validation"
+        why = "the usual one" if judges is None else f"the best on validation from {PENALTIES[0]:g} on"
         reporter.line(f"head: penalty {penalty:g}, {why}")
     scoring = 0.0
     if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
         held_out = sum(len(keys[part]) for part in scored)
         passes = passes_after(plan, len(keys["train"]), len(keys["val"]), held_out)
-        scoring = passes * max((forward_seconds(recipe, networks(), one) for one in scored.values()), default=0.0)
+        scoring = passes * forward_seconds(recipe, networks(), first_of(next(iter(scored.values()), batches.epoch(0))))
     reporter.stage("training")
     state = fresh_state(recipe, first)
     fit(state, recipe, run, reporter, deadline=clock.deadline(scoring))
     reporter.stage("evaluating")
     network = state.judged()["network"]
-    scores = {}
+    scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
     for part, unseen in scored.items():
         scores[part] = scores_of(network, recipe, unseen, keys[part])
-        if part == "val" and refits(plan, state.counters):  # it has chosen; what it found out stands
-            fit_head(network, recipe, unaltered("train"), unaltered("val"), reporter, refit=True)
-    finish(run, prepared, recipe, state, spec, preprocessing, scores, targets, keys, reporter)
+        if part == "val" and judges is not None and _refits(plan, state.counters):
+            fit_head(network, recipe, unaltered("train"), judges, reporter, refit=True)
+            refitted = len(keys["train"]) + len(keys["val"])
+            reporter.line(f"that head is fitted once more, to all {refitted} samples of training and validation")
+    finish(run, prepared, recipe, state, spec, preprocessing, scores, refitted, targets, keys, reporter)
+
+
+def _refits(plan: Plan, counters: Counters) -> bool:
+    """Whether the head is fitted once more, to the validation samples too: where no epoch was better than it."""
+    return bool(plan["transfer.refit"] and plan["transfer.probe"] and counters.best_epoch == 0)
 
 
 @torch.no_grad()

@@ -47,12 +47,23 @@ def size(context: Context) -> Decisions:
     return {"input.height": (side, because), "input.width": (side, because)}
 
 
+def asks_for_speed(device: str, count: int, side: int) -> bool:
+    """Whether the size for pretrained weights depends on how fast their network is tuned.
+
+    Args:
+        device: that trains.
+        count: training samples.
+        side: that the weights were trained at, or less where the pictures have less.
+    """
+    return device == "cpu" and count > 1000 and side > TUNED_SIDE
+
+
 def _affordable(context: Context, trained: int, typical: int) -> tuple[int, str]:
     """The size for pretrained weights: theirs, or smaller where the pictures or the time do not carry it."""
     side = min(trained, max(32, 32 * math.ceil(typical / 32)))
     because = f"the weights were trained at {trained} px, the pictures have {typical} px in the median"
     count = len(context.train_samples)
-    if context.machine.device != "cpu" or count <= 1000 or side <= TUNED_SIDE:
+    if not asks_for_speed(context.machine.device, count, side):
         return side, because
     seconds, each = context.budget.fit_seconds, context.machine.tuning_seconds
     if seconds is None or each is None:
