@@ -110,8 +110,8 @@ def test_one_penalty_that_is_no_better_does_not_end_the_search(monkeypatch: pyte
     best = fit_head(network, recipe, samples, validation, Silent())
     monkeypatch.setattr(probe, "PENALTIES", (1e9, 1e9, *PENALTIES))  # the second is no better than the first
     assert fit_head(network, recipe, samples, validation, Silent()) == best
-    monkeypatch.setattr(probe, "PENALTIES", (1e9, 1e9, 1e9, *PENALTIES))
-    assert fit_head(network, recipe, samples, validation, Silent()) == 1e9
+    monkeypatch.setattr(probe, "PENALTIES", (0.1, 1e9, 1e9, best))  # two in a row do
+    assert fit_head(network, recipe, samples, validation, Silent()) == 0.1
 
 
 def test_of_many_rows_a_part_chooses_and_all_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def tuning_seconds(threads: int, spec: Mapping[str, Any], precisions: Sequence[s
     count = 4
     try:
         with _as_in_training(threads):
-            network = build(spec).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+            network = build(spec).to(memory_format=torch.channels_last).eval()
             images = torch.randn(count, *spec["input"]).contiguous(memory_format=torch.channels_last)
             folds = find_folds(network, images)
 
@@ -104,7 +104,7 @@ def _pass_seconds(
     spent: list[float] = []
     while len(spent) < times and sum(spent) <= enough:
         started = time.perf_counter()
-        forward(images).sum().backward()
+        forward(images).sum().backward()  # type: ignore[no-untyped-call]
         wait_for(images.device.type)
         spent.append(time.perf_counter() - started)
     return min(spent)
