@@ -42,9 +42,9 @@ def fit_head(
 
     Minimises the task's mean loss, without label smoothing, plus λ |W|² / 2N by L-BFGS in float64, from a head of
     zeros: the result is a function of weights and data alone. λ is the one of `PENALTIES` with the lowest loss on the
-    validation samples, tried from the strongest on until two in a row are no better; 1 without any. Smoothed targets
-    are left to training: a linear head bends to meet them, which on trashnet's features cost 5 points of accuracy.
-    With `transfer.probe_views` the mean is over every view of the samples that a prediction averages.
+    validation samples; 1 without any. Smoothed targets are left to training: a linear head bends to meet them, which on
+    trashnet's features cost 5 points of accuracy. With `transfer.probe_views` the mean is over every view of the
+    samples that a prediction averages.
 
     Args:
         network: its head is replaced in place; nothing else moves.
@@ -146,18 +146,14 @@ class _Fit:
 
 def _chosen(task: Task, head: nn.Linear, known: _Features, unseen: _Features) -> tuple[float, _Fit]:
     """The penalty that the samples of the second kind like best, and the head that the first kind has with it."""
-    least, best, found, worse = math.inf, (PENALTIES[0], _Fit.zeros(head)), _Fit.zeros(head), 0
+    least, best, found = math.inf, (PENALTIES[0], _Fit.zeros(head)), _Fit.zeros(head)
     for penalty in PENALTIES:
         found = found.copy()
         found.minimise(task, known, penalty)
         with torch.no_grad():
             loss = float(found.loss(task, unseen))
         if loss < least:
-            least, best, worse = loss, (penalty, found), 0
-        else:
-            worse += 1
-            if worse == 2:
-                break
+            least, best = loss, (penalty, found)
     return best
 
 

@@ -229,7 +229,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     if plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         reporter.stage("fitting the head on frozen features")
         penalty = fit_head(first["network"], recipe, unaltered("train"), judges, reporter)
-        why = "the usual one" if judges is None else f"the best on validation from {PENALTIES[0]:g} on"
+        why = "the usual one" if judges is None else f"the best on validation of {len(PENALTIES)} tried"
         reporter.line(f"head: penalty {penalty:g}, {why}")
     scoring = 0.0
     if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
