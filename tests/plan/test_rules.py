@@ -337,3 +337,13 @@ def test_epochs_fill_the_time() -> None:
     assert epochs_in(100.0, 9.0, 0, 0.0)[0] == 11
     assert epochs_in(100.0, 9.0, 2, 3.0)[0] == 12
     assert epochs_in(-5.0, 9.0, 0, 0.0)[0] == 1
+
+
+def test_the_penalty_of_a_head_on_scarce_samples_is_cross_validated() -> None:
+    weights = Weights({}, MOBILENET, "file")
+    few, many = pictures({"cat": 60, "dog": 60}), pictures({"cat": 600, "dog": 600})
+    chosen = planned(few, weights=weights).decisions["transfer.probe_folds"]
+    assert chosen.value is True
+    assert "19 validation samples say less of the penalty than 77" in chosen.because
+    assert planned(many, weights=weights)["transfer.probe_folds"] is False
+    assert planned(few)["transfer.probe_folds"] is False

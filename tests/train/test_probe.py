@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import log_loss
 from torch import nn
 
@@ -128,8 +128,33 @@ def test_of_many_rows_a_part_chooses_and_all_are_fitted(monkeypatch: pytest.Monk
 
 def test_the_fit_is_timed_and_grows_with_rows_and_a_refit() -> None:
     network, recipe, _ = parts()
-    seconds = [min(fitting_seconds(network, recipe.task, *sizes) for _ in range(5)) for sizes in ((100, 0), (9000, 0))]
+    seconds = [
+        min(fitting_seconds(network, recipe.task, *sizes) for _ in range(5))
+        for sizes in ((100, 0, False), (9000, 0, False))
+    ]
     assert 0 < seconds[0] < seconds[1]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_parts_of_the_training_samples_may_choose_the_penalty(grouped: bool) -> None:
+    network, recipe, whole = parts(transfer__probe_folds=True)
+    _, samples = in_two(recipe, whole)
+    units = np.arange(samples.count) // (3 if grouped else 1)
+    features = features_of(network, recipe, samples, (False,)).double().numpy()
+    labels = samples.targets.numpy().argmax(1)
+    oracle = LogisticRegressionCV(
+        Cs=[1 / one for one in PENALTIES],
+        cv=[(np.flatnonzero(units % 5 != part), np.flatnonzero(units % 5 == part)) for part in range(5)],
+        scoring=lambda model, x, y: -log_loss(y, model.predict_proba(x)) * len(y),
+        tol=1e-8,
+        max_iter=9000,
+    ).fit(features, labels)
+    penalty = fit_head(network, recipe, samples, None, Silent(), units=units)
+    assert penalty == pytest.approx(1 / float(np.atleast_1d(oracle.C_)[0]))
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    found = torch.from_numpy(features).float() @ head.weight.T + head.bias
+    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(features), atol=2e-3)
 
 
 def test_smoothed_targets_are_left_to_training() -> None:

@@ -38,6 +38,7 @@ PLAN: dict[str, Any] = {
     "transfer.head_rate": 0.003,
     "transfer.probe": False,
     "transfer.probe_views": False,
+    "transfer.probe_folds": False,
     "transfer.refit": False,
     "transfer.margin": 0.0,
     "transfer.frozen_norms": False,

@@ -11,7 +11,9 @@ import math
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.core.errors import NetworkError
@@ -25,6 +27,7 @@ from striate.train.recipe import Recipe
 ITERATIONS = 200
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
 """From the strongest on, each fit starting from the one before; 1 is logistic regression's usual penalty."""
+FOLDS = 5
 CHOOSING = 2000
 """Rows of features that choose the penalty; with more, the last fit alone is on all of them."""
 
@@ -36,21 +39,24 @@ def fit_head(
     validation: EvalBatches | None,
     reporter: Reporter,
     *,
+    units: NDArray[np.int64] | None = None,
     refit: bool = False,
 ) -> float:
     """Fit the head of a network to its frozen features.
 
     Minimises the task's mean loss, without label smoothing, plus λ |W|² / 2N by L-BFGS in float64, from a head of
     zeros: the result is a function of weights and data alone. λ is the one of `PENALTIES` with the lowest loss on the
-    validation samples; 1 without any. Smoothed targets are left to training: a linear head bends to meet them, which on
-    trashnet's features cost 5 points of accuracy. With `transfer.probe_views` the mean is over every view of the
+    validation samples (1 without any), or with `transfer.probe_folds` on parts of the training samples, each of which
+    the head of the others is judged by. Smoothed targets are left to training: a linear head bends to meet them, which
+    on trashnet's features cost 5 points of accuracy. With `transfer.probe_views` the mean is over every view of the
     samples that a prediction averages.
 
     Args:
         network: its head is replaced in place; nothing else moves.
         samples: the N training samples with targets and weights, as they are.
-        validation: those that choose λ.
-        refit: fit once more with that λ, on both together.
+        validation: those that choose λ, and that a refit takes in.
+        units: (N,), what must not straddle two parts: equal numbers stay together; by default each stands alone.
+        refit: fit on both together, with the λ that is chosen without it.
 
     Returns:
         λ.
@@ -63,17 +69,16 @@ def fit_head(
         )
     task = recipe.task.unsmoothed()
     known = _features(network, head, recipe, samples, reporter)
-    if validation is None:
-        penalty, found = 1.0, _Fit.zeros(head)
-        found.minimise(task, known, penalty)
-    else:
+    folded = recipe.plan["transfer.probe_folds"]
+    unseen = None
+    if validation is not None and (refit or not folded):
         unseen = _features(network, head, recipe, validation, reporter)
-        few = known.thinned(CHOOSING)
-        penalty, found = _chosen(task, head, few, unseen)
-        if refit:
-            found.minimise(task, known.with_more(unseen), penalty)
-        elif few is not known:
-            found.minimise(task, known, penalty)
+    penalty, found = 1.0, _Fit.zeros(head)
+    if folded:
+        penalty = _cross_validated(task, head, known, np.arange(samples.count) if units is None else units)
+    elif unseen is not None:
+        penalty, found = _chosen(task, head, known.thinned(CHOOSING), unseen)
+    found.minimise(task, known.with_more(unseen) if refit and unseen is not None else known, penalty)
     with torch.no_grad():
         head.weight.copy_(found.matrix)
         if head.bias is not None:
@@ -83,26 +88,32 @@ def fit_head(
 
 @dataclass(frozen=True)
 class _Features:
-    """What the head receives, (V N, D) float64, with targets and weights of each row, and N."""
+    """What the head receives, (V N, D) float64, with targets, weights and sample of each row, and N."""
 
     rows: Tensor
     targets: Tensor
     weights: Tensor
+    ids: Tensor
     count: int
+
+    def take(self, chosen: Tensor) -> _Features:
+        """The rows of a mask."""
+        ids = self.ids[chosen]
+        return _Features(self.rows[chosen], self.targets[chosen], self.weights[chosen], ids, len(set(ids.tolist())))
 
     def thinned(self, most: int) -> _Features:
         """Every so many-th row, so that at most so many are left."""
         step = math.ceil(len(self.rows) / most)
         if step == 1:
             return self
-        count = math.ceil(self.count / step)
-        return _Features(self.rows[::step], self.targets[::step], self.weights[::step], count)
+        return self.take(torch.arange(len(self.rows)) % step == 0)
 
     def with_more(self, other: _Features) -> _Features:
         return _Features(
             torch.cat([self.rows, other.rows]),
             torch.cat([self.targets, other.targets]),
             torch.cat([self.weights, other.weights]),
+            torch.cat([self.ids, other.ids + self.count]),
             self.count + other.count,
         )
 
@@ -128,8 +139,12 @@ class _Fit:
         )
 
     def loss(self, task: Task, features: _Features) -> Tensor:
+        return self.total(task, features) / features.weights.sum()
+
+    def total(self, task: Task, features: _Features) -> Tensor:
+        """The weighted losses added up."""
         losses = task.losses(features.rows @ self.matrix.T + self.bias, features.targets)
-        return (losses * features.weights).sum() / features.weights.sum()
+        return (losses * features.weights).sum()
 
     def minimise(self, task: Task, features: _Features, penalty: float) -> None:
         """Move to where the loss and the penalty are least."""
@@ -157,12 +172,30 @@ def _chosen(task: Task, head: nn.Linear, known: _Features, unseen: _Features) ->
     return best
 
 
-def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int) -> float:
+def _cross_validated(task: Task, head: nn.Linear, known: _Features, units: NDArray[np.int64]) -> float:
+    """The penalty that the samples of each part like best in the heads of the other parts, added up over the parts."""
+    parts = torch.from_numpy(np.unique(units, return_inverse=True)[1] % FOLDS)  # keys go by class, so this stratifies
+    part_of = parts[known.ids]
+    totals = dict.fromkeys(PENALTIES, 0.0)
+    for part in range(FOLDS):
+        others, judges = known.take(part_of != part), known.take(part_of == part)
+        if not others.weights.sum() or not judges.weights.sum():
+            continue
+        found = _Fit.zeros(head)
+        for penalty in PENALTIES:
+            found.minimise(task, others, penalty)
+            with torch.no_grad():
+                totals[penalty] += float(found.total(task, judges))
+    return min(totals, key=lambda penalty: totals[penalty]) if any(totals.values()) else 1.0
+
+
+def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int, folds: bool) -> float:
     """About the seconds that `fit_head` takes beside its passes through the network: one look at the features, timed.
 
     Args:
         rows: of features of the training samples, one a sample or one a view.
         more: that a refit would add; 0 without one.
+        folds: whether parts of them choose the penalty.
     """
     head = network.get_submodule(head_name(network))
     if not isinstance(head, nn.Linear):
@@ -171,12 +204,13 @@ def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int) -> flo
         shown = min(rows, CHOOSING)
         features = torch.randn(shown, head.in_features, dtype=torch.float64)
         targets = torch.eye(head.out_features)[torch.arange(shown) % head.out_features]
-        known, found = _Features(features, targets, torch.ones(shown, dtype=torch.float64), shown), _Fit.zeros(head)
+        ones = torch.ones(shown, dtype=torch.float64)
+        known, found = _Features(features, targets, ones, torch.arange(shown), shown), _Fit.zeros(head)
     started = time.perf_counter()
     found.loss(task.unsmoothed(), known).backward()  # type: ignore[no-untyped-call]
     each = (time.perf_counter() - started) / shown
-    last = rows if rows > CHOOSING else 0
-    return each * ITERATIONS / 2 * (len(PENALTIES) * shown + last + (rows + more if more else 0))
+    choosing = FOLDS * rows if folds else shown
+    return each * ITERATIONS / 2 * (len(PENALTIES) * choosing + rows + (rows + more if more else 0))
 
 
 @torch.no_grad()
@@ -196,15 +230,16 @@ def _features(
             network(recipe.normalize(images.to(recipe.device)).contiguous(memory_format=recipe.layout))
         return taken.pop()
 
-    features, targets, weights, count = [], [], [], 0
+    features, targets, weights, ids = [], [], [], []
     try:
         for number, batch in enumerate(samples):
             for view in each_view(batch.images, views):
                 features.append(in_parts(compute, view))
                 targets.append(batch.targets)
                 weights.append(batch.weights)
-            count += len(batch.images)
+                ids.append(torch.from_numpy(batch.ids))
             reporter.progress(number + 1, len(samples))
     finally:
         hook.remove()
-    return _Features(torch.cat(features).double(), torch.cat(targets).double(), torch.cat(weights).double(), count)
+    rows, targets_of, weights_of = (torch.cat(part).double() for part in (features, targets, weights))
+    return _Features(rows, targets_of, weights_of, torch.cat(ids), samples.count)

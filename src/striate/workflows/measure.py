@@ -148,7 +148,9 @@ def _rate_and_length(
         if plan["transfer.probe"]:
             views = views_of(plan) if plan["transfer.probe_views"] else 1
             more = views * validated if plan["transfer.refit"] else 0
-            left -= fitting_seconds(networks()["network"], recipe.task, views * trained, more)
+            left -= fitting_seconds(
+                networks()["network"], recipe.task, views * trained, more, plan["transfer.probe_folds"]
+            )
         epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
         plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
         reporter.line(f"epochs: {epochs} ({because})")

@@ -205,8 +205,8 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         )
         return task.metrics(task.scores(outputs).numpy(), targets["val"].numpy())
 
-    independent = len(set(units_of([samples[key].group for key in keys["val"]]).tolist()))
-    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate, independent)
+    units = {part: units_of([samples[key].group for key in keys[part]]) for part in ("train", "val")}
+    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate, len(set(units["val"].tolist())))
     if not run.plan.exists():
         resolved = resolve_plan(
             recipe,
@@ -228,8 +228,11 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     judges = unaltered("val") if teaches else None
     if plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         reporter.stage("fitting the head on frozen features")
-        penalty = fit_head(first["network"], recipe, unaltered("train"), judges, reporter)
-        why = "the usual one" if judges is None else f"the best on validation of {len(PENALTIES)} tried"
+        penalty = fit_head(first["network"], recipe, unaltered("train"), judges, reporter, units=units["train"])
+        folded = plan["transfer.probe_folds"]
+        where = "parts of the training samples" if folded else "validation samples"
+        usual = judges is None and not folded
+        why = "the usual one" if usual else f"of {len(PENALTIES)} tried that which {where} like best"
         reporter.line(f"head: penalty {penalty:g}, {why}")
     scoring = 0.0
     if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
@@ -245,7 +248,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     for part, unseen in scored.items():
         scores[part] = scores_of(network, recipe, unseen, keys[part])
         if part == "val" and judges is not None and _refits(plan, state.counters):
-            fit_head(network, recipe, unaltered("train"), judges, reporter, refit=True)
+            fit_head(network, recipe, unaltered("train"), judges, reporter, units=units["train"], refit=True)
             refitted = len(keys["train"]) + len(keys["val"])
             reporter.line(f"that head is fitted once more, to all {refitted} samples of training and validation")
     finish(run, prepared, recipe, state, spec, preprocessing, scores, refitted, targets, keys, reporter)

@@ -14,6 +14,9 @@ from striate.plan.rule import Decisions, rule
     {
         "transfer.probe": Leaf(bool, "fit the head on frozen features, computed once, before training"),
         "transfer.probe_views": Leaf(bool, "fit it on every view that predictions average, not on the pictures alone"),
+        "transfer.probe_folds": Leaf(
+            bool, "choose its penalty by five parts of the training samples, not by the validation samples"
+        ),
         "transfer.frozen_epochs": Leaf(int, "epochs in which only the head learns", low=0),
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
         "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
@@ -33,6 +36,7 @@ def transfer(context: Context) -> Decisions:
         return {
             "transfer.probe": (False, because),
             "transfer.probe_views": (False, because),
+            "transfer.probe_folds": (False, because),
             "transfer.frozen_epochs": (0, because),
             "transfer.head_rate": (0.0, because),
             "transfer.stem_rate": (1.0, because),
@@ -53,6 +57,7 @@ def transfer(context: Context) -> Decisions:
             else "the head is a convolution, not a dense layer on one vector a sample",
         ),
         "transfer.probe_views": _probe_views(context, fitted),
+        "transfer.probe_folds": _probe_folds(context, fitted),
         "transfer.frozen_epochs": (
             (0, "the head is fitted on frozen features already")
             if fitted
@@ -82,6 +87,15 @@ def _probe_views(context: Context, fitted: bool) -> tuple[bool, str]:
     if context.scarce:
         return True, f"{count} samples are few, and every view is one more to learn from, for one more pass"
     return False, f"{count} samples are enough; each view would cost another pass"
+
+
+def _probe_folds(context: Context, fitted: bool) -> tuple[bool, str]:
+    if not fitted:
+        return False, "no head is fitted alone"
+    count, judges = len(context.train_samples), len(context.split.keys("val"))
+    if context.scarce:
+        return True, f"{judges} validation samples say less of the penalty than {count} that take turns"
+    return False, f"{judges} validation samples choose the penalty, at the cost of one fit each"
 
 
 def _margin(context: Context, fitted: bool) -> tuple[float, str]:
