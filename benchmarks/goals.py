@@ -64,6 +64,7 @@ class Goal:
         filled = [part.replace("{data}", str(data)).replace("{work}", str(work)) for part in self.command]
         if self.split != "own":
             filled += ["--set", f"split.file={HERE / self.split}"]
+        filled += ["--cache-size", "0"]  # each seed decodes for itself
         return [*filled, "--json", "--seed", str(seed), "--out", str(run)]
 
 

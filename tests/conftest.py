@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+os.environ["STRIATE_CACHE"] = tempfile.mkdtemp(prefix="striate-test-cache-")  # not the user's own, here and in children
+atexit.register(shutil.rmtree, os.environ["STRIATE_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

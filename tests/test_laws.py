@@ -219,8 +219,10 @@ def _writes(call: ast.Call, buffers: set[str]) -> str | None:
     base = called.rsplit(".", 1)[0] if "." in called else ""
     if last in ("write_text", "write_bytes") and isinstance(call.func, ast.Attribute) and base != "artifacts":
         return f"{called}(…)"
-    if last in ("savez", "savez_compressed", "savetxt", "save_file", "savefig", "tofile", "memmap") and not to_memory:
+    if last in ("savez", "savez_compressed", "savetxt", "save_file", "savefig", "tofile") and not to_memory:
         return f"{called}(…)"
+    if last == "memmap" and not any(isinstance(one, ast.Constant) and one.value == "r" for one in call.args):
+        return f"{called}(…), not read-only"
     ours = base.rsplit(".", 1)[-1].lower() in ("model", "self")  # Model.save, which goes through the one writer
     if last == "save" and isinstance(call.func, ast.Attribute) and not to_memory and not ours and called != _BYTES:
         return f"{called}(…)"
@@ -403,6 +405,8 @@ def test_loads_bound_to_weights_pass() -> None:
         "image.save(folder / 'a.png')",
         "figure.savefig(path)",
         "array.tofile(path)",
+        "np.memmap(path, 'uint8')",
+        "np.memmap(path, 'uint8', 'r+')",
         "zipfile.ZipFile(path, 'w')",
         "tarfile.open(path, 'w:gz')",
         "shutil.copy(a, b)",
@@ -419,6 +423,7 @@ def test_planted_writes_are_found(statement: str) -> None:
     [
         "open(path)",
         "open(path, 'rb')",
+        "np.memmap(path, 'uint8', 'r', shape=(3,))",
         "path.open(encoding='utf-8')",
         "Image.open(path)",
         "zipfile.ZipFile(path)",

@@ -21,6 +21,8 @@ NAMES = {
     "__version__",
     "attack",
     "audit",
+    "cache",
+    "clear_cache",
     "evaluate",
     "explain",
     "export",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from striate.api import Run as Run
     from striate.api import attack as attack
     from striate.api import audit as audit
+    from striate.api import cache as cache
+    from striate.api import clear_cache as clear_cache
     from striate.api import evaluate as evaluate
     from striate.api import explain as explain
     from striate.api import export as export
@@ -42,6 +44,8 @@ __version__ = "0.1.0"
 _VERBS = (
     "attack",
     "audit",
+    "cache",
+    "clear_cache",
     "evaluate",
     "explain",
     "export",
@@ -70,6 +74,8 @@ __all__ = [
     "__version__",
     "attack",
     "audit",
+    "cache",
+    "clear_cache",
     "evaluate",
     "explain",
     "export",

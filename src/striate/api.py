@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from striate.core.artifacts import read_json
+from striate.core.cache import Cache, Entry, packs_folder
 from striate.core.errors import RunError, StriateError, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.machine import cores
@@ -179,6 +180,7 @@ def plan(
     epochs: int | None = None,
     size: int | None = None,
     seed: int | None = None,
+    cache_size: int | None = None,
     plan: PlanLike = None,
     set: Mapping[str, Any] | None = None,
     device: str = "auto",
@@ -193,6 +195,7 @@ def plan(
         minutes, epochs: the budget; at most one of them.
         size: the side of the network's input, in pixels.
         seed: of initialisation, order and augmentation.
+        cache_size: bytes of prepared pictures kept on disk between runs; 0 keeps none.
         plan: decisions to start from; they win over the rules.
         set: the user's own values by dotted key; they win over all.
         device: "auto", "cpu", "cuda" or "mps".
@@ -203,7 +206,7 @@ def plan(
         DataError: the data cannot be trained on.
     """
     read = _read_request(data, reader, task, label_depth, root, group, val, test)
-    request = _request(read, model, weights, minutes, epochs, size, seed, plan, set)
+    request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     return prepare(request, None, device, reporter or Silent()).plan
 
 
@@ -225,6 +228,7 @@ def train(
     epochs: int | None = None,
     size: int | None = None,
     seed: int | None = None,
+    cache_size: int | None = None,
     set: Mapping[str, Any] | None = None,
     device: str = "auto",
     started: float | None = None,
@@ -242,7 +246,7 @@ def train(
         NonFinite: a loss or gradient stopped being a number.
     """
     read = _read_request(data, reader, task, label_depth, root, group, val, test)
-    request = _request(read, model, weights, minutes, epochs, size, seed, plan, set)
+    request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
     begun = time.monotonic() if started is None else started
     return _reported(train_workflow.train(request, path, device, reporter or Silent(), begun))
@@ -251,6 +255,16 @@ def train(
 def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
     """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit."""
     return _reported(train_workflow.resume(_path(run), reporter or Silent()))
+
+
+def cache() -> list[Entry]:
+    """What is kept on disk between trainings and can be made again, the one used longest ago first."""
+    return Cache(packs_folder(), 0).entries()
+
+
+def clear_cache() -> int:
+    """Remove all that is kept on disk between trainings; returns the bytes that it took. Runs are not touched."""
+    return Cache(packs_folder(), 0).clear()
 
 
 def load(path: str | Path) -> Model:
@@ -416,6 +430,7 @@ def _request(
     epochs: int | None,
     size: int | None,
     seed: int | None,
+    cache_size: int | None,
     plan: PlanLike,
     settings: Mapping[str, Any] | None,
 ) -> Request:
@@ -436,6 +451,7 @@ def _request(
         "input.height": size,
         "input.width": size,
         "train.seed": seed,
+        "execution.cache_bytes": cache_size,
     }
     overrides |= user_decisions({key: value for key, value in flags.items() if value is not None})
     overrides |= user_decisions(settings or {})

@@ -20,11 +20,12 @@ import pytest
 
 import striate
 from striate.cli import main
+from striate.core.cache import Entry
 from striate.core.errors import DataError, Interrupted, PlanError, StriateError
 from striate.core.plan import Decision, Plan
 from striate.core.registry import file_names
 
-COMMANDS = ("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export")
+COMMANDS = ("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export", "cache")
 SOURCES = str(Path(striate.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCES, str(Path(fake_api.__file__).parent)])}
 
@@ -183,7 +184,7 @@ def test_calls_that_cannot_be_understood(
     assert api.calls == []
 
 
-@pytest.mark.parametrize("flag", ["--folds", "--relabel", "--cache-size", "--tensorboard"])
+@pytest.mark.parametrize("flag", ["--folds", "--relabel", "--tensorboard"])
 def test_flags_of_what_does_not_exist_are_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", flag, "3"]) == 2
     assert flag in capsys.readouterr().err
@@ -273,7 +274,7 @@ def test_train_passes_every_flag_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     api = fake_api.patch(monkeypatch, train=FakeRun())
     call = (
         "train photos --out runs/y --task classify --reader folders --label-depth 2 --root r --group {group} --val v "
-        "--test t --model lenet5 --weights none --minutes 2.5 --size 64 --seed 0 --plan p.yaml "
+        "--test t --model lenet5 --weights none --minutes 2.5 --size 64 --seed 0 --cache-size 2G --plan p.yaml "
         "--set optimizer.rate=0.1 --set network.arguments={a:1} --set optimizer.rate=0.2 --device cpu"
     )
     assert main(call.split(" ")) == 0
@@ -296,6 +297,7 @@ def test_train_passes_every_flag_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         "minutes": 2.5,
         "size": 64,
         "seed": 0,
+        "cache_size": 2 * 10**9,
         "plan": "p.yaml",
         "set": {"optimizer.rate": "0.2", "network.arguments": "{a:1}"},
         "device": "cpu",
@@ -672,3 +674,26 @@ def test_memory_that_ran_out_ends_in_a_sentence(
     assert "out of memory" in said
     assert "fix: a smaller --size" in said
     assert "trace" not in said
+
+
+def test_the_cache_is_listed_and_cleared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Entry(Path("packs/abc"), 1_500_000, 0.0), Entry(Path("packs/def"), 2_000_000_000, 60.0)]
+    api = fake_api.patch(monkeypatch, cache=found, clear_cache=2_001_500_000)
+    assert main(["cache"]) == 0
+    out = capsys.readouterr().out
+    assert "abc" in out
+    assert "1.5 MB" in out
+    assert "2.0 GB in" in out
+    assert [name for name, _ in api.calls] == ["cache"]
+    assert main(["cache", "--clear"]) == 0
+    assert "2.0 GB removed" in capsys.readouterr().out
+    assert main(["cache", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert [one["bytes"] for one in content["entries"]] == [1_500_000, 2_000_000_000]
+    assert content["freed"] == 0
+
+
+@pytest.mark.parametrize("size", ["much", "-1", "1X", ""])
+def test_a_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "photos", "--cache-size", size]) == 2
+    assert "is no number of bytes" in capsys.readouterr().err

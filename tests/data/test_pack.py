@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ import torch
 from made_data import Listener, arrays, dataset, many_files, noise, picture_files, zipped
 from PIL import Image
 
+from striate.core.cache import Cache
 from striate.core.errors import DataError
 from striate.core.events import Silent
 from striate.core.records import Dataset, Label, Sample, Source
+from striate.data.audit import run_audit
 from striate.data.decode import decode
 from striate.data.pack import PackedPictures, Pictures, StreamingPictures, pack
 from striate.data.prepare import Preprocessing
@@ -161,6 +165,167 @@ def test_a_killed_worker_is_an_error_and_the_next_stream_works(tmp_path: Path) -
         everything(pictures)
     assert torch.equal(everything(pictures), everything(packed(data)))
     pictures.close()
+
+
+# -- kept on disk between runs
+
+
+def kept(
+    data: Dataset,
+    folder: Path,
+    *,
+    limit: int = 10**9,
+    margin: bool = False,
+    listener: Listener | None = None,
+    **more: Any,
+) -> Pictures:
+    keys = [sample.key for sample in data.samples]
+    return pack(
+        data,
+        keys,
+        replace(PREPROCESSING, **more),
+        keep_margin=margin,
+        workers=0,
+        memory_bytes=0,
+        reporter=listener or Silent(),
+        cache=Cache(folder, limit),
+        digests=run_audit(data, workers=0, reporter=Silent()).hashes,
+    )
+
+
+def test_the_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = many_files(tmp_path / "files", 40)
+    expected = everything(packed(data))
+    first = kept(data, tmp_path / "cache")
+    assert isinstance(first, PackedPictures)
+    assert torch.equal(everything(first), expected)
+    listener = Listener()
+    monkeypatch.setattr("striate.data.rendering.decode_sample", lambda *_: pytest.fail("decoded again"))
+    second = kept(data, tmp_path / "cache", listener=listener)
+    assert torch.equal(everything(second), expected)
+    assert {words for _, _, words in listener.steps} == {"checking"}
+    assert any("40 pictures found on disk" in line for line in listener.lines)
+    batch = second.batch(np.array([3, 1]))
+    batch.zero_()  # a batch is its own memory, here too
+    assert torch.equal(everything(second), expected)
+
+
+def test_what_decides_the_pixels_decides_the_entry(tmp_path: Path) -> None:
+    data, folder = many_files(tmp_path / "files", 6), tmp_path / "cache"
+
+    def entries(data: Dataset = data, **more: Any) -> int:
+        kept(data, folder, **more)
+        return len(Cache(folder, 0).entries())
+
+    assert entries() == entries() == 1
+    assert entries(mean=(0.1,) * 3) == 1, "the network's first operation"
+    assert entries(fill=(9.0,) * 3) == 1, "nothing is padded"
+    changes: list[dict[str, Any]] = [
+        {"height": 4},
+        {"policy": "squash"},
+        {"interpolation": "nearest"},
+        {"full_scale": 9.0},
+        {"margin": True},
+        {"policy": "pad"},
+        {"policy": "pad", "fill": (9.0,) * 3},
+    ]
+    for number, more in enumerate(changes, 2):
+        assert entries(**more) == number, more
+    assert entries(replace(data, samples=data.samples[:3])) == 9
+    assert entries(replace(data, samples=data.samples[::-1])) == 10
+    labels = [replace(sample, target=Label("other")) for sample in data.samples]
+    assert entries(replace(data, samples=tuple(labels))) == 10, "targets decide no pixel"
+    Image.fromarray(noise(99, 12, 10)).save(data.samples[2].sources[0].path)
+    assert entries() == 11, "a changed file"
+    assert torch.equal(everything(kept(data, folder)), everything(packed(data)))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "index", "gone"])
+def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+    data, folder = many_files(tmp_path / "files", 6), tmp_path / "cache"
+    expected = everything(kept(data, folder))
+    (entry,) = Cache(folder, 0).entries()
+    pixels, index = entry.path / "pixels", entry.path / "index.json"
+    content = bytearray(pixels.read_bytes())
+    if damage == "cut":
+        pixels.write_bytes(content[:-5])
+    elif damage == "flip":
+        content[100] ^= 1
+        pixels.write_bytes(content)
+    elif damage == "index":
+        index.write_text("{")
+    else:
+        index.unlink()
+    assert torch.equal(everything(kept(data, folder)), expected)
+    assert torch.equal(everything(kept(data, folder)), expected)
+
+
+def test_without_room_on_disk_it_is_as_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = many_files(tmp_path / "files", 6)
+    assert isinstance(kept(data, tmp_path / "cache", limit=100), StreamingPictures)
+    keys = [sample.key for sample in data.samples]
+    cache = Cache(tmp_path / "cache", 10**9)
+    options: dict[str, Any] = {"keep_margin": False, "workers": 0, "memory_bytes": 0, "reporter": Silent()}
+    for digests in (None, {}):  # an audit that was read from a file
+        found = pack(data, keys, PREPROCESSING, **options, cache=cache, digests=digests)
+        assert isinstance(found, StreamingPictures)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    listener = Listener()
+    pictures = kept(data, tmp_path / "cache", listener=listener)
+    assert isinstance(pictures, StreamingPictures)
+    assert any("not kept for another run: the disk is full" in line for line in listener.lines)
+    assert not list((tmp_path / "cache").iterdir())
+    assert torch.equal(everything(pictures), everything(packed(data)))
+
+
+def test_deep_pictures_among_others_are_kept_as_float(tmp_path: Path) -> None:
+    data = many_files(tmp_path / "files", 40)
+    Image.fromarray(noise(0, 12, 10, 1)[:, :, 0].astype(np.uint16) * 257).save(tmp_path / "z.png")
+    last = Sample("z.png", (Source("file", str(tmp_path / "z.png")),), Label("a"))
+    mixed = dataset([*data.samples, last])
+    for _ in range(2):
+        found = kept(mixed, tmp_path / "cache", full_scale=65535.0)
+        assert found.dtype == np.float32
+        assert torch.equal(everything(found), everything(packed(mixed, full_scale=65535.0)))
+    small = kept(mixed, tmp_path / "other", limit=41 * 3 * 64 * 2 + 4096, full_scale=65535.0)
+    assert isinstance(small, StreamingPictures), "as bytes they fit, as float they do not"
+
+
+def test_damage_since_the_audit_is_no_fault_of_the_cache(tmp_path: Path) -> None:
+    data = many_files(tmp_path / "files", 8)
+    keys = [sample.key for sample in data.samples]
+    options: dict[str, Any] = {"keep_margin": False, "workers": 0, "memory_bytes": 0, "reporter": Silent()}
+    digests = run_audit(data, workers=0, reporter=Silent()).hashes
+    Path(data.samples[5].sources[0].path).write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be used any more"):
+        pack(data, keys, PREPROCESSING, **options, cache=Cache(tmp_path / "cache", 10**9), digests=digests)
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_disk_that_fails_while_it_is_checked_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, folder = many_files(tmp_path / "files", 6), tmp_path / "cache"
+    expected = everything(kept(data, folder))
+
+    def failing(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("striate.data.pack._checksum", failing)
+    listener = Listener()
+    found = kept(data, folder, listener=listener)
+    assert torch.equal(everything(found), expected)
+    assert any("cannot be read" in line for line in listener.lines)
+
+
+def test_what_one_run_removes_another_goes_on_reading(tmp_path: Path) -> None:
+    data, folder = many_files(tmp_path / "files", 6), tmp_path / "cache"
+    pictures = kept(data, folder)
+    before = everything(pictures)
+    assert Cache(folder, 0).clear() > 0
+    assert torch.equal(everything(pictures), before)
 
 
 def test_an_empty_split_is_no_error(tmp_path: Path) -> None:

@@ -272,3 +272,21 @@ def test_validation_samples_that_weigh_nothing_still_validate_but_teach_nothing(
     assert tuned.metrics["training"]["best_epoch"] == 0
     assert "refitted" not in tuned.metrics["training"]
     assert 0 <= tuned.metrics["val"]["accuracy"] <= 1
+
+
+def test_pictures_kept_on_disk_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
+    trained = [
+        st.train(photos, out=tmp_path / name, epochs=1, set=QUICK, cache_size=size)
+        for name, size in (("without", 0), ("written", None), ("found", None))
+    ]
+    for name in ("model/model.safetensors", "predictions.csv", "history.jsonl"):
+        assert len({(run.path / name).read_bytes() for run in trained}) == 1, name
+    assert len(st.cache()) == 3  # train, val, test; nothing of the first training
+    assert st.clear_cache() > 0
+    assert st.cache() == []
+    (trained[2].path / "metrics.json").unlink()
+    (trained[2].path / "report.html").unlink()
+    st.resume(trained[2])  # which decodes for itself
+    assert (trained[2].path / "predictions.csv").read_bytes() == (trained[0].path / "predictions.csv").read_bytes()

@@ -32,6 +32,7 @@ SETTINGS = {
     "execution.channels_last": True,
     "execution.threads": 1,
     "execution.pack_bytes": 0,
+    "execution.cache_bytes": 0,
 }
 NETWORKS = {
     "compact": {"width": 8, "blocks": [1, 1], "dropout": 0.2},

@@ -22,7 +22,7 @@ from striate.core.memory import ran_out_of_memory
 from striate.core.registry import file_names
 
 STARTED = time.monotonic()
-ORDER = ("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export")
+ORDER = ("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export", "cache")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -83,6 +84,14 @@ Seed = Annotated[
     int | None,
     typer.Option(help="Of initial weights, order and augmentation.", min=0, metavar="N", rich_help_panel=_DECIDE),
 ]
+CacheSize = Annotated[
+    str | None,
+    typer.Option(
+        help="Prepared pictures kept on disk between runs, such as 500M or 20G; 0 keeps none.",
+        metavar="BYTES",
+        rich_help_panel=_DECIDE,
+    ),
+]
 PlanFile = Annotated[
     str | None,
     typer.Option(
@@ -116,6 +125,20 @@ def parse_settings(texts: list[str] | None) -> dict[str, str] | None:
             raise UsageError(f"--set takes KEY=VALUE, not {text!r}", fix="for example --set optimizer.rate=0.01")
         settings[key.strip()] = value.strip()
     return settings or None
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """A number of bytes, with K, M, G or T for powers of 1,000. Raises `UsageError`.
+
+    >>> parse_bytes("1.5G"), parse_bytes("0"), parse_bytes("20GB")
+    (1500000000, 0, 20000000000)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise UsageError(f"{text!r} is no number of bytes", fix="for example 500M, 20G, or 0")
+    return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
 
 
 def check_device(name: str | None) -> str | None:

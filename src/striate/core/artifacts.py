@@ -1,4 +1,4 @@
-"""The one writer: every file that striate leaves behind goes through `write_bytes`, whole or not at all."""
+"""The one writer: every file that striate leaves behind goes through `write_parts`, whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,24 +20,47 @@ from striate.core.errors import DiskFull, StriateError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, see `write_parts`."""
+    write_parts(path, [content])
+
+
+def write_parts(path: Path, parts: Iterable[bytes], size: int = 0) -> None:
     """Write a file aside, flush it to the disk, rename it into place: a reader sees the old or the new, whole.
+
+    Args:
+        parts: its bytes, one part after another.
+        size: of them all, if known, so that a lack of room is found before they are made.
 
     Raises:
         DiskFull: no room (ENOSPC or a quota); what stood there before still stands.
+        Exception: what making a part raises; then, too, what stood there still stands.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _explained(path):
         try:
             with open(aside, "wb") as file:
-                file.write(content)
+                if size:
+                    _reserve(file.fileno(), size)
+                for part in parts:
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 aside.unlink()
             raise
         sync_folder(path.parent)
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Take the room for a file at once, where the system can."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
 
 
 def sync_folder(folder: Path) -> None:

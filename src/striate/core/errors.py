@@ -11,6 +11,7 @@ StriateError
 │   ├── RunLocked       another process is writing into it
 │   └── CheckpointError no whole checkpoint
 ├── DiskFull            nothing was lost; make room and go on
+├── CacheError          the cache cannot take something, on which nothing depends
 ├── NonFinite           a loss or gradient is not a number
 ├── ParityError         an exported file disagrees with its model
 └── Interrupted         stopped on request, after saving
@@ -92,6 +93,10 @@ class CheckpointError(RunError):
 
 class DiskFull(StriateError):
     """The disk is full; what had been written whole before is still there."""
+
+
+class CacheError(StriateError):
+    """The cache cannot take something. Nothing depends on it: what it would have kept can be made again."""
 
 
 class NonFinite(StriateError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def memory_bytes() -> int:
     except (OSError, ValueError):
         pass  # no control group: only the machine's own limit counts
     return min(limits)
+
+
+def free_bytes(path: Path | None) -> int:
+    """What is free on the disk that holds a path, or would hold it; 0 where that cannot be told."""
+    for folder in (path, *path.parents) if path is not None else ():
+        try:
+            return shutil.disk_usage(folder).free
+        except FileNotFoundError:
+            continue  # its parent's disk will hold it
+        except OSError:
+            break  # it may not be looked at
+    return 0
 
 
 def _available_bytes() -> int:

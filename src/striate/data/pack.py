@@ -1,23 +1,33 @@
-"""Prepared pictures by position: decoded once into one array where memory allows, else anew for each batch.
+"""Prepared pictures by position: decoded once into a file of the cache, or into memory, else anew for each batch.
 
-Both kinds give the same pixels; which one is taken decides speed only.
+All give the same pixels; which one is taken decides speed only.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
+import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.core.errors import DataError
+from striate.core.artifacts import read_json, write_json, write_parts
+from striate.core.cache import Cache
+from striate.core.errors import CacheError, DataError, StriateError
 from striate.core.events import Reporter, time_left
+from striate.core.machine import versions
 from striate.core.records import Dataset, Sample
+from striate.data import prepare
 from striate.data.prepare import Preprocessing
 from striate.data.rendering import Render
 from striate.data.store import Store
@@ -26,6 +36,8 @@ from striate.data.workers import WorkerPool, chunks
 Positions = NDArray[np.int64]
 
 _CHUNK = 32
+_FORMAT, _PIXELS, _INDEX, _INDEX_BYTES = 1, "pixels", "index.json", 4096
+_CHECKED = 2**24
 
 
 class Pictures(ABC):
@@ -59,7 +71,7 @@ class Pictures(ABC):
 
 
 class PackedPictures(Pictures):
-    """Pictures in one array in memory.
+    """Pictures in one array, in memory or mapped from a file.
 
     Args:
         array: (N, C, H, W).
@@ -125,14 +137,19 @@ def pack(
     workers: int,
     memory_bytes: int,
     reporter: Reporter,
+    cache: Cache | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> Pictures:
-    """Prepare the pictures of some samples, in memory if they fit.
+    """Prepare the pictures of some samples: in the cache, or in memory, if they fit.
 
     Args:
         keys: whose pictures, in the order of positions.
         keep_margin: keep the frame around the centre, for shifted crops in training.
         workers: processes that decode; 0 decodes in this one.
         memory_bytes: what the pictures may take in memory.
+        cache: where prepared pictures are kept between runs; None keeps none, nor is anything kept of arrays.
+        digests: the audit's hashes of decoded pixels by key. Without them, as on resuming, when the audit is of an
+            earlier day than the files, nothing is kept or found.
 
     Raises:
         DataError: a sample is damaged (since the audit), its channels do not fit, or a worker process died.
@@ -143,50 +160,162 @@ def pack(
     workers = 0 if dataset.arrays else workers  # arrays are at hand; sending them costs more than it gains
     height, width = preprocessing.frame if keep_margin else (preprocessing.height, preprocessing.width)
     shape = (preprocessing.channels, height, width)
+    job = _Job(samples, render, workers, shape, reporter)
+    entry = None
+    if cache is not None and cache.limit_bytes and samples and digests and not dataset.arrays:
+        entry = _Entry(cache, _key([digests[key] for key in keys], preprocessing, keep_margin))
+    if entry is not None and (mapped := _found(entry, reporter)) is not None:
+        reporter.line(f"prepare: {len(samples):,} pictures found on disk, prepared before")
+        return PackedPictures(keys, mapped)
     dtype = render(samples[:1]).dtype if samples else np.dtype(np.uint8)
+    if entry is not None and (mapped := _kept(job, dtype, entry)) is not None:
+        return PackedPictures(keys, mapped)
     needed = len(samples) * math.prod(shape) * dtype.itemsize
     if needed <= memory_bytes:
-        array = _filled(samples, render, workers, shape, dtype, memory_bytes, reporter)
+        array = _filled(job, dtype, memory_bytes)
         if array is not None:
             return PackedPictures(keys, array)
         needed = len(samples) * math.prod(shape) * 4
     reporter.line(
         f"{len(samples):,} prepared pictures take {needed / 1e9:.1f} GB, more than the {memory_bytes / 1e9:.1f} GB "
-        "allowed: they are decoded anew in each epoch (a smaller input size would fit)"
+        "allowed: they are decoded anew in each epoch (a smaller input size would fit"
+        f"{'' if entry is None else ', and so would a larger --cache-size'})"
     )
     return StreamingPictures(samples, render, workers, shape, dtype)
 
 
-def _filled(
-    samples: Sequence[Sample],
-    render: Render,
-    workers: int,
-    shape: tuple[int, int, int],
-    dtype: np.dtype[Any],
-    memory_bytes: int,
-    reporter: Reporter,
-) -> NDArray[Any] | None:
+@dataclass(frozen=True)
+class _Job:
+    """Pictures to prepare, (C, H, W) each."""
+
+    samples: Sequence[Sample]
+    render: Render
+    workers: int
+    shape: tuple[int, int, int]
+    reporter: Reporter
+
+    def bytes(self, dtype: np.dtype[Any]) -> int:
+        """What all of them take."""
+        return len(self.samples) * math.prod(self.shape) * dtype.itemsize
+
+    def run(self) -> Iterator[tuple[range, NDArray[Any]]]:
+        """Parts in order, with the positions that they are for."""
+        self.reporter.stage("prepare")
+        started, total = time.monotonic(), len(self.samples)
+        size = max(1, min(_CHUNK, math.ceil(total / max(1, 4 * self.workers))))
+        ranges = list(chunks(total, size))
+        items = ([self.samples[number] for number in numbers] for numbers in ranges)
+        with WorkerPool(self.render, min(self.workers, len(ranges)), _describe) as pool:
+            for numbers, found in zip(ranges, pool.map(items), strict=True):
+                yield numbers, found
+                self.reporter.progress(numbers.stop, total, f"{time_left(numbers.stop, total, started)} left")
+
+
+def _filled(job: _Job, dtype: np.dtype[Any], memory_bytes: int) -> NDArray[Any] | None:
     """All pictures in one array; None where a deeper one turns up late and the array then no longer fits."""
-    reporter.stage("prepare")
-    started = time.monotonic()
     try:
-        array = np.empty((len(samples), *shape), dtype)
+        array = np.empty((len(job.samples), *job.shape), dtype)
     except MemoryError as error:
         raise DataError(
-            f"memory for {len(samples):,} prepared pictures cannot be had", fix="choose a smaller input size"
+            f"memory for {len(job.samples):,} prepared pictures cannot be had", fix="choose a smaller input size"
         ) from error
-    size = max(1, min(_CHUNK, math.ceil(len(samples) / max(1, 4 * workers))))
-    ranges = list(chunks(len(samples), size))
-    items = ([samples[number] for number in numbers] for numbers in ranges)
-    with WorkerPool(render, min(workers, len(ranges)), _describe) as pool:
-        for numbers, found in zip(ranges, pool.map(items), strict=True):
-            if found.dtype != array.dtype and array.dtype == np.uint8:
-                if array.nbytes * 4 > memory_bytes:
-                    return None
-                array = array.astype(np.float32)
-            array[numbers.start : numbers.stop] = found
-            reporter.progress(numbers.stop, len(samples), f"{time_left(numbers.stop, len(samples), started)} left")
+    for numbers, found in job.run():
+        if found.dtype != array.dtype and array.dtype == np.uint8:
+            if array.nbytes * 4 > memory_bytes:
+                return None
+            array = array.astype(np.float32)
+        array[numbers.start : numbers.stop] = found
     return array
+
+
+class _Deeper(Exception):
+    """A picture deeper than 8 bits after others that are not."""
+
+
+class _Entry(NamedTuple):
+    """Where in the cache the pictures are, or will be."""
+
+    cache: Cache
+    key: str
+
+
+def _kept(job: _Job, dtype: np.dtype[Any], entry: _Entry) -> NDArray[Any] | None:
+    """All pictures, written into the cache and mapped from it; None where it does not take them."""
+    for kind in dict.fromkeys((dtype, np.dtype(np.float32))):
+        try:
+            folder = entry.cache.keep(entry.key, job.bytes(kind) + _INDEX_BYTES, partial(_write, job, kind))
+            return None if folder is None else _mapped(folder, read_json(folder / _INDEX))
+        except _Deeper:
+            continue  # again, as float
+        except (CacheError, OSError) as error:
+            job.reporter.line(f"prepared pictures are not kept for another run: {str(error).splitlines()[0]}")
+            return None
+    return None
+
+
+def _write(job: _Job, dtype: np.dtype[Any], folder: Path) -> None:
+    """Write pictures and their index into a folder."""
+    checksum = 0
+
+    def parts() -> Iterator[bytes]:
+        nonlocal checksum
+        for _, found in job.run():
+            if found.dtype != dtype and dtype == np.uint8:
+                raise _Deeper
+            content = np.ascontiguousarray(found, dtype).tobytes()
+            checksum = zlib.crc32(content, checksum)
+            yield content
+
+    write_parts(folder / _PIXELS, parts(), job.bytes(dtype))
+    index = {"shape": [len(job.samples), *job.shape], "dtype": dtype.name, "crc32": checksum}
+    write_json(folder / _INDEX, index)
+
+
+def _found(entry: _Entry, reporter: Reporter) -> NDArray[Any] | None:
+    """All pictures, mapped from the cache after a check of every byte; None where they are not there, or damaged."""
+    folder = entry.cache.find(entry.key)
+    if folder is None:
+        return None
+    try:
+        index = read_json(folder / _INDEX)
+        size = math.prod(index["shape"]) * np.dtype(index["dtype"]).itemsize
+        if _checksum(folder / _PIXELS, size, reporter) == index["crc32"]:
+            return _mapped(folder, index)
+    except OSError as error:  # it may be whole, and another process may read it
+        reporter.line(f"prepared pictures on disk cannot be read: {error}")
+        return None
+    except (StriateError, ValueError, TypeError, KeyError):
+        pass  # not what was written: removed below, and made anew
+    entry.cache.drop(entry.key)
+    return None
+
+
+def _checksum(path: Path, size: int, reporter: Reporter) -> int | None:
+    """Of a file's bytes; None where it has another size. Read, not mapped: a disk's error is then an error."""
+    checksum = done = 0
+    reporter.stage("prepare")
+    with open(path, "rb") as file:
+        while part := file.read(_CHECKED):
+            checksum = zlib.crc32(part, checksum)
+            done += len(part)
+            reporter.progress(done, size, "checking")
+    return checksum if done == size else None
+
+
+def _mapped(folder: Path, index: Mapping[str, Any]) -> NDArray[Any]:
+    return np.asarray(np.memmap(folder / _PIXELS, index["dtype"], "r", shape=tuple(index["shape"])))
+
+
+def _key(digests: Sequence[str], preprocessing: Preprocessing, keep_margin: bool) -> str:
+    """A hash of all that decides the pixels: those decoded, in order, and how they are prepared."""
+    how = asdict(preprocessing)
+    del how["mean"], how["std"]  # the network's first operation
+    if preprocessing.policy != "pad":
+        del how["fill"]
+    code = Path(prepare.__file__).read_text("utf-8")
+    libraries = {name: versions()[name] for name in ("numpy", "pillow")}
+    content = json.dumps([_FORMAT, digests, how, keep_margin, code, libraries])
+    return hashlib.sha256(content.encode()).hexdigest()[:40]
 
 
 def _describe(samples: Sequence[Sample]) -> str:

@@ -27,6 +27,7 @@ class Machine:
         cores: processor cores.
         memory_bytes: memory that may still be taken, on the device that trains.
         device: "cpu", "cuda" or "mps".
+        disk_bytes: what is free on the disk that holds the cache.
         macs_per_second: multiply-accumulates of a forward pass that a training does a second, measured on a block of
             convolution, norm and activation; None where it was not measured.
         tuning_seconds: that fine-tuning takes for a sample of the size the weights at hand were trained at, measured on
@@ -36,6 +37,7 @@ class Machine:
     cores: int
     memory_bytes: int
     device: str
+    disk_bytes: int = 0
     macs_per_second: float | None = None
     tuning_seconds: float | None = None
 

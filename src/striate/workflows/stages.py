@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from striate.core.artifacts import read_json, write_json
+from striate.core.cache import packs_folder
 from striate.core.errors import NetworkError, RunError, UsageError
 from striate.core.events import Reporter
-from striate.core.machine import cores, memory_bytes
+from striate.core.machine import cores, free_bytes, memory_bytes
 from striate.core.plan import AUTO, Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder
@@ -147,7 +148,7 @@ def machine(device: str) -> Machine:
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found)
+    return Machine(cores(), free, found, free_bytes(packs_folder()))
 
 
 def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision]) -> Machine:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
+from striate.core.cache import Cache, packs_folder
 from striate.core.errors import DataError, Interrupted, StriateError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory
@@ -142,6 +143,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     keys = {part: prepared.split.keys(part) for part in ("train", "val", "test")}
     if not keys["train"]:
         raise DataError("no sample is left to train on", fix="look at split.csv for what became of each")
+    cache = Cache(packs_folder(), plan["execution.cache_bytes"])
     pictures = {
         part: pack(
             prepared.dataset,
@@ -151,6 +153,8 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             workers=plan["execution.workers"],
             memory_bytes=plan["execution.pack_bytes"] // 3,
             reporter=reporter,
+            cache=cache,
+            digests=prepared.audit.hashes,
         )
         for part in keys
         if keys[part]

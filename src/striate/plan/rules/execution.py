@@ -9,6 +9,8 @@ from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
+CACHE_MOST = 20 * 10**9
+
 
 @rule(
     "execution",
@@ -20,6 +22,7 @@ from striate.plan.rule import Decisions, rule
         "execution.threads": Leaf(int, "threads that compute", low=1),
         "execution.workers": Leaf(int, "processes that decode", low=0),
         "execution.pack_bytes": Leaf(int, "largest size of the decoded pictures kept in memory", low=0),
+        "execution.cache_bytes": Leaf(int, "largest size of the decoded pictures kept on disk between runs", low=0),
     },
 )
 def execution(context: Context) -> Decisions:
@@ -35,6 +38,10 @@ def execution(context: Context) -> Decisions:
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.cores, f"{machine.cores} cores"),
         "execution.pack_bytes": (machine.memory_bytes // 4, "a quarter of the free memory"),
+        "execution.cache_bytes": (
+            min(CACHE_MOST, machine.disk_bytes // 10),
+            f"a tenth of what is free on the disk, {CACHE_MOST / 1e9:.0f} GB at most",
+        ),
     }
 
 
