@@ -135,6 +135,7 @@ def test_the_fit_is_timed_and_grows_with_rows_and_a_refit() -> None:
     assert 0 < seconds[0] < seconds[1]
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # scikit-learn's, of names that are not used here
 @pytest.mark.parametrize("grouped", [False, True])
 def test_parts_of_the_training_samples_may_choose_the_penalty(grouped: bool) -> None:
     network, recipe, whole = parts(transfer__probe_folds=True)
