@@ -37,7 +37,7 @@ Positions = NDArray[np.int64]
 
 _CHUNK = 32
 _FORMAT, _PIXELS, _INDEX, _INDEX_BYTES = 1, "pixels", "index.json", 4096
-_CHECKED = 2**24
+_CHECKED, _LARGE = 2**24, 2**28
 
 
 class Pictures(ABC):
@@ -279,7 +279,7 @@ def _found(entry: _Entry, reporter: Reporter) -> NDArray[Any] | None:
     try:
         index = read_json(folder / _INDEX)
         size = math.prod(index["shape"]) * np.dtype(index["dtype"]).itemsize
-        if _checksum(folder / _PIXELS, size, reporter) == index["crc32"]:
+        if _checksum(folder / _PIXELS, size, index["shape"][0], reporter) == index["crc32"]:
             return _mapped(folder, index)
     except OSError as error:  # it may be whole, and another process may read it
         reporter.line(f"prepared pictures on disk cannot be read: {error}")
@@ -290,15 +290,20 @@ def _found(entry: _Entry, reporter: Reporter) -> NDArray[Any] | None:
     return None
 
 
-def _checksum(path: Path, size: int, reporter: Reporter) -> int | None:
-    """Of a file's bytes; None where it has another size. Read, not mapped: a disk's error is then an error."""
+def _checksum(path: Path, size: int, count: int, reporter: Reporter) -> int | None:
+    """Of the bytes of so many pictures; None where they are more or less. Read, not mapped: a disk's error is an error.
+
+    Takes about a second for each gigabyte, so that only what is large shows how far it is.
+    """
     checksum = done = 0
-    reporter.stage("prepare")
+    if size > _LARGE:
+        reporter.stage("check")
     with open(path, "rb") as file:
         while part := file.read(_CHECKED):
             checksum = zlib.crc32(part, checksum)
             done += len(part)
-            reporter.progress(done, size, "checking")
+            if size > _LARGE:
+                reporter.progress(count * min(done, size) // size, count)
     return checksum if done == size else None
 
 
