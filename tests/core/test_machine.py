@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy
@@ -65,3 +66,10 @@ def test_processors_of_one_name_are_told_by_their_instructions(
     told = f"processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: {flags}\n\nprocessor\t: 1\nmodel name\t: other\n"
     monkeypatch.setattr(Path, "read_text", lambda path, *arguments, **options: told)
     assert machine.processor() == expected
+
+
+def test_the_room_on_a_disk_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path, tmp_path / "a" / "b", tmp_path / "file" / "b"):
+        assert machine.free_bytes(path) == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
+    assert machine.free_bytes(None) == 0

@@ -32,7 +32,7 @@ def free_bytes(path: Path | None) -> int:
     for folder in (path, *path.parents) if path is not None else ():
         try:
             return shutil.disk_usage(folder).free
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue  # its parent's disk will hold it
         except OSError:
             break  # it may not be looked at
