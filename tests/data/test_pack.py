@@ -339,6 +339,18 @@ def test_what_one_run_removes_another_goes_on_reading(tmp_path: Path) -> None:
     assert torch.equal(everything(pictures), before)
 
 
+def test_an_entry_removed_as_soon_as_it_is_kept_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, keep = many_files(tmp_path / "files", 6), Cache.keep
+
+    def kept_and_gone(cache: Cache, key: str, *rest: Any) -> Path | None:
+        path = keep(cache, key, *rest)
+        cache.drop(key)
+        return path
+
+    monkeypatch.setattr(Cache, "keep", kept_and_gone)
+    assert torch.equal(everything(kept(data, tmp_path / "cache")), everything(packed(data)))
+
+
 def test_an_empty_split_is_no_error(tmp_path: Path) -> None:
     data = many_files(tmp_path, 2)
     found = pack(data, [], PREPROCESSING, keep_margin=False, workers=2, memory_bytes=0, reporter=Silent())

@@ -240,15 +240,15 @@ class _Entry(NamedTuple):
 
 
 def _kept(job: _Job, dtype: np.dtype[Any], entry: _Entry) -> NDArray[Any] | None:
-    """All pictures, written into the cache and mapped from it; None where it does not take them."""
+    """All pictures, written into the cache and found there; None where it does not take or no longer has them."""
     for kind in dict.fromkeys((dtype, np.dtype(np.float32))):
         try:
             folder = entry.cache.keep(entry.key, job.bytes(kind) + _INDEX_BYTES, partial(_write, job, kind))
-            return None if folder is None else _mapped(folder, read_json(folder / _INDEX))
+            return None if folder is None else _found(entry, job.reporter)
         except _Deeper:
             continue  # again, as float
-        except (CacheError, OSError) as error:
-            job.reporter.line(f"prepared pictures are not kept for another run: {str(error).splitlines()[0]}")
+        except CacheError as error:
+            job.reporter.line(f"prepared pictures are not kept for another run: {error.message}")
             return None
     return None
 
@@ -293,7 +293,7 @@ def _found(entry: _Entry, reporter: Reporter) -> NDArray[Any] | None:
 def _checksum(path: Path, size: int, count: int, reporter: Reporter) -> int | None:
     """Of the bytes of so many pictures; None where they are more or less. Read, not mapped: a disk's error is an error.
 
-    Takes about a second for each gigabyte, so that only what is large shows how far it is.
+    Reading takes a moment, so that only what is large shows how far it is.
     """
     checksum = done = 0
     if size > _LARGE:
