@@ -347,3 +347,16 @@ def test_the_penalty_of_a_head_on_scarce_samples_is_cross_validated() -> None:
     assert "19 validation samples say less of the penalty than 77" in chosen.because
     assert planned(many, weights=weights)["transfer.probe_folds"] is False
     assert planned(few)["transfer.probe_folds"] is False
+
+
+def test_the_cache_takes_a_tenth_of_the_free_disk() -> None:
+    dataset = pictures({"cat": 20, "dog": 20})
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+
+    def limit(free: int) -> Decision:
+        machine = replace(MACHINE, disk_bytes=free)
+        return make_plan(dataset, audit, make_split(dataset, audit, seed=0), machine).decisions["execution.cache_bytes"]
+
+    assert [limit(free).value for free in (0, 10**10, 10**13)] == [0, 10**9, 2 * 10**10]
+    assert "no folder" in limit(0).because
+    assert "a tenth" in limit(10**10).because

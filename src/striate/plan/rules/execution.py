@@ -40,7 +40,9 @@ def execution(context: Context) -> Decisions:
         "execution.pack_bytes": (machine.memory_bytes // 4, "a quarter of the free memory"),
         "execution.cache_bytes": (
             min(CACHE_MOST, machine.disk_bytes // 10),
-            f"a tenth of what is free on the disk, {CACHE_MOST / 1e9:.0f} GB at most",
+            f"a tenth of what is free on the disk, {CACHE_MOST / 1e9:.0f} GB at most"
+            if machine.disk_bytes
+            else "there is no folder for it (no home, nor STRIATE_CACHE), or its disk cannot be asked",
         ),
     }
 
