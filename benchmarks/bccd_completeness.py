@@ -56,11 +56,11 @@ def measure(bccd: Path) -> list[tuple[str, int, float, float]]:
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m benchmarks.bccd_completeness DATA/bccd")
-    found = measure(Path(sys.argv[1]))
+    bccd = Path(sys.argv[1])
+    found = measure(bccd)
     table = Path(__file__).parent / "results" / "bccd-completeness.csv"
     shown = [(name, count, f"{area:.3f}", f"{covered:.3f}") for name, count, area, covered in found]
     write_csv(table, ("picture", "boxes", "cells", "boxed"), shown)
-    bccd = Path(sys.argv[1])
     unboxed, test = without_red_cells(bccd), [(name, count) for name, count, split in rows(bccd) if split == "test"]
     more = {
         "pictures without a boxed red cell": len(unboxed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +69,14 @@ def test_it_is_scikit_learns_logistic_regression(changes: dict[str, Any], flips:
     np.testing.assert_allclose(found.softmax(1).detach().numpy(), expected, atol=2e-3)
 
 
+def assert_alike(network: nn.Module, features: np.ndarray, oracle: LogisticRegression) -> None:
+    """The head gives the oracle's probabilities."""
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)
+    found = torch.from_numpy(features).float() @ head.weight.T + head.bias
+    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(features), atol=2e-3)
+
+
 def in_two(recipe: Recipe, whole: EvalBatches) -> tuple[EvalBatches, EvalBatches]:
     """Every fourth sample, and the others; every fifth target is wrong, so that a weak penalty fits too much."""
     targets = whole.targets.clone()
@@ -98,10 +107,7 @@ def test_validation_chooses_the_penalty_and_may_then_teach(refit: bool) -> None:
     oracle = oracles[best]
     if refit:
         oracle.fit(np.concatenate([known, unseen]), np.concatenate([labels, others]))
-    head = network.get_submodule(head_name(network))
-    assert isinstance(head, nn.Linear)
-    found = torch.from_numpy(unseen).float() @ head.weight.T + head.bias
-    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(unseen), atol=2e-3)
+    assert_alike(network, unseen, oracle)
 
 
 def test_penalties_so_strong_that_all_are_alike_do_not_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,19 +126,23 @@ def test_of_many_rows_a_part_chooses_and_all_are_fitted(monkeypatch: pytest.Monk
     known, unseen = (features_of(network, recipe, part, (False,)).double().numpy() for part in (samples, validation))
     labels = samples.targets.numpy().argmax(1)
     oracle = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=9000).fit(known, labels)
-    head = network.get_submodule(head_name(network))
-    assert isinstance(head, nn.Linear)
-    found = torch.from_numpy(unseen).float() @ head.weight.T + head.bias
-    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(unseen), atol=2e-3)
+    assert_alike(network, unseen, oracle)
 
 
-def test_the_fit_is_timed_and_grows_with_rows_and_a_refit() -> None:
+def test_the_time_of_a_fit_grows_with_rows_parts_and_a_refit(monkeypatch: pytest.MonkeyPatch) -> None:
     network, recipe, _ = parts()
-    seconds = [
-        min(fitting_seconds(network, recipe.task, *sizes) for _ in range(5))
-        for sizes in ((100, 0, False), (9000, 0, False))
-    ]
-    assert 0 < seconds[0] < seconds[1]
+    assert fitting_seconds(network, recipe.task, 100, 0, False) > 0
+    clock = itertools.count()
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: float(next(clock)))  # a look takes a second
+
+    def looks(rows: int, more: int, folds: bool) -> float:
+        shown = min(rows, probe.CHOOSING)
+        return fitting_seconds(network, recipe.task, rows, more, folds) * shown * 2 / probe.ITERATIONS
+
+    assert looks(100, 0, False) == pytest.approx(5 * 100 + 100)
+    assert looks(100, 0, True) == pytest.approx(5 * 500 + 100)
+    assert looks(100, 20, True) == pytest.approx(5 * 500 + 100 + 120)
+    assert looks(9000, 0, False) == pytest.approx(5 * probe.CHOOSING + 9000)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # scikit-learn's, of names that are not used here
@@ -152,10 +162,7 @@ def test_parts_of_the_training_samples_may_choose_the_penalty(grouped: bool) -> 
     ).fit(features, labels)
     penalty = fit_head(network, recipe, samples, None, Silent(), units=units)
     assert penalty == pytest.approx(1 / float(np.atleast_1d(oracle.C_)[0]))
-    head = network.get_submodule(head_name(network))
-    assert isinstance(head, nn.Linear)
-    found = torch.from_numpy(features).float() @ head.weight.T + head.bias
-    np.testing.assert_allclose(found.softmax(1).detach().numpy(), oracle.predict_proba(features), atol=2e-3)
+    assert_alike(network, features, oracle)
 
 
 def test_smoothed_targets_are_left_to_training() -> None:

@@ -174,7 +174,7 @@ def _chosen(task: Task, head: nn.Linear, known: _Features, unseen: _Features) ->
 
 def _cross_validated(task: Task, head: nn.Linear, known: _Features, units: NDArray[np.int64]) -> float:
     """The penalty that the samples of each part like best in the heads of the other parts, added up over the parts."""
-    parts = torch.from_numpy(np.unique(units, return_inverse=True)[1] % FOLDS)  # keys go by class, so this stratifies
+    parts = torch.from_numpy(np.unique(units, return_inverse=True)[1] % FOLDS)  # class folders' keys go by class
     part_of = parts[known.ids]
     totals = dict.fromkeys(PENALTIES, 0.0)
     for part in range(FOLDS):
