@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 
@@ -304,3 +305,13 @@ def _seconds(augmenter: Augmenter, pixels: torch.Tensor, ids: np.ndarray, epoch:
     started = time.perf_counter()
     augmenter.images(pixels, ids, epoch)
     return time.perf_counter() - started
+
+
+@pytest.mark.parametrize("side", [12, 8])
+def test_windows_gathered_at_once_are_those_copied_one_by_one(side: int) -> None:
+    module = importlib.import_module("striate.data.augment.shift")
+    pixels = images(16, side)
+    starts = [np.arange(-4, 12) % 9 - 3, np.arange(16) % 7 - 2]
+    copied, gathered = module._copied(pixels, starts, (8, 8)), module._gathered(pixels, starts, (8, 8))
+    assert gathered.dtype == pixels.dtype
+    assert torch.equal(copied, gathered)

@@ -79,6 +79,7 @@ class TrainBatches:
         batch_size: samples a batch.
         seed: the training's seed.
         augmenter: what is done to the pictures.
+        device: where that is done; bytes go there from pinned memory, while the step before computes.
         ahead: batches prepared in advance by a thread; 0 prepares each when it is asked for.
     """
 
@@ -91,6 +92,7 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         augmenter: Augmenter,
+        device: str | torch.device = "cpu",
         ahead: int = 2,
     ) -> None:
         if not len(pictures) == len(targets) == len(weights) > 0 or batch_size < 1:
@@ -103,6 +105,7 @@ class TrainBatches:
         self.batch_size = batch_size
         self.seed = seed
         self.augmenter = augmenter
+        self.device = torch.device(device)
         self.ahead = ahead
 
     def __len__(self) -> int:
@@ -122,12 +125,19 @@ class TrainBatches:
     def _prepared(self, epoch: int, start: int) -> Iterator[Batch]:
         order = self.order(epoch)[start:]
         for number, (ids, pixels) in enumerate(zip(order, self.pictures.stream(order), strict=True), start=start):
-            images = self.augmenter.images(pixels, ids, epoch)
             rows = torch.from_numpy(ids)
-            weights = self.weights[rows]
+            weights, targets = self.weights[rows], self.targets[rows]
             total = float(weights.sum(dtype=torch.float64))
-            images, targets, weights = self.augmenter.mix(images, self.targets[rows], weights, epoch, number)
+            pixels, targets, weights = (self._sent(tensor) for tensor in (pixels, targets, weights))
+            images = self.augmenter.images(pixels, ids, epoch)
+            images, targets, weights = self.augmenter.mix(images, targets, weights, epoch, number)
             yield Batch(images, targets, weights, total, ids)
+
+    def _sent(self, tensor: Tensor) -> Tensor:
+        """A tensor on the device."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
 
 class EvalBatches:

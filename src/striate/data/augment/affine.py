@@ -30,5 +30,5 @@ def affine(images: Tensor, draws: Draws, rotate: float, scale: float) -> Tensor:
     matrix = np.zeros((len(images), 2, 3), np.float32)
     matrix[:, 0, 0], matrix[:, 0, 1] = cosine, -sine * height / width
     matrix[:, 1, 0], matrix[:, 1, 1] = sine * width / height, cosine
-    grid = functional.affine_grid(torch.from_numpy(matrix), list(images.shape), align_corners=False)
+    grid = functional.affine_grid(torch.from_numpy(matrix).to(images.device), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

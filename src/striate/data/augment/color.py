@@ -22,11 +22,9 @@ def color(images: Tensor, draws: Draws, color: float) -> Tensor:
     Returns:
         clipped to 0 to 255, or to the picture's own range where that is wider.
     """
-    brightness, contrast, saturation = torch.from_numpy((1 + color * (2 * draws - 1)).astype(np.float32))[
-        :, :, None, None, None
-    ].unbind(1)
-    # NumPy's sum of a row does not depend on how many rows there are; torch's may.
-    mean = torch.from_numpy(images.numpy().reshape(len(images), -1).mean(1))[:, None, None, None] * brightness
+    factors = torch.from_numpy((1 + color * (2 * draws - 1)).astype(np.float32)).to(images.device)
+    brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
+    mean = _means(images)[:, None, None, None] * brightness
     slope, offset = brightness * contrast, mean * (1 - contrast)
     if images.shape[1] == 3:  # each channel moves towards or away from the grey of its pixel
         red, green, blue = images.unbind(1)
@@ -39,3 +37,10 @@ def color(images: Tensor, draws: Draws, color: float) -> Tensor:
         return result.clamp_(0, 255)
     low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=255)
     return torch.minimum(torch.maximum(result, low), high)
+
+
+def _means(images: Tensor) -> Tensor:
+    """The mean of each picture."""
+    if images.device.type == "cpu":  # NumPy's sum of a row does not depend on how many rows there are; torch's may
+        return torch.from_numpy(images.numpy().reshape(len(images), -1).mean(1))
+    return images.mean((1, 2, 3))

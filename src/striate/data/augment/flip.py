@@ -18,6 +18,6 @@ def flip(images: Tensor, draws: Draws, flip: str) -> Tensor:
         flip: "none", "horizontal" or "both".
     """
     for column, axis in enumerate({"none": [], "horizontal": [3], "both": [3, 2]}[flip]):
-        mirrored = torch.from_numpy(draws[:, column] < 0.5)[:, None, None, None]
+        mirrored = torch.from_numpy(draws[:, column] < 0.5).to(images.device)[:, None, None, None]
         images = torch.where(mirrored, images.flip(axis), images)
     return images

@@ -28,7 +28,7 @@ def mixup(
         mixup: α; above 0.
     """
     share = float(generator.beta(mixup, mixup))
-    partner = torch.from_numpy(generator.permutation(len(images)))
+    partner = torch.from_numpy(generator.permutation(len(images))).to(images.device)
 
     def mixed(values: Tensor) -> Tensor:
         return (values * share).add_(values[partner], alpha=1 - share)
