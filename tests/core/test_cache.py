@@ -13,7 +13,7 @@ import pytest
 from striate.core import cache as module
 from striate.core import machine
 from striate.core.artifacts import write_bytes
-from striate.core.cache import Cache, packs_folder
+from striate.core.cache import Cache, cache_folder
 from striate.core.errors import CacheError, DataError, DiskFull
 
 
@@ -123,12 +123,12 @@ def test_one_run_does_not_remove_its_own(tmp_path: Path) -> None:
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "mine"))
-    assert packs_folder() == tmp_path / "mine" / "packs"
+    assert cache_folder("packs") == tmp_path / "mine" / "packs"
     monkeypatch.delenv("STRIATE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert packs_folder() == tmp_path / "striate" / "packs"
+    assert cache_folder("packs") == tmp_path / "striate" / "packs"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert packs_folder() == Path.home() / ".cache" / "striate" / "packs"
+    assert cache_folder("packs") == Path.home() / ".cache" / "striate" / "packs"
 
 
 def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("STRIATE_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "expanduser", no_home)
-    assert packs_folder() is None
+    assert cache_folder("packs") is None
     cache = Cache(None, 100)
     assert (cache.find("k"), cache.keep("k", 1, filled(b"x")), cache.entries(), cache.clear()) == (None, None, [], 0)
     cache.drop("k")

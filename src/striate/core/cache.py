@@ -18,15 +18,22 @@ STALE_SECONDS = 86_400
 """Age after which what was begun and not written on is removed, whoever began it."""
 
 
-def packs_folder() -> Path | None:
-    """Where prepared pictures are kept: `packs` in STRIATE_CACHE, or in `striate` in XDG_CACHE_HOME or `~/.cache`.
+KINDS = {"packs": "prepared pictures", "audits": "audits", "trials": "measurements"}
+"""The folders of the cache, and what is in each."""
+
+SMALL = {"audits": 200 * 10**6, "trials": 10 * 10**6}
+"""Bytes that the kinds may take which need no limit of the user's, unless that is 0."""
+
+
+def cache_folder(kind: str) -> Path | None:
+    """Where one of `KINDS` is kept: in STRIATE_CACHE, or in `striate` in XDG_CACHE_HOME or `~/.cache`.
 
     None where a home is asked for and there is none.
     """
     named = os.environ.get("STRIATE_CACHE")
     folder = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "striate"
     try:
-        return folder.expanduser() / "packs"
+        return folder.expanduser() / kind
     except RuntimeError:
         return None  # there is no home
 

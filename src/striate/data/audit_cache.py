@@ -1,0 +1,72 @@
+"""An audit found again: that of data of which no file has changed since.
+
+Unchanged means that every file has the size, the times of its last writing and of its last change of any kind, and the
+number on its disk that it had; each sample stands where it stood, with the same target; and the same code reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from striate.core.artifacts import read_json, write_json
+from striate.core.cache import Cache
+from striate.core.errors import CacheError, StriateError
+from striate.core.machine import versions
+from striate.core.records import Dataset
+from striate.data import audit, decode, detail, examination, orientation
+from striate.data.audit import Audit
+
+_FILE = "audit.json"
+_CODE = (audit, decode, detail, examination, orientation)
+
+
+def audit_key(dataset: Dataset) -> str | None:
+    """A hash of all that decides an audit, without reading a picture; None for arrays, and where a file is gone."""
+    if dataset.arrays:
+        return None
+    found = hashlib.sha256(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
+    for module in _CODE:
+        found.update(Path(str(module.__file__)).read_bytes())
+    seen: set[str] = set()
+    for sample in dataset.samples:
+        found.update(repr(sample).encode("utf-8", "surrogateescape"))
+        for source in sample.sources:
+            if source.path in seen:
+                continue
+            seen.add(source.path)
+            try:
+                status = os.stat(source.path)
+            except OSError:
+                return None  # the audit will say so
+            state = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+            found.update(repr(state).encode())
+    return found.hexdigest()[:40]
+
+
+def find_audit(key: str, cache: Cache) -> Audit | None:
+    """The audit that was kept under a key; None where there is none, or what is there is damaged."""
+    folder = cache.find(key)
+    if folder is None:
+        return None
+    try:
+        content = read_json(folder / _FILE)
+        return replace(Audit.from_dict(content["audit"]), hashes=content["hashes"])
+    except (StriateError, OSError, KeyError, TypeError, ValueError):
+        cache.drop(key)  # made anew
+        return None
+
+
+def keep_audit(key: str, found: Audit, cache: Cache) -> str | None:
+    """Keep an audit. Returns why it cannot be kept, or None."""
+    content: dict[str, Any] = {"audit": found.to_dict(), "hashes": dict(found.hashes)}
+    size = sum(len(name) + len(value) + 8 for name, value in found.hashes.items()) + 2**16
+    try:
+        cache.drop(key)
+        cache.keep(key, size, lambda folder: write_json(folder / _FILE, content))
+    except CacheError as error:
+        return error.message
+    return None
