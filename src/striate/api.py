@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from striate.core.artifacts import read_json
-from striate.core.cache import Cache, Entry, packs_folder
+from striate.core.cache import KINDS, Cache, Entry, cache_folder
 from striate.core.errors import RunError, StriateError, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.machine import cores
@@ -259,12 +259,13 @@ def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
 
 def cache() -> list[Entry]:
     """What is kept on disk between trainings and can be made again, the one used longest ago first."""
-    return Cache(packs_folder(), 0).entries()
+    found = [entry for kind in KINDS for entry in Cache(cache_folder(kind), 0).entries()]
+    return sorted(found, key=lambda entry: entry.used)
 
 
 def clear_cache() -> int:
     """Remove all that is kept on disk between trainings; returns the bytes that it took. Runs are not touched."""
-    return Cache(packs_folder(), 0).clear()
+    return sum(Cache(cache_folder(kind), 0).clear() for kind in KINDS)
 
 
 def load(path: str | Path) -> Model:

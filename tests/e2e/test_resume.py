@@ -146,7 +146,7 @@ def test_a_plan_with_fewer_leaves_is_of_another_version(tmp_path: Path, photos: 
     audit = json.loads((run.path / "audit.json").read_text())
     del audit["orientation"]
     (run.path / "audit.json").write_text(json.dumps(audit))
-    with pytest.raises(RunError, match=r"lacks predict.views: another version"):
+    with pytest.raises(RunError, match=r"lacks predict.batch, .*predict.views: another version"):
         st.resume(run)
 
 

@@ -315,7 +315,7 @@ def test_the_number_of_workers_never_changes_a_result(model: Model, tmp_path: Pa
 def test_a_batch_size_may_be_named(model: Model, tmp_path: Path) -> None:
     write_pictures(tmp_path / "pictures", 5)
     seen: list[int] = []
-    model.network.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+    model.ready.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
     own, other = all_of(model, tmp_path / "pictures"), all_of(model, tmp_path / "pictures", batch_size=2)
     assert seen == [4, 1, 2, 2, 1]
     for first, second in zip(own, other, strict=True):

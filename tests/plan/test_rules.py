@@ -61,7 +61,14 @@ def test_every_decision_has_a_because(photos: Plan) -> None:
     assert all(decision.because for decision in photos.decisions.values())
     assert photos["task.kind"] == "classify"
     assert photos["loss.name"] == "cross_entropy"
-    assert set(photos.unresolved()) == {"optimizer.rate", "execution.precision", "execution.channels_last"}
+    assert set(photos.unresolved()) == {
+        "optimizer.rate",
+        "execution.precision",
+        "execution.channels_last",
+        "predict.precision",
+        "predict.channels_last",
+        "predict.batch",
+    }
     assert photos["execution.fold_norms"] is False
 
 

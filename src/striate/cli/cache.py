@@ -9,14 +9,14 @@ import typer
 
 from striate.cli import _options
 from striate.cli._console import print_json, print_table, say
-from striate.core.cache import packs_folder
+from striate.core.cache import KINDS, cache_folder
 
 
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all of it; it is made again when needed.")] = False,
     as_json: _options.Json = False,
 ) -> None:
-    """Show the prepared pictures that are kept on disk between trainings, or remove them.
+    """Show what is kept on disk between trainings (prepared pictures, audits, measurements), or remove it.
 
     Runs and Models are never among them.
 
@@ -29,7 +29,8 @@ def cache(
 
     found = api.cache()
     freed = api.clear_cache() if clear else 0
-    folder = str(packs_folder() or "no folder: there is no home, nor STRIATE_CACHE")
+    packs = cache_folder("packs")
+    folder = str(packs.parent if packs else "no folder: there is no home, nor STRIATE_CACHE")
     if as_json:
         entries = [{"path": str(one.path), "bytes": one.bytes, "used": one.used} for one in found]
         print_json({"folder": folder, "entries": entries, "freed": freed})
@@ -37,11 +38,16 @@ def cache(
         say(f"{_size(freed)} removed from {folder}")
     else:
         rows = [
-            [one.path.name, _size(one.bytes), time.strftime("%Y-%m-%d %H:%M", time.localtime(one.used))]
+            [
+                one.path.name,
+                KINDS.get(one.path.parent.name, ""),
+                _size(one.bytes),
+                time.strftime("%Y-%m-%d %H:%M", time.localtime(one.used)),
+            ]
             for one in found
         ]
         if rows:
-            print_table(["entry", "size", "last used"], rows, right=["size"])
+            print_table(["entry", "what", "size", "last used"], rows, right=["size"])
         say(f"{_size(sum(one.bytes for one in found))} in {folder}")
 
 

@@ -12,16 +12,23 @@ from striate.infer.forward import (
 )
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction
+from striate.infer.ready import ForwardWay, batch_rates, forward_rates, made_ready, wait_for, waves
 
 __all__ = [
     "VIEWS",
+    "ForwardWay",
     "Model",
     "Prediction",
     "Views",
+    "batch_rates",
     "each_view",
     "evaluating",
     "forward",
+    "forward_rates",
     "in_parts",
+    "made_ready",
     "predict_outputs",
     "stream_outputs",
+    "wait_for",
+    "waves",
 ]

@@ -41,6 +41,7 @@ from striate.infer.intake import (
     warn,
 )
 from striate.infer.prediction import Prediction
+from striate.infer.ready import ForwardWay, made_ready
 from striate.nets import Normalize, build
 from striate.tasks import Task, task_from_dict
 
@@ -104,6 +105,20 @@ class Model:
         self.batch_size = batch_size
         self.summary = dict(summary or {})
         self.path = path
+        self._ready: nn.Module | None = None
+
+    @property
+    def way(self) -> ForwardWay:
+        """How predictions are computed."""
+        return ForwardWay(self.precision, self.channels_last)
+
+    @property
+    def ready(self) -> nn.Module:
+        """The network as predictions run it, made at the first: see `striate.infer.made_ready`."""
+        if self._ready is None:
+            shape = (self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
+            self._ready = made_ready(self.network, self.way, shape)
+        return self._ready
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -303,7 +318,7 @@ class Model:
 
     def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
         return stream_outputs(
-            self.network,
+            self.ready,
             self.normalize,
             batches,
             precision=self.precision,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters
 from striate.nets.families import FAMILIES
-from striate.nets.folding import Folds, find_folds, folded
+from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
 from striate.nets.measure import LayerProfile, Profile, profile
 from striate.nets.network import Network
@@ -55,6 +55,7 @@ __all__ = [
     "build",
     "depth_groups",
     "find_folds",
+    "fold_for_good",
     "folded",
     "head_name",
     "head_parameters",

@@ -136,6 +136,22 @@ def folded(network: nn.Module, folds: Folds) -> Iterator[nn.Module]:
                 module.__dict__.pop(name, None)
 
 
+def fold_for_good(network: nn.Module, folds: Folds) -> None:
+    """Fold these norms in place: the convolutions' parameters become the folded ones, and the norms go.
+
+    For a network that will only predict; its names are no longer those of its weights file.
+    """
+    for first, second in folds:
+        convolution, norm = network.get_submodule(first), network.get_submodule(second)
+        if norm.training:
+            raise RuntimeError(f"the norm {second} is in training mode and cannot be folded")
+        with torch.no_grad():
+            weight, bias = _line(convolution, norm)
+        convolution.weight = nn.Parameter(weight, requires_grad=False)
+        convolution.bias = nn.Parameter(bias, requires_grad=False)
+        network.set_submodule(second, nn.Sequential(*_Tail(norm).parts))
+
+
 class _Tail:
     """What is left of a norm: the dropout and activation of timm's, or nothing."""
 

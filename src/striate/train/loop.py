@@ -82,7 +82,9 @@ def _epoch(
         recipe.set_learning(network, counters.epoch)
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark = False, time.monotonic()
+    spent_before, waited_before = counters.seconds, counters.waited
     for batch in batches.epoch(counters.epoch, counters.batch):
+        counters.waited += time.monotonic() - mark
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:
@@ -113,7 +115,8 @@ def _epoch(
         if now - saved > recipe.plan["train.checkpoint_seconds"] and counters.batch < len(batches):
             save_checkpoint(run.checkpoints, state)
             saved = mark = time.monotonic()
-    _finish_epoch(state, recipe, run, reporter, late)
+    stall = (counters.waited - waited_before) / max(counters.seconds - spent_before, 1e-9)
+    _finish_epoch(state, recipe, run, reporter, late, stall)
 
 
 def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:
@@ -138,7 +141,13 @@ def _better(figure: float, counters: Counters, recipe: Recipe) -> bool:
     return figure > counters.best + (recipe.margin(counters.best) if counters.best_epoch == 0 else 0.0)
 
 
-def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, late: bool) -> None:
+def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, late: bool, stall: float) -> None:
+    """Validate, write the epoch's line, see whether it was the last, and save.
+
+    Args:
+        late: whether the time is over.
+        stall: the share of the epoch's time, in this process, that was spent waiting for batches.
+    """
     counters, metric = state.counters, recipe.plan["train.metric"]
     for network in state.networks.values():
         network.eval()
@@ -167,7 +176,8 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
     reporter.line(
-        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}  val {shown}"
+        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
+        f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
     counters.epoch, counters.batch, counters.loss_sum, counters.loss_count = counters.epoch + 1, 0, 0.0, 0
     if late:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
-from striate.infer import Views, each_view, in_parts
+from striate.infer import Views, each_view, in_parts, made_ready
 from striate.nets import head_name
 from striate.tasks import Task
 from striate.train.recipe import Recipe
@@ -68,11 +69,12 @@ def fit_head(
             fix="--set transfer.probe=false --set transfer.frozen_epochs=1",
         )
     task = recipe.task.unsmoothed()
-    known = _features(network, head, recipe, samples, reporter)
+    look = _Look(network.to(recipe.device), recipe, reporter)
+    known = look.at(samples)
     folded = recipe.plan["transfer.probe_folds"]
     unseen = None
     if validation is not None and (refit or not folded):
-        unseen = _features(network, head, recipe, validation, reporter)
+        unseen = look.at(validation)
     penalty, found = 1.0, _Fit.zeros(head)
     if folded:
         penalty = _cross_validated(task, head, known, np.arange(samples.count) if units is None else units)
@@ -213,33 +215,37 @@ def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int, folds:
     return each * ITERATIONS / 2 * (len(PENALTIES) * choosing + rows + (rows + more if more else 0))
 
 
-@torch.no_grad()
-def _features(
-    network: nn.Module, head: nn.Linear, recipe: Recipe, samples: EvalBatches, reporter: Reporter
-) -> _Features:
-    """The features of each view of each sample."""
-    taken: list[Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
-    network.to(recipe.device).to(memory_format=recipe.layout).eval()
-    low = recipe.plan["execution.precision"] == "bfloat16"
-    views: Views = recipe.plan["predict.views"] if recipe.plan["transfer.probe_views"] else "single"
+class _Look:
+    """A network's features, computed as predictions are."""
 
-    def compute(images: Tensor) -> Tensor:
+    def __init__(self, network: nn.Module, recipe: Recipe, reporter: Reporter) -> None:
+        self.network = made_ready(network, recipe.prediction, recipe.shape)
+        self.head, self.recipe, self.reporter = self.network.get_submodule(head_name(network)), recipe, reporter
+
+    @torch.no_grad()
+    def at(self, samples: EvalBatches) -> _Features:
+        """The features of each view of each sample."""
+        plan = self.recipe.plan
+        views: Views = plan["predict.views"] if plan["transfer.probe_views"] else "single"
+        taken: list[Tensor] = []
+        hook = self.head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
+        features, targets, weights, ids = [], [], [], []
+        try:
+            for number, batch in enumerate(samples):
+                for view in each_view(batch.images, views):
+                    features.append(in_parts(partial(self._compute, taken), view))
+                    targets.append(batch.targets)
+                    weights.append(batch.weights)
+                    ids.append(torch.from_numpy(batch.ids))
+                self.reporter.progress(number + 1, len(samples))
+        finally:
+            hook.remove()
+        rows, targets_of, weights_of = (torch.cat(part).double() for part in (features, targets, weights))
+        return _Features(rows, targets_of, weights_of, torch.cat(ids), samples.count)
+
+    def _compute(self, taken: list[Tensor], images: Tensor) -> Tensor:
         taken.clear()
-        with torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
-            network(recipe.normalize(images.to(recipe.device)).contiguous(memory_format=recipe.layout))
+        way, device = self.recipe.prediction, self.recipe.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=way.precision == "bfloat16"):
+            self.network(self.recipe.normalize(images.to(device)).contiguous(memory_format=way.layout))
         return taken.pop()
-
-    features, targets, weights, ids = [], [], [], []
-    try:
-        for number, batch in enumerate(samples):
-            for view in each_view(batch.images, views):
-                features.append(in_parts(compute, view))
-                targets.append(batch.targets)
-                weights.append(batch.weights)
-                ids.append(torch.from_numpy(batch.ids))
-            reporter.progress(number + 1, len(samples))
-    finally:
-        hook.remove()
-    rows, targets_of, weights_of = (torch.cat(part).double() for part in (features, targets, weights))
-    return _Features(rows, targets_of, weights_of, torch.cat(ids), samples.count)

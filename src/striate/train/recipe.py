@@ -13,6 +13,7 @@ from torch import nn
 from striate.core.errors import PlanError
 from striate.core.plan import Plan
 from striate.data.loader import TrainBatches
+from striate.infer import ForwardWay, waves
 from striate.nets import Folds, Normalize, find_folds
 from striate.tasks import Task
 from striate.train.groups import freeze_body, parameter_groups
@@ -56,6 +57,17 @@ class Recipe:
     def layout(self) -> torch.memory_format:
         """The memory layout of pictures and filters."""
         return torch.channels_last if self.plan["execution.channels_last"] else torch.contiguous_format
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) that the networks take."""
+        height, width = self.batches.augmenter.size
+        return self.batches.pictures.shape[0], height, width
+
+    @property
+    def prediction(self) -> ForwardWay:
+        """How predictions are computed, once that is measured."""
+        return ForwardWay(self.plan["predict.precision"], self.plan["predict.channels_last"])
 
     @property
     def steps(self) -> int:
@@ -132,10 +144,8 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
 
 
 def _example(recipe: Recipe) -> torch.Tensor:
-    """Two standardised pictures of waves, which tell any two networks apart that are not the same."""
-    shape = (2, recipe.batches.pictures.shape[0], *recipe.batches.augmenter.size)
-    waves = torch.arange(math.prod(shape), dtype=torch.float32).sin_().view(shape)
-    return waves.to(recipe.device).contiguous(memory_format=recipe.layout)
+    """Two pictures as the network takes them, to find norms by."""
+    return waves(recipe.shape).to(recipe.device).contiguous(memory_format=recipe.layout)
 
 
 def _frozen_copy(network: nn.Module) -> nn.Module:

@@ -17,6 +17,7 @@ from striate.core.errors import NonFinite
 from striate.core.memory import keep_freed_memory, ran_out_of_memory
 from striate.core.plan import Decision
 from striate.data.loader import Batch
+from striate.infer import wait_for
 from striate.nets import build, find_folds, folded, head_parameters
 from striate.plan.rules.execution import Way
 from striate.train.recipe import Recipe, fresh_state
@@ -140,7 +141,7 @@ def try_ways(
         if times and time.perf_counter() - started > seconds:
             break
         tried = with_execution(recipe, way)
-        live[way] = learning_state(tried, _awake(networks())), tried
+        live[way] = learning_state(tried, awake(networks())), tried
         found, spent = _first_look(*live[way], batch, reference, min(times.values(), default=None))
         reference = reference or found
         if spent is None:
@@ -183,7 +184,7 @@ def _first_look(
 
 
 @torch.no_grad()
-def _awake(networks: dict[str, nn.Module]) -> dict[str, nn.Module]:
+def awake(networks: dict[str, nn.Module]) -> dict[str, nn.Module]:
     """The networks with small numbers in a head that is cleared, which would hand no gradient on to the rest."""
     draws = torch.Generator().manual_seed(0)
     for network in networks.values():
@@ -311,11 +312,3 @@ def _step_seconds(state: State, recipe: Recipe, batch: Batch) -> float:
     train_step(state, recipe, batch)
     wait_for(recipe.device.type)
     return time.perf_counter() - started
-
-
-def wait_for(device: str) -> None:
-    """Let a device finish what it was given, so that the time is that of the work; a processor always has."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    elif device == "mps":
-        torch.mps.synchronize()

@@ -27,6 +27,7 @@ class Counters:
         rows: lines of the history so far.
         accumulate: parts a batch is computed in.
         seconds: time spent training.
+        waited: of them, for batches that were not ready.
         samples: samples trained on.
         done: why training is over, or "".
     """
@@ -43,6 +44,7 @@ class Counters:
     rows: int = 0
     accumulate: int = 1
     seconds: float = 0.0
+    waited: float = 0.0
     samples: int = 0
     done: str = ""
 

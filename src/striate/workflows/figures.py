@@ -32,7 +32,7 @@ def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:
     """
     make_folder(folder)
     batch = next(iter(recipe.batches.epoch(0, 0)))
-    images = batch.images[:SHEET].float().clamp(0, 255).byte().numpy()
+    images = batch.images[:SHEET].float().clamp(0, 255).byte().cpu().numpy()
     columns = 8 if len(images) >= 8 else len(images)
     rows = -(-len(images) // columns)
     sheet = np.full((rows * (SIDE // 2 + 4), columns * (SIDE // 2 + 4), 3), 255, np.uint8)

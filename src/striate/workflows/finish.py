@@ -6,118 +6,110 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.artifacts import write_csv, write_json
 from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
+from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
-from striate.data.loader import EvalBatches
-from striate.data.prepare import Preprocessing
 from striate.data.store import Store
 from striate.evaluate import score
-from striate.infer import Model, predict_outputs
+from striate.infer import Model
 from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
-from striate.train.state import State
+from striate.train.state import Counters, State
 from striate.workflows.figures import augmentation_sheet, draw_explanations
-from striate.workflows.stages import Prepared
+from striate.workflows.materials import Materials
 
 SHOWN = 8
 
 
 def finish(
     run: RunFolder,
-    prepared: Prepared,
+    materials: Materials,
     recipe: Recipe,
     state: State,
-    spec: dict[str, Any],
-    preprocessing: Preprocessing,
     scores: Mapping[str, NDArray[np.float32]],
     refitted: int | None,
-    targets: Mapping[str, Tensor],
-    keys: Mapping[str, Sequence[str]],
     reporter: Reporter,
 ) -> None:
     """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last.
 
     Args:
-        scores: what the judged network gave for the validation and the test split, as `scores_of` finds it.
+        scores: what the judged network gave for the held-out splits, as `Materials.scores` finds it.
         refitted: samples that its head was fitted to once more between the two; None where it was not.
     """
-    plan, task = recipe.plan, recipe.task
-    execution = {
-        "precision": plan["execution.precision"],
-        "channels_last": plan["execution.channels_last"],
-        "views": plan["predict.views"],
-        "batch_size": min(64, max(1, plan["batch.size"])),
+    task, spec = materials.task, materials.spec
+    summary = _summary(spec, state.counters)
+    if refitted is not None:
+        summary["refitted"] = refitted
+    extra = {**_execution(recipe.plan), "summary": summary}
+    Model.save(run.model, state.judged()["network"], spec, materials.preprocessing, task, extra=extra)
+    model = Model.load(run.model, device=recipe.device)
+    rows = [
+        [part, *row]
+        for part, found in scores.items()
+        for row in prediction_rows(task, found, materials.targets[part].numpy(), materials.samples[part])
+    ]
+    write_csv(run.predictions, ["split", *prediction_header(task)], rows)
+    undrawn = _figures(run, model, materials, recipe, scores, reporter)
+    fates = list(materials.prepared.split.fates.values())
+    metrics = {
+        "task": task.name,
+        "headline": recipe.plan["train.metric"],
+        **_scored(materials, scores, seed=recipe.plan["train.seed"]),
+        "training": summary,
+        "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
+        "not_checked": not_checked(materials.prepared.dataset, validated="val" in scores) + undrawn,
     }
-    network = state.judged()["network"]
-    metrics: dict[str, Any] = {"task": task.name, "headline": plan["train.metric"]}
-    tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
-    undefined: list[str] = []
-    samples = {sample.key: sample for sample in prepared.dataset.samples}
-    for part, found in scores.items():
-        groups = [samples[key].group for key in keys[part]]
-        result = score(task, found, targets[part].numpy(), groups, seed=plan["train.seed"])
-        tables["per_class"][part] = result.pop("per_class")
-        if "confusion" in result:
-            tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
-        undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
-        metrics[part] = result
-    counters = state.counters
+    write_json(run.metrics, metrics)
+
+
+def _execution(plan: Plan) -> dict[str, Any]:
+    """How the Model computes a prediction."""
+    return {
+        "precision": plan["predict.precision"],
+        "channels_last": plan["predict.channels_last"],
+        "views": plan["predict.views"],
+        "batch_size": plan["predict.batch"],
+    }
+
+
+def _summary(spec: dict[str, Any], counters: Counters) -> dict[str, Any]:
+    """A training in a few figures."""
     figures = profile(spec)
-    summary = {
+    return {
         "seconds": round(counters.seconds, 3),
         "epochs": counters.epoch,
         "steps": counters.step,
         "samples_per_second": round(counters.samples / max(counters.seconds, 1e-9), 2),
+        "loader_stall": round(counters.waited / max(counters.seconds, 1e-9), 4),
         "parameters": figures.parameters,
         "macs": figures.macs,
         "best_epoch": counters.best_epoch,
         "ended_by": counters.done,
     }
-    if refitted is not None:
-        summary["refitted"] = refitted
-    Model.save(run.model, network, spec, preprocessing, task, extra={**execution, "summary": summary})
-    model = Model.load(run.model, device=recipe.device)
-    rows = [
-        [part, *row]
-        for part, found in scores.items()
-        for row in prediction_rows(task, found, targets[part].numpy(), [samples[key] for key in keys[part]])
-    ]
-    write_csv(run.predictions, ["split", *prediction_header(task)], rows)
-    undrawn = _figures(run, prepared.dataset, model, recipe, scores, targets, keys, samples, reporter)
-    fates = list(prepared.split.fates.values())
-    metrics.update(
-        tables,
-        undefined=undefined,
-        training=summary,
-        split={fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        not_checked=not_checked(prepared.dataset, validated="val" in scores) + undrawn,
-    )
-    write_json(run.metrics, metrics)
 
 
-def scores_of(
-    network: torch.nn.Module, recipe: Recipe, batches: EvalBatches, keys: Sequence[str]
-) -> NDArray[np.float32]:
-    """A split's scores by a network, with the views of a prediction."""
-    outputs, _ = predict_outputs(
-        network,
-        recipe.normalize,
-        batches,
-        precision=recipe.plan["execution.precision"],
-        channels_last=recipe.plan["execution.channels_last"],
-        views=recipe.plan["predict.views"],
-        device=recipe.device,
-        name=lambda number: keys[number],
-    )
-    return np.asarray(recipe.task.scores(outputs).numpy(), np.float32)
+def _scored(materials: Materials, scores: Mapping[str, NDArray[np.float32]], seed: int) -> dict[str, Any]:
+    """The metrics of each held-out split by its name, the tables of classes, and what is not defined and why."""
+    task = materials.task
+    found: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
+    undefined: list[str] = []
+    for part, rows in scores.items():
+        groups = [sample.group for sample in materials.samples[part]]
+        result = score(task, rows, materials.targets[part].numpy(), groups, seed=seed)
+        tables["per_class"][part] = result.pop("per_class")
+        if "confusion" in result:
+            tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
+        undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
+        found[part] = result
+    return {**found, **tables, "undefined": undefined}
 
 
 def prediction_header(task: Task) -> list[str]:
@@ -159,26 +151,24 @@ def wrongness(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float
 
 def _figures(
     run: RunFolder,
-    dataset: Dataset,
     model: Model,
+    materials: Materials,
     recipe: Recipe,
     scores: Mapping[str, NDArray[np.float32]],
-    targets: Mapping[str, Tensor],
-    keys: Mapping[str, Sequence[str]],
-    samples: Mapping[str, Sample],
     reporter: Reporter,
 ) -> list[str]:
     """Draw what can be drawn; what cannot is said, and the score stands all the same."""
     entries, missing = [augmentation_sheet(run.figures, recipe)], []
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None:
-        wrong = wrongness(model.task, scores[part], targets[part].numpy())
+        samples, targets = materials.samples[part], materials.targets[part]
+        wrong = wrongness(model.task, scores[part], targets.numpy())
         order = np.argsort(-wrong, kind="stable")
-        store = Store(dataset.arrays)
-        mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[part][number])]
+        store = Store(materials.prepared.dataset.arrays)
+        mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[number])]
         surest = order[::-1][: SHOWN // 2]
         for section, numbers in (("mistakes", mistaken[:SHOWN]), ("explanations", surest)):
-            chosen = [samples[keys[part][int(number)]] for number in numbers]
+            chosen = [samples[int(number)] for number in numbers]
             try:
                 entries += draw_explanations(run.figures, model, store, chosen, section, scores[part][numbers])
             except (NetworkError, DataError, OSError) as error:

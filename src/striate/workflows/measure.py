@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -18,18 +18,20 @@ from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import Batch, EvalBatches
-from striate.infer import VIEWS, in_parts
+from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_parts, made_ready, wait_for
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
+from striate.plan.rules.prediction import BATCHES, best_batch, fastest_forward, forward_ways
 from striate.train.checkpoints import save_checkpoint
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe
-from striate.train.speed import learning_state, range_test, try_ways, wait_for, with_execution
+from striate.train.speed import awake, learning_state, range_test, try_ways, with_execution
 from striate.train.step import train_step
+from striate.workflows.trials import Trials
 
 RANGE_STEPS = 60
-TRIAL_SECONDS = 15.0
+TRIAL_SECONDS, FORWARD_SECONDS = 15.0, 5.0
 
 
 def resolve_plan(
@@ -40,6 +42,7 @@ def resolve_plan(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    trials: Trials,
     reporter: Reporter,
 ) -> Plan:
     """The plan with nothing left to measure.
@@ -51,10 +54,11 @@ def resolve_plan(
         seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
         scored: samples that will be scored after the fit.
         folder: where checkpoints will be, to time one; what is written there is removed again.
+        trials: what was measured before.
     """
     while True:
         try:
-            return _resolved(recipe, networks, validation, seconds, scored, folder, reporter)
+            return _resolved(recipe, networks, validation, seconds, scored, folder, trials, reporter)
         except (RuntimeError, MemoryError) as error:
             parts = recipe.plan["batch.accumulate"] * 2
             if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
@@ -72,6 +76,7 @@ def _resolved(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    trials: Trials,
     reporter: Reporter,
 ) -> Plan:
     plan = recipe.plan
@@ -81,20 +86,31 @@ def _resolved(
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
         allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
-        plan = _execution(recipe, networks, allowed, reporter)
+        plan = _execution(recipe, networks, allowed, trials, reporter)
+    if any(plan[f"predict.{leaf}"] == AUTO for leaf in (*ForwardWay._fields, "batch")):
+        left = seconds()
+        allowed = FORWARD_SECONDS if left is None else min(FORWARD_SECONDS, 0.01 * left)
+        plan = _prediction(replace(recipe, plan=plan), networks, allowed, trials, reporter)
     if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
-        plan = _rate_and_length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, reporter)
+        plan = _rate_and_length(
+            replace(recipe, plan=plan), networks, validation, seconds, scored, folder, trials, reporter
+        )
     return plan
 
 
 def _execution(
-    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, reporter: Reporter
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, reporter: Reporter
 ) -> Plan:
     found = ways(recipe.plan)
     if len(found) == 1:
         way, because = found[0], "the only way that what you set leaves"
     else:
-        way, because = fastest(try_ways(recipe, networks, found, seconds=allowed))
+        question = {"ways": found, "batch": recipe.batches.batch_size}
+        rates = trials.recall(question)
+        if rates is None:
+            rates = [[*way, rate] for way, rate in try_ways(recipe, networks, found, seconds=allowed).items()]
+            trials.keep(question, rates)
+        way, because = fastest({Way(*way): rate for *way, rate in rates})
     decisions = {
         leaf: Decision(value, because, "measured")
         for leaf, value in way._asdict().items()
@@ -104,6 +120,36 @@ def _execution(
     return recipe.plan.replace(execution=decisions)
 
 
+def _prediction(
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, reporter: Reporter
+) -> Plan:
+    plan, shape = recipe.plan, recipe.shape
+    network = awake(networks())["network"].to(recipe.device)
+    found = forward_ways(plan)
+    if len(found) == 1:
+        way, because = found[0], "the only way that what you set leaves"
+    else:
+        question: dict[str, Any] = {"forward": found}
+        rates = trials.recall(question)
+        if rates is None:
+            tried = forward_rates(network, shape, found, count=BATCHES[0], seconds=allowed / 2)
+            rates = [[*way, rate] for way, rate in tried.items()]
+            trials.keep(question, rates)
+        way, because = fastest_forward({ForwardWay(*way): rate for *way, rate in rates})
+    batch, why = plan["predict.batch"], ""
+    if batch == AUTO:
+        question = {"forward": way, "batches": BATCHES}
+        rates = trials.recall(question)
+        if rates is None:
+            rates = [*batch_rates(network, shape, way, BATCHES, seconds=allowed / 2).items()]
+            trials.keep(question, rates)
+        batch, why = best_batch(dict(rates))
+    decisions = {leaf: Decision(value, because, "measured") for leaf, value in way._asdict().items()}
+    decisions["batch"] = Decision(batch, why, "measured")
+    reporter.line(f"prediction: {way}, {batch} at once ({because})")
+    return plan.replace(predict={leaf: one for leaf, one in decisions.items() if plan[f"predict.{leaf}"] == AUTO})
+
+
 def _rate_and_length(
     recipe: Recipe,
     networks: Callable[[], dict[str, nn.Module]],
@@ -111,6 +157,7 @@ def _rate_and_length(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    trials: Trials,
     reporter: Reporter,
 ) -> Plan:
     plan = recipe.plan
@@ -118,21 +165,26 @@ def _rate_and_length(
     left = seconds()
     allowed = 60.0 if left is None else 0.04 * left
     tried = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
-    measured = range_test(
-        tried,
-        networks(),
-        low=usual / 300,
-        high=usual * 30,
-        steps=RANGE_STEPS if plan["optimizer.rate"] == AUTO else 5,
-        seconds=allowed,
-    )
+    low, high = usual / 300, usual * 30
+    question: dict[str, Any] = {"range": [low, high, RANGE_STEPS], "data": trials.data, "seed": plan["train.seed"]}
+    question["way"] = [plan[f"execution.{leaf}"] for leaf in Way._fields]
+    curve = trials.recall(question) if plan["optimizer.rate"] == AUTO else None
+    step_seconds = 0.0
+    asked = plan["optimizer.rate"] == AUTO and curve is None
+    if asked or plan["train.epochs"] == AUTO:
+        steps = RANGE_STEPS if asked else 5
+        measured = range_test(tried, networks(), low=low, high=high, steps=steps, seconds=allowed)
+        step_seconds = measured.step_seconds
+        if asked:
+            curve = measured.curve
+            trials.keep(question, curve)
     if plan["optimizer.rate"] == AUTO:
-        rate, because = chosen_rate(measured.curve, usual)
+        rate, because = chosen_rate([(at, loss) for at, loss in curve or []], usual)
         plan = plan.replace(optimizer={"rate": Decision(rate, because, "measured")})
         reporter.line(f"rate: {rate:.3g} ({because})")
     if plan["train.epochs"] == AUTO:
         sample = forward_seconds(
-            recipe, networks(), first_of(recipe.batches.epoch(0) if validation is None else validation)
+            tried, networks(), first_of(recipe.batches.epoch(0) if validation is None else validation)
         )
         saving = _save_seconds(tried, networks(), folder)
         validated = len(validation.pictures) if validation is not None else 0
@@ -141,7 +193,7 @@ def _rate_and_length(
             raise PlanError(
                 "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
             )
-        epoch = len(recipe.batches) * measured.step_seconds + sample * validated + saving
+        epoch = len(recipe.batches) * step_seconds + sample * validated + saving
         trained = len(recipe.batches) * recipe.batches.batch_size
         frozen = sample * (trained + validated) + saving
         left -= sample * passes_beside(plan, trained, validated, scored)
@@ -206,18 +258,16 @@ def first_of(batches: Iterable[Batch]) -> Batch:
 
 
 def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batch: Batch) -> float:
-    """Seconds a sample of the forward pass alone, in the recipe's execution."""
-    low = recipe.plan["execution.precision"] == "bfloat16"
-    images = recipe.normalize(batch.images.to(recipe.device))
-    if recipe.plan["execution.channels_last"] is True:
-        images = images.contiguous(memory_format=torch.channels_last)
+    """Seconds a sample of the forward pass alone, as predictions compute it."""
+    way = recipe.prediction
+    images = recipe.normalize(batch.images.to(recipe.device)).contiguous(memory_format=way.layout)
     times = []
     for network in networks.values():
-        network.eval().to(recipe.device)
-        with torch.no_grad(), torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
+        ready = made_ready(network.to(recipe.device), way, images.shape[1:])
+        with torch.no_grad(), torch.autocast(recipe.device.type, torch.bfloat16, enabled=way.precision == "bfloat16"):
             for _ in range(3):
                 started = time.perf_counter()
-                in_parts(network, images)
+                in_parts(ready, images)
                 wait_for(recipe.device.type)
                 times.append(time.perf_counter() - started)
     return min(times) * len(networks) / len(batch.images)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from striate.core.artifacts import read_json, write_json
-from striate.core.cache import packs_folder
+from striate.core.cache import SMALL, Cache, cache_folder
 from striate.core.errors import NetworkError, RunError, UsageError
 from striate.core.events import Reporter
 from striate.core.machine import cores, free_bytes, memory_bytes
@@ -19,6 +19,7 @@ from striate.core.plan import AUTO, Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder
 from striate.data.audit import Audit, run_audit
+from striate.data.audit_cache import audit_key, find_audit, keep_audit
 from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
 from striate.data.prepare import Preprocessing
@@ -55,8 +56,10 @@ def read_dataset(request: ReadRequest, reporter: Reporter) -> Dataset:
     return dataset
 
 
-def audited(dataset: Dataset, run: RunFolder | None, workers: int, limit: float, reporter: Reporter) -> Audit:
-    """The Run's audit, or a new one."""
+def audited(
+    dataset: Dataset, run: RunFolder | None, workers: int, limit: float, cache: Cache, reporter: Reporter
+) -> Audit:
+    """The Run's audit, or one that was made of the same files before, or a new one."""
     if run is not None and run.audit.exists():
         audit = Audit.from_dict(read_json(run.audit))
         if audit.samples != len(dataset):
@@ -67,7 +70,13 @@ def audited(dataset: Dataset, run: RunFolder | None, workers: int, limit: float,
         check_audit(audit, dataset, limit)
         return audit
     reporter.stage("audit")
-    audit = run_audit(dataset, workers=workers, reporter=reporter)
+    key = audit_key(dataset) if cache.limit_bytes else None
+    found = find_audit(key, cache) if key is not None else None
+    if found is not None:
+        reporter.line(f"audit: none of the files has changed since {found.samples:,} samples were read before")
+    audit = found or run_audit(dataset, workers=workers, reporter=reporter)
+    if key is not None and found is None and (why := keep_audit(key, audit, cache)):
+        reporter.line(f"the audit is not kept for another run: {why}")
     check_audit(audit, dataset, limit)
     if run is not None:
         write_json(run.audit, audit.to_dict())
@@ -148,7 +157,7 @@ def machine(device: str) -> Machine:
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found, free_bytes(packs_folder()))
+    return Machine(cores(), free, found, free_bytes(cache_folder("packs")))
 
 
 def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision]) -> Machine:
@@ -178,6 +187,17 @@ def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[st
     return replace(here, tuning_seconds=tuning_seconds(threads, spec, precisions))
 
 
+def small_cache(kind: str, chosen: Mapping[str, Any]) -> Cache:
+    """What is kept of one kind between runs, unless the plan or the user keeps nothing.
+
+    Args:
+        chosen: decisions, or values, by key.
+    """
+    limit = chosen.get("execution.cache_bytes")
+    limit = limit.value if isinstance(limit, Decision) else limit
+    return Cache(cache_folder(kind), 0 if limit == 0 else SMALL[kind])
+
+
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
     """Everything before the measurements: data, audit, split, weights, and the plan (the Run's, where it has one)."""
     started = run is not None and bool(list_checkpoints(run.checkpoints))  # then the weights are in there
@@ -188,7 +208,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         _check_name(name.value)
     dataset = read_dataset(request.read, reporter)
     limit = chosen.get("split.damage_limit")
-    audit = audited(dataset, run, cores(), limit.value if limit else 0.05, reporter)
+    audit = audited(dataset, run, cores(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
         return Prepared(dataset, audit, split, _whole_plan(run), weights)

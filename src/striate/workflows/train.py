@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
-from striate.core.cache import Cache, packs_folder
-from striate.core.errors import DataError, Interrupted, StriateError
+from striate.core.artifacts import make_folder, write_bytes, write_json
+from striate.core.errors import Interrupted, StriateError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
-from striate.core.seeds import derive
-from striate.data.augment import Augmenter
-from striate.data.loader import EvalBatches, TrainBatches
-from striate.data.pack import pack
 from striate.evaluate import units_of
-from striate.infer import predict_outputs
-from striate.nets import Normalize, build, head_name, head_parameters, load_weights
+from striate.nets import head_name, load_weights
 from striate.train.checkpoints import list_checkpoints
 from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
-from striate.workflows.finish import finish, scores_of
+from striate.workflows.finish import finish
+from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan
 from striate.workflows.request import Request, array_bytes, environment
-from striate.workflows.stages import Prepared, prepare, preprocessing_of, spec_of, task_of
+from striate.workflows.stages import Prepared, prepare
 
 
 @dataclass(frozen=True)
@@ -135,141 +129,82 @@ def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clo
 
 
 def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
-    plan = prepared.plan
-    task, preprocessing = task_of(prepared), preprocessing_of(plan)
-    task.higher_is_better(plan["train.metric"])  # a misspelt metric should be said at once
-    spec = read_json(run.network) if run.network.exists() else spec_of(prepared, task)
-    samples = {sample.key: sample for sample in prepared.dataset.samples}
-    keys = {part: prepared.split.keys(part) for part in ("train", "val", "test")}
-    if not keys["train"]:
-        raise DataError("no sample is left to train on", fix="look at split.csv for what became of each")
-    cache = Cache(packs_folder(), plan["execution.cache_bytes"])
-    pictures = {
-        part: pack(
-            prepared.dataset,
-            keys[part],
-            preprocessing,
-            keep_margin=part == "train",
-            workers=plan["execution.workers"],
-            memory_bytes=plan["execution.pack_bytes"] // 3,
-            reporter=reporter,
-            cache=cache,
-            digests=prepared.audit.hashes,
-        )
-        for part in keys
-        if keys[part]
-    }
-    targets = {part: task.encode([samples[key] for key in keys[part]]) for part in pictures}
-    normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
-    batches = TrainBatches(
-        pictures["train"],
-        targets["train"],
-        task.weights([samples[key] for key in keys["train"]]),
-        batch_size=min(plan["batch.size"], len(keys["train"])),
-        seed=plan["train.seed"],
-        augmenter=Augmenter(plan.section("augment"), plan["train.seed"], (preprocessing.height, preprocessing.width)),
-    )
-    scored: dict[str, EvalBatches] = {
-        part: EvalBatches(pictures[part], batch_size=_eval_batch(plan["batch.size"]), targets=targets[part])
-        for part in ("val", "test")
-        if part in pictures
-    }
-
-    def unaltered(part: str) -> EvalBatches:
-        """The samples of a split as they are, with their weights: what a head is fitted to."""
-        return EvalBatches(
-            pictures[part],
-            targets[part],
-            task.weights([samples[key] for key in keys[part]]),
-            batch_size=_eval_batch(plan["batch.size"]),
-            size=(preprocessing.height, preprocessing.width),
-        )
-
-    def networks() -> dict[str, nn.Module]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(plan["train.seed"], "initial weights"))
-            network = build(spec)
-        if prepared.weights is not None:
-            report = load_weights(network, prepared.weights, head=head_name(network))
-            if report.reinitialised:
-                clear_head(network)
-        return {"network": network}
-
-    def validate(found: Mapping[str, nn.Module]) -> dict[str, float]:
-        if "val" not in scored:
-            return {}
-        outputs, _ = predict_outputs(
-            found["network"],
-            normalize,
-            scored["val"],
-            precision=recipe.plan["execution.precision"],
-            channels_last=recipe.plan["execution.channels_last"],
-            device=recipe.device,
-            name=lambda number: keys["val"][number],
-        )
-        return task.metrics(task.scores(outputs).numpy(), targets["val"].numpy())
-
-    units = {part: units_of([samples[key].group for key in keys[part]]) for part in ("train", "val")}
-    recipe = Recipe(plan, task, batches, keys["train"], normalize, validate, len(set(units["val"].tolist())))
+    materials = gather(run, prepared, reporter)
+    recipe = materials.recipe(prepared.plan)
     if not run.plan.exists():
-        resolved = resolve_plan(
+        plan = resolve_plan(
             recipe,
-            networks,
-            scored.get("val"),
+            materials.networks,
+            materials.unseen("val") if "val" in materials.held_out else None,
             seconds=clock.left,
-            scored=sum(len(keys[part]) for part in scored),
+            scored=materials.count(*materials.held_out),
             folder=run.checkpoints,
+            trials=materials.trials(reporter),
             reporter=reporter,
         )
-        write_json(run.network, spec)  # a network file may change or go; the Run keeps what it says
-        resolved.write(run.plan)
-        plan = resolved
-    recipe = replace(recipe, plan=plan)
-    first = networks()
+        write_json(run.network, materials.spec)  # a network file may change or go; the Run keeps what it says
+        plan.write(run.plan)
+        recipe = materials.recipe(plan)
+    head = _Head(materials, recipe, reporter)
+    networks = materials.networks()
     if prepared.weights is not None:
-        reporter.line(load_weights(first["network"], prepared.weights, head=head_name(first["network"])).describe())
-    teaches = any(samples[key].weight for key in keys["val"])
-    judges = unaltered("val") if teaches else None
-    if plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
-        reporter.stage("fitting the head on frozen features")
-        penalty = fit_head(first["network"], recipe, unaltered("train"), judges, reporter, units=units["train"])
-        folded = plan["transfer.probe_folds"]
-        where = "parts of the training samples" if folded else "validation samples"
-        usual = judges is None and not folded
-        why = "the usual one" if usual else f"of {len(PENALTIES)} tried that which {where} like best"
-        reporter.line(f"head: penalty {penalty:g}, {why}")
-    scoring = 0.0
-    if clock.minutes is not None:  # what the plan measured, or a plan with given epochs has not
-        held_out = sum(len(keys[part]) for part in scored)
-        passes = passes_after(plan, len(keys["train"]), len(keys["val"]), held_out)
-        scoring = passes * forward_seconds(recipe, networks(), first_of(next(iter(scored.values()), batches.epoch(0))))
+        network = networks["network"]
+        reporter.line(load_weights(network, prepared.weights, head=head_name(network)).describe())
+    if recipe.plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
+        head.fit(networks["network"])
+    deadline = clock.deadline(0.0 if clock.minutes is None else _seconds_after(materials, recipe))
     reporter.stage("training")
-    state = fresh_state(recipe, first)
-    fit(state, recipe, run, reporter, deadline=clock.deadline(scoring))
+    state = fresh_state(recipe, networks)
+    fit(state, recipe, run, reporter, deadline=deadline)
     reporter.stage("evaluating")
     network = state.judged()["network"]
     scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
-    for part, unseen in scored.items():
-        scores[part] = scores_of(network, recipe, unseen, keys[part])
-        if part == "val" and judges is not None and _refits(plan, state.counters):
-            fit_head(network, recipe, unaltered("train"), judges, reporter, units=units["train"], refit=True)
-            refitted = len(keys["train"]) + len(keys["val"])
-            reporter.line(f"that head is fitted once more, to all {refitted} samples of training and validation")
-    finish(run, prepared, recipe, state, spec, preprocessing, scores, refitted, targets, keys, reporter)
+    for part in materials.held_out:
+        scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
+        if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
+            refitted = head.refit(network)
+    finish(run, materials, recipe, state, scores, refitted, reporter)
+
+
+class _Head:
+    """The head on frozen features, fitted before training and, where no epoch was better, once more after it."""
+
+    def __init__(self, materials: Materials, recipe: Recipe, reporter: Reporter) -> None:
+        self.materials, self.recipe, self.reporter = materials, recipe, reporter
+        teaches = any(sample.weight for sample in materials.samples["val"])
+        self.judges = materials.unaltered("val") if teaches else None
+
+    def fit(self, network: nn.Module) -> None:
+        """Fit it to the training samples."""
+        self.reporter.stage("fitting the head on frozen features")
+        penalty = self._fit(network, refit=False)
+        folded = self.recipe.plan["transfer.probe_folds"]
+        where = "parts of the training samples" if folded else "validation samples"
+        usual = self.judges is None and not folded
+        why = "the usual one" if usual else f"of {len(PENALTIES)} tried that which {where} like best"
+        self.reporter.line(f"head: penalty {penalty:g}, {why}")
+
+    def refit(self, network: nn.Module) -> int:
+        """Fit it to the validation samples too. Returns how many samples that makes."""
+        self._fit(network, refit=True)
+        count = self.materials.count("train", "val")
+        self.reporter.line(f"that head is fitted once more, to all {count} samples of training and validation")
+        return count
+
+    def _fit(self, network: nn.Module, refit: bool) -> float:
+        units = units_of([sample.group for sample in self.materials.samples["train"]])
+        known = self.materials.unaltered("train")
+        return fit_head(network, self.recipe, known, self.judges, self.reporter, units=units, refit=refit)
+
+
+def _seconds_after(materials: Materials, recipe: Recipe) -> float:
+    """What scoring takes after the fit: measured here, since a plan with given epochs has not measured it."""
+    held_out, plan = materials.held_out, recipe.plan
+    passes = passes_after(plan, materials.count("train"), materials.count("val"), materials.count(*held_out))
+    shown = materials.unseen(held_out[0]) if held_out else recipe.batches.epoch(0)
+    return passes * forward_seconds(recipe, materials.networks(), first_of(shown))
 
 
 def _refits(plan: Plan, counters: Counters) -> bool:
     """Whether the head is fitted once more, to the validation samples too: where no epoch was better than it."""
     return bool(plan["transfer.refit"] and plan["transfer.probe"] and counters.best_epoch == 0)
-
-
-@torch.no_grad()
-def clear_head(network: nn.Module) -> None:
-    """Start a new head at zero: the first outputs then say nothing, instead of something wrong and loud."""
-    for name in head_parameters(network):
-        network.get_parameter(name).zero_()
-
-
-def _eval_batch(batch_size: int) -> int:
-    """Evaluation keeps no activations, so it takes more at once."""
-    return max(32, min(256, 2 * batch_size))

@@ -1,0 +1,64 @@
+"""How a prediction is computed: precision, layout and pictures at once, in validation, scoring and the Model alike."""
+
+import itertools
+from collections.abc import Mapping
+
+from striate.core.plan import AUTO, Plan
+from striate.infer import ForwardWay
+from striate.plan.context import Context
+from striate.plan.leaves import Leaf
+from striate.plan.rule import Decisions, rule
+
+BATCHES = (8, 16, 32, 64)
+WORTH = 1.05
+"""How much faster another way must be than float32, and a larger batch than a smaller: less is within the noise."""
+
+
+@rule(
+    "prediction",
+    {
+        "predict.precision": Leaf(str, "arithmetic of predictions", names=("float32", "bfloat16"), measured=True),
+        "predict.channels_last": Leaf(bool, "memory layout of pictures in predictions", measured=True),
+        "predict.batch": Leaf(int, "pictures that a prediction computes at once", low=1, measured=True),
+    },
+)
+def prediction(context: Context) -> Decisions:
+    timed = "a short timed trial of the forward pass decides"
+    return dict.fromkeys(("predict.precision", "predict.channels_last", "predict.batch"), (AUTO, timed))
+
+
+def forward_ways(plan: Plan) -> list[ForwardWay]:
+    """The ways to try, the likeliest first; what the plan has fixed stays. The first is the reference of the others."""
+    usual = {"precision": ("float32", "bfloat16"), "channels_last": (True, False)}
+    given = {leaf: plan[f"predict.{leaf}"] for leaf in usual}
+    choices = [usual[leaf] if value == AUTO else (value,) for leaf, value in given.items()]
+    return [ForwardWay(*values) for values in itertools.product(*choices)]
+
+
+def fastest_forward(rates: Mapping[ForwardWay, float]) -> tuple[ForwardWay, str]:
+    """The way to take, and the because.
+
+    Args:
+        rates: pictures a second by way, of those that agree with the first.
+    """
+    best = max(rates, key=lambda way: rates[way])
+    exact = {way: rate for way, rate in rates.items() if way.precision == "float32"}
+    if exact:
+        exact_best = max(exact, key=lambda way: exact[way])
+        if rates[best] < WORTH * rates[exact_best]:
+            best = exact_best
+    return best, "pictures a second measured: " + "; ".join(f"{way}: {rate:.0f}" for way, rate in rates.items())
+
+
+def best_batch(rates: Mapping[int, float]) -> tuple[int, str]:
+    """The smallest batch that none is clearly faster than, and the because.
+
+    Args:
+        rates: pictures a second by pictures at once.
+
+    >>> best_batch({8: 95.0, 16: 101.0, 32: 103.0})
+    (16, 'pictures a second measured: 95 with 8, 101 with 16, 103 with 32')
+    """
+    enough = max(rates.values()) / WORTH
+    chosen = min(batch for batch, rate in rates.items() if rate >= enough)
+    return chosen, "pictures a second measured: " + ", ".join(f"{rate:.0f} with {n}" for n, rate in rates.items())

@@ -1,0 +1,191 @@
+"""What a training works with, once the plan stands: pictures, targets and weights by split, and fresh networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.core.artifacts import read_json
+from striate.core.cache import Cache, cache_folder
+from striate.core.errors import DataError
+from striate.core.events import Reporter
+from striate.core.plan import Plan
+from striate.core.records import Sample
+from striate.core.run import RunFolder
+from striate.core.seeds import derive
+from striate.data.augment import Augmenter
+from striate.data.loader import EvalBatches, TrainBatches
+from striate.data.pack import Pictures, pack
+from striate.data.prepare import Preprocessing
+from striate.evaluate import units_of
+from striate.infer import ForwardWay, Views, made_ready, predict_outputs
+from striate.nets import Normalize, build, head_name, head_parameters, load_weights
+from striate.tasks import Task
+from striate.train.recipe import Recipe, Validate
+from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
+from striate.workflows.trials import Trials
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a training works with.
+
+    Args:
+        prepared: what stood before.
+        task, preprocessing, spec: of the plan.
+        normalize: from pixels to what the networks take.
+        samples: each split's, in the order of its keys; an empty split is there and empty.
+        pictures, targets: of the splits that have samples.
+    """
+
+    prepared: Prepared
+    task: Task
+    preprocessing: Preprocessing
+    spec: dict[str, Any]
+    normalize: Normalize
+    samples: Mapping[str, Sequence[Sample]]
+    pictures: Mapping[str, Pictures]
+    targets: Mapping[str, Tensor]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan before anything was measured, or the Run's."""
+        return self.prepared.plan
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) that the networks take."""
+        return self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width
+
+    @property
+    def held_out(self) -> list[str]:
+        """The splits that are scored and have samples, validation first."""
+        return [part for part in PARTS[1:] if part in self.pictures]
+
+    def count(self, *parts: str) -> int:
+        """Samples in these splits."""
+        return sum(len(self.samples[part]) for part in parts)
+
+    def keys(self, part: str) -> list[str]:
+        """A split's keys."""
+        return [sample.key for sample in self.samples[part]]
+
+    def unseen(self, part: str) -> EvalBatches:
+        """A held-out split, to be scored."""
+        return EvalBatches(self.pictures[part], batch_size=self._at_once, targets=self.targets[part])
+
+    def unaltered(self, part: str) -> EvalBatches:
+        """The samples of a split as they are, with their weights: what a head is fitted to."""
+        return EvalBatches(
+            self.pictures[part],
+            self.targets[part],
+            self.task.weights(self.samples[part]),
+            batch_size=self._at_once,
+            size=self.shape[1:],
+        )
+
+    @property
+    def _at_once(self) -> int:
+        """Evaluation keeps no activations, so it takes more at once."""
+        return max(32, min(256, 2 * int(self.plan["batch.size"])))
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Networks with their first weights, equal each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(self.plan["train.seed"], "initial weights"))
+            network = build(self.spec)
+        if self.prepared.weights is not None:
+            report = load_weights(network, self.prepared.weights, head=head_name(network))
+            if report.reinitialised:
+                clear_head(network)
+        return {"network": network}
+
+    def trials(self, reporter: Reporter) -> Trials:
+        """What was measured before for such a training."""
+        keys = hashlib.sha256("\0".join(self.keys("train")).encode("utf-8", "surrogateescape")).hexdigest()
+        cache = small_cache("trials", self.plan)
+        return Trials.of(cache, self.plan, self.spec, f"{self.prepared.audit.fingerprint} {keys}", reporter)
+
+    def recipe(self, plan: Plan) -> Recipe:
+        """What the training follows, by a plan of which something may be left to measure."""
+        batches = TrainBatches(
+            self.pictures["train"],
+            self.targets["train"],
+            self.task.weights(self.samples["train"]),
+            batch_size=min(plan["batch.size"], self.count("train")),
+            seed=plan["train.seed"],
+            augmenter=Augmenter(plan.section("augment"), plan["train.seed"], self.shape[1:]),
+            device=plan["execution.device"],
+        )
+        independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))
+        keys = self.keys("train")
+        return Recipe(plan, self.task, batches, keys, self.normalize, self._validation(plan), independent)
+
+    def scores(self, network: nn.Module, part: str, plan: Plan, views: Views = "single") -> NDArray[np.float32]:
+        """What a network gives for a held-out split, computed as the plan's predictions are."""
+        way, keys = ForwardWay(plan["predict.precision"], plan["predict.channels_last"]), self.keys(part)
+        outputs, _ = predict_outputs(
+            made_ready(network, way, self.shape),
+            self.normalize,
+            self.unseen(part),
+            precision=way.precision,
+            channels_last=way.channels_last,
+            views=views,
+            device=plan["execution.device"],
+            name=lambda number: keys[number],
+        )
+        return np.asarray(self.task.scores(outputs).numpy(), np.float32)
+
+    def _validation(self, plan: Plan) -> Validate:
+        """From networks to metrics on the validation split."""
+        if "val" not in self.pictures:
+            return lambda networks: {}
+        targets = self.targets["val"].numpy()
+        return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan), targets)
+
+
+def gather(run: RunFolder, prepared: Prepared, reporter: Reporter) -> Materials:
+    """Prepare the pictures of each split, and all else that the plan names."""
+    plan = prepared.plan
+    task, preprocessing = task_of(prepared), preprocessing_of(plan)
+    task.higher_is_better(plan["train.metric"])  # a misspelt metric should be said at once
+    spec = read_json(run.network) if run.network.exists() else spec_of(prepared, task)
+    known = {sample.key: sample for sample in prepared.dataset.samples}
+    samples = {part: [known[key] for key in prepared.split.keys(part)] for part in PARTS}
+    if not samples["train"]:
+        raise DataError("no sample is left to train on", fix="look at split.csv for what became of each")
+    cache = Cache(cache_folder("packs"), plan["execution.cache_bytes"])
+    pictures = {
+        part: pack(
+            prepared.dataset,
+            [sample.key for sample in found],
+            preprocessing,
+            keep_margin=part == "train",
+            workers=plan["execution.workers"],
+            memory_bytes=plan["execution.pack_bytes"] // 3,
+            reporter=reporter,
+            cache=cache,
+            digests=prepared.audit.hashes,
+        )
+        for part, found in samples.items()
+        if found
+    }
+    targets = {part: task.encode(samples[part]) for part in pictures}
+    normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
+    return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets)
+
+
+@torch.no_grad()
+def clear_head(network: nn.Module) -> None:
+    """Start a new head at zero: the first outputs then say nothing, instead of something wrong and loud."""
+    for name in head_parameters(network):
+        network.get_parameter(name).zero_()

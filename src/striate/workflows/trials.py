@@ -1,0 +1,78 @@
+"""What a trial measured, found again: on the same machine, with the same versions, for the same question.
+
+So that a second training of one plan measures nothing, and takes the same decisions as the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from striate.core.artifacts import read_json, write_json
+from striate.core.cache import Cache
+from striate.core.errors import CacheError, StriateError
+from striate.core.events import Reporter
+from striate.core.machine import cores, processor, versions
+from striate.core.plan import Plan
+
+_FILE = "trial.json"
+_BYTES = 2**14
+_SECTIONS = ("task.", "input.", "network.", "transfer.", "augment.", "loss.", "batch.", "optimizer.")
+_LEAVES = ("train.ema", "execution.device", "execution.threads", "execution.precision", "execution.channels_last")
+
+
+class Trials:
+    """Figures of trials by what was asked.
+
+    Args:
+        cache: where they are; one of limit 0 keeps and finds nothing.
+        about: what every question of a training shares, plain values.
+        data: names the training samples, for questions that hang on them.
+    """
+
+    def __init__(self, cache: Cache, about: Mapping[str, Any], data: str, reporter: Reporter) -> None:
+        self.cache = cache
+        self.about = {**about, "machine": _machine(), "versions": versions()}
+        self.data = data
+        self.reporter = reporter
+
+    @classmethod
+    def of(cls, cache: Cache, plan: Plan, spec: Mapping[str, Any], data: str, reporter: Reporter) -> Trials:
+        """Of a training: what it costs hangs on the network and on these decisions, not on the data."""
+        leaves = {key: value for key, value in plan.items() if key.startswith(_SECTIONS) or key in _LEAVES}
+        return cls(cache, {"plan": leaves, "network": dict(spec)}, data, reporter)
+
+    def recall(self, question: Mapping[str, Any]) -> Any | None:
+        """What was found for a question; None where it was never asked."""
+        asked, key = self._asked(question)
+        folder = self.cache.find(key)
+        if folder is None:
+            return None
+        try:
+            content = read_json(folder / _FILE)
+            return content["found"] if content["asked"] == asked else None
+        except (StriateError, OSError, KeyError, TypeError):
+            self.cache.drop(key)
+            return None
+
+    def keep(self, question: Mapping[str, Any], found: Any) -> None:
+        """Keep what was found; where that cannot be, say why."""
+        asked, key = self._asked(question)
+        content = {"asked": asked, "found": found}
+        try:
+            self.cache.keep(key, _BYTES, lambda folder: write_json(folder / _FILE, content))
+        except CacheError as error:
+            self.reporter.line(f"what was measured is not kept for another run: {error.message}")
+
+    def _asked(self, question: Mapping[str, Any]) -> tuple[Any, str]:
+        content = json.dumps({**self.about, **question}, sort_keys=True, default=str)
+        return json.loads(content), hashlib.sha256(content.encode()).hexdigest()[:40]
+
+
+def _machine() -> dict[str, Any]:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"processor": processor(), "cores": cores(), "gpu": gpu, "cpu": torch.backends.cpu.get_cpu_capability()}

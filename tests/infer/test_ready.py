@@ -1,0 +1,73 @@
+"""A network made ready for predictions gives what it gave, and is timed honestly."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from striate.infer import ForwardWay, batch_rates, forward_rates, made_ready, waves
+from striate.infer import ready as module
+
+EXACT = ForwardWay("float32", False)
+
+
+def convolutional() -> nn.Module:
+    torch.manual_seed(0)
+    network = timm.create_model("resnet18", num_classes=5)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.uniform_(part.running_mean, -0.5, 0.5)
+            nn.init.uniform_(part.running_var, 0.5, 2.0)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv2_050", "convnext_atto", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize("way", [EXACT, ForwardWay("float32", True), ForwardWay("bfloat16", True)], ids=str)
+def test_it_gives_what_the_network_gives(name: str, way: ForwardWay) -> None:
+    torch.manual_seed(0)
+    options = {"img_size": 32} if "vit" in name else {}
+    network = timm.create_model(name, num_classes=5, **options).eval()
+    images = waves((3, 32, 32), 4)
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    ready = made_ready(network, way, (3, 32, 32))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=way.precision == "bfloat16"):
+        expected, found = network(images).float(), ready(images.contiguous(memory_format=way.layout)).float()
+    share = (found - expected).norm() / expected.norm()
+    assert share < (1e-5 if way.precision == "float32" else 0.05)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
+    assert not any(parameter.requires_grad for parameter in ready.parameters())
+
+
+def test_norms_are_folded_away() -> None:
+    ready = made_ready(convolutional(), EXACT, (3, 64, 64))
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in ready.modules())
+
+
+def test_filters_are_cast_once() -> None:
+    ready = made_ready(convolutional(), ForwardWay("bfloat16", True), (3, 64, 64))
+    kinds = {part.weight.dtype for part in ready.modules() if isinstance(part, nn.Conv2d | nn.Linear)}
+    assert kinds == {torch.bfloat16}
+
+
+def test_casting_once_gives_the_bits_of_autocast() -> None:
+    network, images = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4)), waves((3, 8, 8))
+    ready = made_ready(network, ForwardWay("bfloat16", False), (3, 8, 8))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(network(images), ready(images))
+
+
+def test_a_way_that_disagrees_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = [ForwardWay("float32", True), ForwardWay("float32", False), ForwardWay("bfloat16", True)]
+    found = forward_rates(convolutional(), (3, 32, 32), ways, count=2, seconds=60.0)
+    assert set(found) == set(ways)
+    assert all(rate > 0 for rate in found.values())
+    monkeypatch.setattr(module, "OUTPUT_TOLERANCE", 1e-5)
+    found = forward_rates(convolutional(), (3, 32, 32), ways, count=2, seconds=60.0)
+    assert set(found) == set(ways[:2])
+
+
+def test_the_time_bounds_the_trial() -> None:
+    ways = [ForwardWay("float32", True), ForwardWay("float32", False)]
+    assert list(forward_rates(convolutional(), (3, 32, 32), ways, count=2, seconds=0.0)) == ways[:1]
+    assert list(batch_rates(convolutional(), (3, 32, 32), EXACT, (1, 2, 4), seconds=0.0)) == [1]
+    assert list(batch_rates(convolutional(), (3, 32, 32), EXACT, (1, 2, 4), seconds=60.0)) == [1, 2, 4]
