@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]` and `python -m benchmarks plain NAME`."""
+"""`python -m benchmarks goals [NAME…]`, `python -m benchmarks plain NAME` and `python -m benchmarks compare`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import goals, plain
+from benchmarks import compare, goals, plain
 from striate.core.errors import StriateError
 
 
@@ -24,8 +24,25 @@ def main() -> int:
         command.add_argument("--seeds", type=int, nargs="+", help="other seeds than the goal's own")
         command.add_argument("--runs", type=Path, default=Path("runs/goals"), help="where the Runs are kept")
         command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the tables")
+    command = verbs.add_parser("compare", help=compare.__doc__.splitlines()[0], description=compare.__doc__)
+    command.add_argument("--peers", nargs="*", default=[], metavar="NAME", help="of peers.toml; all without")
+    command.add_argument("--measures", nargs="+", choices=compare.MEASURES, default=list(compare.MEASURES))
+    command.add_argument(
+        "--networks", nargs="+", default=["resnet18", "mobilenet_v3_small"], help="torchvision's names"
+    )
+    command.add_argument("--size", type=int, default=224)
+    command.add_argument("--batch", type=int, default=32)
+    command.add_argument("--count", type=int, default=640, help="pictures to train on, and to predict")
+    command.add_argument("--epochs", type=int, default=2)
+    command.add_argument("--repeats", type=int, default=3)
+    command.add_argument("--install-only", action="store_true", help="make the virtual environments and stop")
+    command.add_argument("--work", type=Path, default=Path("runs/compare"), help="environments, links and outputs")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     call = parser.parse_args()
     try:
+        if call.verb == "compare":
+            print("\n".join(compare.run(call)))
+            return 0
         chosen = goals.choose(goals.read_goals(), call.names)
         if call.verb == "list":
             for goal in chosen:

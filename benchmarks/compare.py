@@ -1,0 +1,305 @@
+"""The same work by every peer: each in a virtual environment of its own, on the same files, in turn, several times.
+
+Rows of one repeat are measured one after another, so that a machine whose speed drifts is as fair to each; what counts
+is the ratio of medians within one run of this program.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.goals import HERE, commit, data_folder, results_path
+from striate.core import machine
+from striate.core.artifacts import make_folder, write_csv
+from striate.core.errors import StriateError, UnknownName
+
+HEADER = (
+    "measure",
+    "network",
+    "peer",
+    "setting",
+    "size",
+    "batch",
+    "images",
+    "repeat",
+    "figure",
+    "value",
+    "versions",
+    "processor",
+    "cores",
+    "date",
+    "commit",
+)
+MEASURES = {
+    "train": ("first_epoch", "first_step", "rate", "memory"),
+    "predict": ("whole", "rate", "memory"),
+    "latency": ("median", "p99"),
+}
+"""What is measured, and its figures: seconds from the command's start to the end of the first epoch, and to the first
+step; pictures a second of a later epoch; peak memory in bytes of all processes together; seconds of a whole command;
+pictures a second once the model is loaded; seconds of a call."""
+HELD_OUT = 32
+SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One table of peers.toml; the file says what each field means."""
+
+    name: str
+    install: tuple[str, ...]
+    settings: tuple[str, ...]
+    script: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Its script."""
+        return HERE / "peers" / f"with_{self.script or self.name}.py"
+
+
+def read_peers(path: Path = HERE / "peers.toml") -> dict[str, Peer]:
+    """Every peer by name, in the file's order."""
+    found = tomllib.loads(path.read_text("utf-8"))
+    lists = ("install", "settings", "without")
+    return {
+        name: Peer(name, **{key: tuple(value) if key in lists else value for key, value in row.items()})
+        for name, row in found.items()
+    }
+
+
+def environment_of(peer: Peer, work: Path) -> Path:
+    """The Python of the peer's virtual environment, made where it is not there yet."""
+    folder = work / "environments" / peer.name
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"installing {peer.name}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        arguments = [str(HERE.parent) if part == "." else part for part in peer.install]
+        done = subprocess.run([str(python), "-m", "pip", "install", "-q", *arguments], check=False)
+        if done.returncode:
+            raise StriateError(f"{peer.name} cannot be installed here: pip ended with {done.returncode}")
+        (folder / "ready").touch()
+    return python
+
+
+def versions_of(python: Path) -> str:
+    """The versions that decide a figure, of what is installed there."""
+    names = ("striate", "torch", "torchvision", "timm", "fastai", "keras", "tensorflow-cpu", "ultralytics", "pillow")
+    code = (
+        "from importlib.metadata import version, PackageNotFoundError\n"
+        f"for name in {names!r}:\n"
+        "    try: print(f'{name}={version(name)}', end=' ')\n"
+        "    except PackageNotFoundError: pass\n"
+    )
+    return subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def lay_out(data: Path, work: Path, count: int) -> Path:
+    """The same files for every peer: `train/` with so many pictures, `val/` and `test/`, and `flat/`, as links.
+
+    Args:
+        data: class folders of JPEGs.
+        count: pictures to train on and to predict; more than there are are linked again, under other names.
+    """
+    folder = work / f"data-{count}"
+    if (folder / "ready").exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    found = sorted(path for path in data.glob("*/*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    random.Random(0).shuffle(found)
+    held_out, rest = found[: 2 * HELD_OUT], found[2 * HELD_OUT :]
+    trained = [rest[number % len(rest)] for number in range(count)]
+    parts = {"val": held_out[:HELD_OUT], "test": held_out[HELD_OUT:], "train": trained}
+    for part, paths in parts.items():
+        for number, path in enumerate(paths):
+            for place in [folder / part / path.parent.name, *([folder / "flat" / "all"] if part == "train" else [])]:
+                make_folder(place).joinpath(f"{number:06d}.jpg").symlink_to(path)
+    (folder / "ready").touch()
+    return folder
+
+
+class Watch:
+    """The most memory that a process and all below it take at once, shared pages counted once; read every 0.1 s."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.most = pid, 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        """Bytes."""
+        self._done.set()
+        self._thread.join()
+        return self.most
+
+    def _run(self) -> None:
+        while not self._done.wait(0.1):
+            self.most = max(self.most, sum(_proportional(pid) for pid in _family(self.pid)))
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
+    except OSError:
+        return  # it ended at this moment
+
+
+def _proportional(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # it ended at this moment
+    return 0
+
+
+def ask(peer: Peer, python: Path, job: dict[str, Any]) -> dict[str, float]:
+    """One job by one peer: its figures by name. Raises `StriateError` where it fails."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    environment = {**inherited, **peer.environment, "STRIATE_CACHE": f"{job['out']}/cache", "YOLO_OFFLINE": "true"}
+    call = [str(python), str(peer.path), json.dumps({**job, "started": time.time()})]
+    with subprocess.Popen(
+        call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=job["out"]
+    ) as child:
+        watch = Watch(child.pid)
+        try:
+            said, _ = child.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise StriateError(f"{peer.name} took longer than {SECONDS} s") from None
+        finally:
+            memory = watch.stop()
+    lines = said.strip().splitlines()
+    if child.returncode or not lines:
+        raise StriateError(f"{peer.name} failed:\n" + "\n".join(lines[-12:]))
+    found = json.loads(lines[-1])
+    if job["measure"] == "predict":
+        found["rate"] = found["images"] / found["seconds"]
+    found["memory"] = memory
+    return {name: float(found[name]) for name in MEASURES[job["measure"]] if found.get(name) is not None}
+
+
+def run(call: Any) -> list[str]:
+    """Every peer's every measure, a row a figure; returns the table of medians as lines.
+
+    Args:
+        call: peers, measures, networks, size, batch, count, repeats, epochs, work, results.
+    """
+    known = read_peers()
+    for name in call.peers:
+        if name not in known:
+            raise UnknownName("peer", name, known)
+    peers = [known[name] for name in call.peers] or list(known.values())
+    work, data = make_folder(call.work.resolve()), data_folder() / "trashnet"
+    pythons: dict[str, Path] = {}
+    for peer in peers:
+        try:
+            pythons[peer.name] = environment_of(peer, work)
+        except StriateError as error:
+            print(error, flush=True)
+    if call.install_only:
+        return []
+    laid = lay_out(data, work, call.count)
+    table = results_path("compare", call.results)
+    versions = {name: versions_of(python) for name, python in pythons.items()}
+    fresh: list[list[Any]] = []
+    broken: set[tuple[str, str, str, str]] = set()
+    for repeat in range(call.repeats):
+        for network in call.networks:
+            for measure in call.measures:
+                for peer in peers:
+                    for setting in peer.settings:
+                        if peer.name not in pythons or network in peer.without:
+                            continue
+                        if (peer.name, setting, network, measure) in broken:
+                            continue
+                        out = make_folder(work / "out" / f"{peer.name}-{setting}-{network}")
+                        job = {
+                            "measure": measure,
+                            "setting": setting,
+                            "network": network,
+                            "size": call.size,
+                            "batch": call.batch,
+                            "epochs": call.epochs,
+                            "data": str(laid),
+                            "pictures": str(laid / "flat" / "all"),
+                            "picture": str(next((laid / "flat" / "all").iterdir())),
+                            "out": str(out),
+                        }
+                        try:
+                            found = ask(peer, pythons[peer.name], job)
+                        except StriateError as error:
+                            print(error, flush=True)
+                            broken.add((peer.name, setting, network, measure))
+                            continue
+                        said = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
+                        print(f"{measure} {network} {peer.name} {setting}: {said}", flush=True)
+                        about = [measure, network, peer.name, setting, call.size, call.batch, call.count, repeat]
+                        where = [versions[peer.name], machine.processor(), machine.cores()]
+                        when = [datetime.now(UTC).strftime("%Y-%m-%d"), commit()]
+                        rows = [[*about, name, f"{value:.6g}", *where, *when] for name, value in found.items()]
+                        fresh += rows
+                        add_rows(table, rows)
+    return summary([[str(value) for value in row] for row in fresh])
+
+
+def add_rows(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+    """Add rows to the table; the file is replaced whole, so that nothing is lost at any moment."""
+    make_folder(path.parent)
+    before: list[list[str]] = []
+    if path.exists():
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *before = csv.reader(file)
+        if tuple(header) != HEADER:
+            raise StriateError(f"{path} has other columns than {', '.join(HEADER)}", fix="move it away")
+    write_csv(path, HEADER, [*before, *rows])
+
+
+def summary(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Medians with their spread, and how striate's compares: above 1 is better than the peer.
+
+    >>> made = [["latency", "resnet18", peer, "default", "224", "32", "64", "0", "median", value] for peer, value in
+    ...         (("striate", "0.01"), ("timm", "0.02"))]
+    >>> print("\\n".join(summary(made)))
+    latency resnet18 median
+      striate default: 0.01 (0.01 to 0.01, n = 1)
+      timm default: 0.02 (0.02 to 0.02, n = 1), striate 2.00×
+    """
+    figures: dict[tuple[str, str, str], dict[tuple[str, str], list[float]]] = {}
+    for measure, network, peer, setting, _, _, _, _, figure, value, *_ in rows:
+        figures.setdefault((measure, network, figure), {}).setdefault((peer, setting), []).append(float(value))
+    lines = []
+    for (measure, network, figure), found in figures.items():
+        lines.append(f"{measure} {network} {figure}")
+        own = found.get(("striate", "default"))
+        for (peer, setting), values in found.items():
+            middle = statistics.median(values)
+            line = f"  {peer} {setting}: {middle:.4g} ({min(values):.4g} to {max(values):.4g}, n = {len(values)})"
+            if own and peer != "striate":
+                ratio = statistics.median(own) / middle
+                line += f", striate {ratio if figure == 'rate' else 1 / ratio:.2f}×"
+            lines.append(line)
+    return lines

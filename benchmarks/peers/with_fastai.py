@@ -1,0 +1,80 @@
+"""fastai through its vision API.
+
+Default: its data loaders and learner as in its tutorial. Tuned: channels-last, one loader worker, bfloat16 by autocast
+where it is faster for the network (its own mixed precision is for GPUs).
+"""
+
+import time
+from pathlib import Path
+
+import torch
+from _job import Clock, answer, latency, question
+from fastai.vision.all import (
+    Callback,
+    ImageDataLoaders,
+    PILImage,
+    Resize,
+    aug_transforms,
+    get_image_files,
+    vision_learner,
+)
+from torchvision import models
+
+job = question()
+tuned, size, batch = job["setting"] == "tuned", job["size"], job["batch"]
+low = tuned and ("resnet" in job["network"] or job["measure"] != "train")
+
+
+class Steps(Callback):
+    def __init__(self, clock):
+        self.clock = clock
+
+    def before_epoch(self):
+        if self.epoch:
+            self.clock.epoch()
+
+    def after_batch(self):
+        if self.training:
+            self.clock.step(len(self.xb[0]))
+
+
+class Low(Callback):
+    def before_batch(self):
+        self.cast = torch.autocast("cpu", torch.bfloat16)
+        self.cast.__enter__()
+
+    def after_pred(self):
+        self.learn.pred = self.pred.float()
+        self.cast.__exit__(None, None, None)
+
+
+def make():
+    options = {"num_workers": 1} if tuned else {}
+    loaders = ImageDataLoaders.from_folder(
+        Path(job["data"]), "train", "val", item_tfms=Resize(size), batch_tfms=aug_transforms(), bs=batch, **options
+    )
+    learner = vision_learner(loaders, getattr(models, job["network"]), pretrained=False)
+    if tuned:
+        learner.to_channelslast(use_amp=False)
+    if low:
+        learner.add_cb(Low())
+    return learner
+
+
+if __name__ == "__main__":
+    if job["measure"] == "train":
+        clock = Clock(job)
+        learner = make()
+        with learner.no_bar(), learner.no_logging():
+            learner.fit_one_cycle(job["epochs"], cbs=[Steps(clock)])
+        answer(**clock.found())
+    elif job["measure"] == "predict":
+        learner, begun = make(), time.time()
+        files = get_image_files(job["pictures"])
+        with learner.no_bar():
+            learner.get_preds(dl=learner.dls.test_dl(files))
+        answer(images=len(files), seconds=time.time() - begun, whole=time.time() - job["started"])
+    else:
+        learner, picture = make(), PILImage.create(job["picture"])
+        with learner.no_bar():
+            answer(**latency(lambda: learner.predict(picture)))

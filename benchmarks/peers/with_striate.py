@@ -1,0 +1,60 @@
+"""striate through its Python API, at its defaults but for network, size and batch."""
+
+import time
+
+from _job import Clock, answer, latency, question
+from PIL import Image
+
+import striate as st
+
+
+class Steps:
+    """Hears of each step."""
+
+    def __init__(self, clock: Clock, batch: int) -> None:
+        self.clock, self.batch, self.training, self.per_epoch = clock, batch, False, 0
+
+    def stage(self, title: str) -> None:
+        self.training = title == "training"
+
+    def progress(self, done: int, total: int, text: str = "") -> None:
+        if self.training:
+            if self.per_epoch and done == self.per_epoch + 1:
+                self.clock.epoch()
+                self.clock.resumed = self.mark
+            self.per_epoch = self.per_epoch or total // job["epochs"]
+            self.clock.step(self.batch)
+
+    def line(self, text: str) -> None:
+        if text.startswith("epoch "):
+            self.mark = time.time() - self.clock.started
+        print(text)
+
+    def warn(self, text: str) -> None:
+        print(text)
+
+
+job = question()
+if job["measure"] == "train":
+    clock = Clock(job)
+    st.train(
+        job["data"],
+        out=f"{job['out']}/run-{time.time_ns()}",
+        model=f"torchvision/{job['network']}",
+        weights="none",
+        size=job["size"],
+        epochs=job["epochs"],
+        set={"batch.size": job["batch"], "task.kind": "classify"},
+        cache_size=0,
+        reporter=Steps(clock, job["batch"]),
+    )
+    answer(**clock.found())
+else:
+    run = max(st.runs(job["out"]), key=lambda one: one.path.name)
+    if job["measure"] == "predict":
+        begun = time.time()
+        count = sum(1 for _ in st.load(run.path).predict_paths([job["pictures"]]))
+        answer(images=count, seconds=time.time() - begun, whole=time.time() - job["started"])
+    else:
+        model, picture = st.load(run.path), Image.open(job["picture"]).convert("RGB")
+        answer(**latency(lambda: model.predict(picture)))

@@ -1,0 +1,79 @@
+"""torchvision after its reference recipe for classification (references/classification/train.py, presets.py).
+
+Default: random resized crops and flips, SGD, float32, 16 loader workers as there. Tuned: channels-last, bfloat16 where
+it is faster for the network, one loader worker beside two threads.
+"""
+
+import time
+from pathlib import Path
+
+import torch
+from _job import Clock, answer, latency, question
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import models
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2 as transforms
+
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+job = question()
+tuned, size, batch = job["setting"] == "tuned", job["size"], job["batch"]
+layout = torch.channels_last if tuned else torch.contiguous_format
+low = tuned and "resnet" in job["network"]
+tail = [transforms.PILToTensor(), transforms.ToDtype(torch.float32, scale=True), transforms.Normalize(MEAN, STD)]
+shown = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(size), *tail])
+
+
+class Flat(Dataset):
+    def __init__(self, folder):
+        self.paths = sorted(Path(folder).iterdir())
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, number):
+        return shown(Image.open(self.paths[number]).convert("RGB"))
+
+
+def make(classes):
+    return getattr(models, job["network"])(weights=None, num_classes=classes).to(memory_format=layout)
+
+
+if __name__ == "__main__":
+    workers = 1 if tuned else 16
+    if job["measure"] == "train":
+        clock = Clock(job)
+        augmented = transforms.Compose([transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip(), *tail])
+        data = ImageFolder(f"{job['data']}/train", augmented)
+        loader = DataLoader(data, batch, shuffle=True, drop_last=True, num_workers=workers)
+        network, criterion = make(len(data.classes)), nn.CrossEntropyLoss()
+        optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
+        for epoch in range(job["epochs"]):
+            if epoch:
+                clock.epoch()
+            for images, labels in loader:
+                with torch.autocast("cpu", torch.bfloat16, enabled=low):
+                    loss = criterion(network(images.contiguous(memory_format=layout)), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                clock.step(len(images))
+        answer(**clock.found())
+    elif job["measure"] == "predict":
+        begun = time.time()
+        network, count = make(6).eval(), 0
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=tuned):
+            for images in DataLoader(Flat(job["pictures"]), batch, num_workers=workers):
+                network(images.contiguous(memory_format=layout)).softmax(1)
+                count += len(images)
+        answer(images=count, seconds=time.time() - begun, whole=time.time() - job["started"])
+    else:
+        picture, network = Image.open(job["picture"]).convert("RGB"), make(6).eval()
+        if tuned:  # the bare network, compiled, on pixels that are ready
+            network, ready = torch.compile(network), shown(picture)[None].contiguous(memory_format=layout)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                answer(**latency(lambda: network(ready).softmax(1)))
+        else:
+            with torch.inference_mode():
+                answer(**latency(lambda: network(shown(picture)[None]).softmax(1)))
