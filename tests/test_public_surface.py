@@ -21,6 +21,7 @@ NAMES = {
     "__version__",
     "attack",
     "audit",
+    "bench",
     "cache",
     "clear_cache",
     "evaluate",

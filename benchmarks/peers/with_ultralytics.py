@@ -12,13 +12,22 @@ from PIL import Image
 from ultralytics import YOLO
 from ultralytics.models.yolo.classify import ClassificationTrainer
 
+CHANNELS = {"resnet18": 512, "resnet50": 2048, "mobilenet_v3_small": 576, "efficientnet_b0": 1280}
 job = question()
 tuned = job["setting"] == "tuned"
 
 
+def described():
+    """The network as its own files for torchvision's describe one, but with random weights."""
+    path = Path(job["out"]) / f"{job['network']}-cls.yaml"
+    layer = f"[-1, 1, TorchVision, [{CHANNELS[job['network']]}, {job['network']}, null, True, 2]]"
+    path.write_text(f"nc: 6\nbackbone:\n  - {layer}\nhead:\n  - [-1, 1, Classify, [nc]]\n")
+    return str(path)
+
+
 def train(clock):
     overrides = {
-        "model": job["network"],
+        "model": described(),
         "data": job["data"],
         "imgsz": job["size"],
         "batch": job["batch"],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.api import Run as Run
     from striate.api import attack as attack
     from striate.api import audit as audit
+    from striate.api import bench as bench
     from striate.api import cache as cache
     from striate.api import clear_cache as clear_cache
     from striate.api import evaluate as evaluate
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 _VERBS = (
     "attack",
     "audit",
+    "bench",
     "cache",
     "clear_cache",
     "evaluate",
@@ -74,6 +76,7 @@ __all__ = [
     "__version__",
     "attack",
     "audit",
+    "bench",
     "cache",
     "clear_cache",
     "evaluate",

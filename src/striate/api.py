@@ -23,10 +23,12 @@ from striate.infer import Model, Prediction
 from striate.plan.planner import read_plan, user_decisions
 from striate.report import write_report
 from striate.workflows import attack as attack_workflow
+from striate.workflows import bench as bench_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
 from striate.workflows import labelled as labelled_workflow
 from striate.workflows import train as train_workflow
+from striate.workflows.bench import Bench
 from striate.workflows.request import ReadRequest, Request
 from striate.workflows.stages import prepare, read_dataset
 
@@ -255,6 +257,36 @@ def train(
 def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
     """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit."""
     return _reported(train_workflow.resume(_path(run), reporter or Silent()))
+
+
+def bench(
+    model: str = "resnet18",
+    *,
+    size: int = 224,
+    batch: int = 32,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Bench:
+    """Measure this machine: its limits, and how fast it trains and runs a network in each way of execution.
+
+    Args:
+        model: a family, `timm/NAME`, `torchvision/NAME` or a network file; its weights are random.
+        size: side of its pictures, in pixels.
+        batch: pictures a step.
+        device: "auto", "cpu", "cuda" or "mps".
+        reporter: told of the progress.
+
+    Raises:
+        NetworkError: there is no such network, or nothing is left of a picture of that size.
+
+    >>> import striate as st
+    >>> found = st.bench("lenet5", size=32, batch=8)
+    >>> found.chosen["training"] in found.training
+    True
+    """
+    if size < 1 or batch < 1:
+        raise UsageError(f"pictures of {size} px, {batch} at once, cannot be", fix="give numbers from 1 on")
+    return bench_workflow.bench(model, size, batch, device, reporter or Silent())
 
 
 def cache() -> list[Entry]:

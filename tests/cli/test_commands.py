@@ -25,7 +25,10 @@ from striate.core.errors import DataError, Interrupted, PlanError, StriateError
 from striate.core.plan import Decision, Plan
 from striate.core.registry import file_names
 
-COMMANDS = ("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export", "cache")
+COMMANDS = (
+    *("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
+    *("bench", "cache"),
+)
 SOURCES = str(Path(striate.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCES, str(Path(fake_api.__file__).parent)])}
 

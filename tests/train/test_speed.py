@@ -55,6 +55,25 @@ def test_fine_tuning_that_memory_cannot_hold_is_not_timed(monkeypatch: pytest.Mo
     assert tuning_seconds(1, spec, ["float32", "bfloat16"]) is None
 
 
+def test_long_steps_are_timed_on_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, seen = toy_recipe(batch__size=64), []
+    looked = speed._loss_and_gradient
+    monkeypatch.setattr(
+        speed,
+        "_loss_and_gradient",
+        lambda state, tried, batch: seen.append(len(batch.ids)) or looked(state, tried, batch),
+    )
+    whole = len(next(iter(recipe.batches.epoch(0))).ids)
+    monkeypatch.setattr(speed, "LONG", 1e9)
+    assert set(try_ways(recipe, lambda: toy_networks(recipe), [LAST], seconds=60)) == {LAST}
+    assert seen == [whole, whole, whole]  # how long it takes; what it gives; what it gives on other samples
+    seen.clear()
+    monkeypatch.setattr(speed, "LONG", 1e-9)
+    assert set(try_ways(recipe, lambda: toy_networks(recipe), [LAST, PLAIN], seconds=60)) == {LAST, PLAIN}
+    assert seen[0] == whole
+    assert all(speed.LEAST <= count < whole for count in seen[1:])
+
+
 def test_the_trial_holds_few_networks_at_once() -> None:
     recipe = toy_recipe(transfer__frozen_norms=True)
     made: list[weakref.ref[nn.Module]] = []
@@ -69,7 +88,7 @@ def test_the_trial_holds_few_networks_at_once() -> None:
 
     five = [FOLDED, LAST, PLAIN, Way("bfloat16", True, False), Way("float32", False, True)]
     try_ways(recipe, networks, five, seconds=60)
-    assert len(alive) == 5
+    assert len(alive) == 6  # one more tells how long a step is
     assert max(alive) == speed.RIVALS
 
 
@@ -115,12 +134,12 @@ def test_a_cleared_head_hides_no_gradient(monkeypatch: pytest.MonkeyPatch) -> No
     exact = speed._loss_and_gradient
 
     def watched(state: State, *arguments: Any) -> Any:
-        loss, gradient = exact(state, *arguments)
+        found = exact(state, *arguments)
         head = sum(
             state.networks["network"].get_parameter(name).numel() for name in head_parameters(networks()["network"])
         )
-        seen.append(float(gradient[:-head].norm()))
-        return loss, gradient
+        seen.append(float(found.gradient[:-head].norm()))
+        return found
 
     monkeypatch.setattr(speed, "_loss_and_gradient", watched)
     try_ways(recipe, networks, [PLAIN, LAST], seconds=60)
@@ -166,3 +185,25 @@ def test_the_trial_trains_what_will_be_trained() -> None:
         assert norms
         assert all(float(norm.running_mean.abs().max()) == 0 for norm in norms)
         assert {parameter.requires_grad for parameter in network.parameters()} == {True, False}
+
+
+def test_rounding_may_move_a_gradient_as_far_as_other_samples_do_but_not_that_of_the_last_layers() -> None:
+    gradient, last = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([1.0, 0.0])
+    exact = speed._Found(2.0, gradient, last)
+    known = speed._Reference(exact, speed._Found(2.1, torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0])))
+
+    def allowed(loss: float = 2.0, whole: float = 0.0, end: float = 0.0) -> bool:
+        return known.allows(
+            speed._Found(loss, gradient + torch.tensor([0.0, 0.0, whole]), last + torch.tensor([0.0, end]))
+        )
+
+    assert allowed(loss=2.09)
+    assert not allowed(loss=2.11)
+    assert not allowed(loss=float("nan"))
+    assert allowed(whole=1.7)  # 1.25 times the square root of two is 1.77
+    assert not allowed(whole=1.8)
+    assert allowed(end=0.7)
+    assert not allowed(end=0.72)
+    alike = speed._Reference(exact, exact)  # samples that are all one
+    assert alike.allows(speed._Found(2.0, gradient + 0.14, last))
+    assert not alike.allows(speed._Found(2.0, gradient + 0.15, last))

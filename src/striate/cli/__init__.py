@@ -22,7 +22,20 @@ from striate.core.memory import ran_out_of_memory
 from striate.core.registry import file_names
 
 STARTED = time.monotonic()
-ORDER = ("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export", "cache")
+ORDER = (
+    "train",
+    "audit",
+    "plan",
+    "predict",
+    "runs",
+    "report",
+    "evaluate",
+    "explain",
+    "attack",
+    "export",
+    "bench",
+    "cache",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -153,12 +153,16 @@ class Materials:
         return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan), targets)
 
 
-def gather(run: RunFolder, prepared: Prepared, reporter: Reporter) -> Materials:
-    """Prepare the pictures of each split, and all else that the plan names."""
+def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Materials:
+    """Prepare the pictures of each split, and all else that the plan names.
+
+    Args:
+        run: keeps the network, once the plan is resolved; None where there is no Run.
+    """
     plan = prepared.plan
     task, preprocessing = task_of(prepared), preprocessing_of(plan)
     task.higher_is_better(plan["train.metric"])  # a misspelt metric should be said at once
-    spec = read_json(run.network) if run.network.exists() else spec_of(prepared, task)
+    spec = read_json(run.network) if run is not None and run.network.exists() else spec_of(prepared, task)
     known = {sample.key: sample for sample in prepared.dataset.samples}
     samples = {part: [known[key] for key in prepared.split.keys(part)] for part in PARTS}
     if not samples["train"]:

@@ -26,11 +26,12 @@ from striate.plan.rules.prediction import BATCHES, best_batch, fastest_forward, 
 from striate.train.checkpoints import save_checkpoint
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe
-from striate.train.speed import awake, learning_state, range_test, try_ways, with_execution
+from striate.train.speed import READABLE, TIMED, awake, learning_state, range_test, try_ways, with_execution
 from striate.train.step import train_step
 from striate.workflows.trials import Trials
 
-RANGE_STEPS = 60
+RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
+"""Of a range test: steps, seconds where no minutes are given, and the share of all steps, 1 in so many, at most."""
 TRIAL_SECONDS, FORWARD_SECONDS = 15.0, 5.0
 
 
@@ -91,10 +92,13 @@ def _resolved(
         left = seconds()
         allowed = FORWARD_SECONDS if left is None else min(FORWARD_SECONDS, 0.01 * left)
         plan = _prediction(replace(recipe, plan=plan), networks, allowed, trials, reporter)
-    if AUTO in (plan["optimizer.rate"], plan["train.epochs"]):
-        plan = _rate_and_length(
-            replace(recipe, plan=plan), networks, validation, seconds, scored, folder, trials, reporter
-        )
+    if plan["optimizer.rate"] == AUTO:
+        left = seconds()
+        tried = with_execution(replace(recipe, plan=plan), Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
+        allowed = RANGE_SECONDS if left is None else 0.04 * left
+        plan = plan.replace(optimizer={"rate": _rate(tried, plan["train.epochs"], networks, allowed, trials, reporter)})
+    if plan["train.epochs"] == AUTO:
+        plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, reporter)
     return plan
 
 
@@ -150,63 +154,66 @@ def _prediction(
     return plan.replace(predict={leaf: one for leaf, one in decisions.items() if plan[f"predict.{leaf}"] == AUTO})
 
 
-def _rate_and_length(
+def _rate(
+    recipe: Recipe,
+    epochs: Any,
+    networks: Callable[[], dict[str, nn.Module]],
+    allowed: float,
+    trials: Trials,
+    reporter: Reporter,
+) -> Decision:
+    plan = recipe.plan
+    usual = default_rate(plan["optimizer.name"], recipe.batches.batch_size, tuned=plan["network.weights"] is not None)
+    low, high, steps = usual / 300, usual * 30, RANGE_STEPS
+    if epochs != AUTO:
+        steps = min(steps, recipe.steps // RANGE_SHARE)
+    if steps < READABLE:
+        rate = usual
+        because = f"a range test would take more than 1 in {RANGE_SHARE} of the {recipe.steps} steps, so the usual"
+    else:
+        question: dict[str, Any] = {"range": [low, high, steps], "data": trials.data, "seed": plan["train.seed"]}
+        question["way"] = [plan[f"execution.{leaf}"] for leaf in Way._fields]
+        curve = trials.recall(question)
+        if curve is None:
+            curve = range_test(recipe, networks(), low=low, high=high, steps=steps, seconds=allowed).curve
+            trials.keep(question, curve)
+        rate, because = chosen_rate([(at, loss) for at, loss in curve], usual)
+    reporter.line(f"rate: {rate:.3g} ({because})")
+    return Decision(rate, because, "measured")
+
+
+def _length(
     recipe: Recipe,
     networks: Callable[[], dict[str, nn.Module]],
     validation: EvalBatches | None,
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
-    trials: Trials,
     reporter: Reporter,
 ) -> Plan:
-    plan = recipe.plan
-    usual = default_rate(plan["optimizer.name"], recipe.batches.batch_size, tuned=plan["network.weights"] is not None)
-    left = seconds()
-    allowed = 60.0 if left is None else 0.04 * left
-    tried = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
-    low, high = usual / 300, usual * 30
-    question: dict[str, Any] = {"range": [low, high, RANGE_STEPS], "data": trials.data, "seed": plan["train.seed"]}
-    question["way"] = [plan[f"execution.{leaf}"] for leaf in Way._fields]
-    curve = trials.recall(question) if plan["optimizer.rate"] == AUTO else None
-    step_seconds = 0.0
-    asked = plan["optimizer.rate"] == AUTO and curve is None
-    if asked or plan["train.epochs"] == AUTO:
-        steps = RANGE_STEPS if asked else 5
-        measured = range_test(tried, networks(), low=low, high=high, steps=steps, seconds=allowed)
-        step_seconds = measured.step_seconds
-        if asked:
-            curve = measured.curve
-            trials.keep(question, curve)
-    if plan["optimizer.rate"] == AUTO:
-        rate, because = chosen_rate([(at, loss) for at, loss in curve or []], usual)
-        plan = plan.replace(optimizer={"rate": Decision(rate, because, "measured")})
-        reporter.line(f"rate: {rate:.3g} ({because})")
-    if plan["train.epochs"] == AUTO:
-        sample = forward_seconds(
-            tried, networks(), first_of(recipe.batches.epoch(0) if validation is None else validation)
+    plan, left = recipe.plan, seconds()
+    if left is None:
+        raise PlanError(
+            "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
         )
-        saving = _save_seconds(tried, networks(), folder)
-        validated = len(validation.pictures) if validation is not None else 0
-        left = seconds()
-        if left is None:
-            raise PlanError(
-                "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
-            )
-        epoch = len(recipe.batches) * step_seconds + sample * validated + saving
-        trained = len(recipe.batches) * recipe.batches.batch_size
-        frozen = sample * (trained + validated) + saving
-        left -= sample * passes_beside(plan, trained, validated, scored)
-        if plan["transfer.probe"]:
-            views = views_of(plan) if plan["transfer.probe_views"] else 1
-            more = views * validated if plan["transfer.refit"] else 0
-            left -= fitting_seconds(
-                networks()["network"], recipe.task, views * trained, more, plan["transfer.probe_folds"]
-            )
-        epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
-        plan = plan.replace(train={"epochs": Decision(epochs, because, "measured")})
-        reporter.line(f"epochs: {epochs} ({because})")
-    return plan
+    rate = plan["optimizer.rate"]
+    timed = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
+    step = range_test(timed, networks(), low=rate / 300, high=rate, steps=TIMED + 1, seconds=0.04 * left).step_seconds
+    shown = first_of(recipe.batches.epoch(0) if validation is None else validation)
+    sample, saving = forward_seconds(recipe, networks(), shown), _save_seconds(timed, networks(), folder)
+    validated = len(validation.pictures) if validation is not None else 0
+    trained = len(recipe.batches) * recipe.batches.batch_size
+    epoch = len(recipe.batches) * step + sample * validated + saving
+    frozen = sample * (trained + validated) + saving
+    left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored)
+    if plan["transfer.probe"]:
+        views = views_of(plan) if plan["transfer.probe_views"] else 1
+        more = views * validated if plan["transfer.refit"] else 0
+        folds = plan["transfer.probe_folds"]
+        left -= fitting_seconds(networks()["network"], recipe.task, views * trained, more, folds)
+    epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
+    reporter.line(f"epochs: {epochs} ({because})")
+    return plan.replace(train={"epochs": Decision(epochs, because, "measured")})
 
 
 def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) -> float:

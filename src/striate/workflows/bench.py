@@ -1,0 +1,202 @@
+"""`bench`: what this machine can do, and what would be chosen on it for a network."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from striate.core.cache import Cache
+from striate.core.events import Reporter, Silent
+from striate.core.machine import cores, memory_bytes, processor, versions
+from striate.core.memory import keep_freed_memory
+from striate.data.dataset import open_dataset
+from striate.data.pack import pack
+from striate.infer import forward_rates, wait_for
+from striate.nets import profile
+from striate.plan.planner import user_decisions
+from striate.plan.rules.execution import fastest, ways
+from striate.plan.rules.prediction import BATCHES, fastest_forward, forward_ways
+from striate.train.speed import awake, try_ways
+from striate.workflows.materials import gather
+from striate.workflows.request import ReadRequest, Request
+from striate.workflows.stages import prepare, preprocessing_of
+
+PICTURE = 500, 375
+SIDE = 2048
+SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured.
+
+    Args:
+        processor, cores, memory_bytes, device: the machine.
+        products: operations a second of matrix products of 2,048 × 2,048, by precision.
+        copied: bytes a second of copying memory.
+        decoded: JPEGs a second, decoded and brought to the size by all cores.
+        network, size, batch: what was tried.
+        macs: multiply-accumulates of a forward pass of one picture.
+        training, prediction: pictures a second by way of execution, of the ways that agree with float32.
+        limits: pictures a second if nothing but the network's products had to be computed, and all at the rate of
+            `products`: {"training": {precision: …}, "prediction": {…}}. A backward pass takes two forward passes.
+        chosen: the ways that a plan would take.
+        versions: of what decides a result.
+    """
+
+    processor: str
+    cores: int
+    memory_bytes: int
+    device: str
+    products: dict[str, float]
+    copied: float
+    decoded: float
+    network: str
+    size: int
+    batch: int
+    macs: int
+    training: dict[str, float]
+    prediction: dict[str, float]
+    limits: dict[str, dict[str, float]]
+    chosen: dict[str, str]
+    versions: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) -> Bench:
+    """Measure this machine, and the ways to train and to run a network on it.
+
+    Args:
+        network: a family, `timm/NAME`, `torchvision/NAME` or a network file, with random weights.
+        size: side of its pictures, in pixels.
+        batch: pictures a step.
+        device: "auto", or where to compute.
+    """
+    keep_freed_memory()
+    given = {"network.name": network, "input.height": size, "input.width": size, "batch.size": batch}
+    with tempfile.TemporaryDirectory(prefix="striate-bench-") as place:
+        folder = Path(place)
+        _pictures(folder / "pictures", 2 * batch)
+        request = Request(
+            ReadRequest(data=str(folder / "pictures")),
+            epochs=1,
+            weights="none",
+            overrides=user_decisions({**given, "execution.cache_bytes": 0}),
+        )
+        prepared = prepare(request, None, device, Silent())
+        threads = torch.get_num_threads()
+        torch.set_num_threads(prepared.plan["execution.threads"])
+        try:
+            reporter.stage("decoding")
+            decoded = _decoded(folder / "pictures", prepared.plan, reporter)
+            materials = gather(None, prepared, Silent())
+            where, recipe = prepared.plan["execution.device"], materials.recipe(prepared.plan)
+            reporter.stage("matrix products")
+            kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+            products = {name: _products(where, kind) for name, kind in kinds.items()}
+            copied = _copied(where)
+            reporter.stage(f"training {network}")
+            rates = try_ways(recipe, materials.networks, ways(prepared.plan), seconds=SECONDS)
+            reporter.stage(f"predicting with {network}")
+            ready = awake(materials.networks())["network"].to(recipe.device)
+            forward = forward_rates(
+                ready, materials.shape, forward_ways(prepared.plan), count=BATCHES[-2], seconds=SECONDS
+            )
+        finally:
+            torch.set_num_threads(threads)
+    macs = profile(materials.spec).macs
+    return Bench(
+        processor=processor() if where == "cpu" else _device_name(where),
+        cores=cores(),
+        memory_bytes=memory_bytes(),
+        device=where,
+        products=products,
+        copied=copied,
+        decoded=decoded,
+        network=network,
+        size=size,
+        batch=batch,
+        macs=macs,
+        training={str(way): rate for way, rate in rates.items()},
+        prediction={str(way): rate for way, rate in forward.items()},
+        limits={
+            "training": {name: rate / (6 * macs) for name, rate in products.items()},
+            "prediction": {name: rate / (2 * macs) for name, rate in products.items()},
+        },
+        chosen={"training": str(fastest(rates)[0]), "prediction": str(fastest_forward(forward)[0])},
+        versions=versions(),
+    )
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else device
+
+
+def _pictures(folder: Path, count: int) -> None:
+    """JPEGs of the size of small photographs, half of each of two classes, no two alike."""
+    width, height = PICTURE
+    draws = np.random.default_rng(0)
+    for number in range(count):
+        coarse = draws.integers(0, 256, (height // 25, width // 25, 3), np.uint8)
+        path = folder / "ab"[number % 2] / f"{number:04d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(coarse).resize(PICTURE, Image.Resampling.BICUBIC).save(path, quality=90)
+
+
+def _decoded(folder: Path, plan: Any, reporter: Reporter) -> float:
+    """Pictures a second, from files to pixels; starting the processes is not counted."""
+    dataset = open_dataset(folder)
+    keys = [sample.key for sample in dataset.samples]
+    spent = []
+    for times in (1, 9):
+        chosen = keys * times
+        started = time.perf_counter()
+        pack(
+            dataset,
+            chosen,
+            preprocessing_of(plan),
+            keep_margin=False,
+            workers=plan["execution.workers"],
+            memory_bytes=2**40,
+            reporter=Silent(),
+            cache=Cache(None, 0),
+            digests=None,
+        )
+        spent.append(time.perf_counter() - started)
+    return 8 * len(keys) / max(spent[1] - spent[0], 1e-9)
+
+
+def _products(device: str, kind: torch.dtype) -> float:
+    """Operations a second of a matrix product: two for each multiply-accumulate."""
+    with torch.random.fork_rng(devices=[]):
+        left, right = (torch.randn(SIDE, SIDE).to(device, kind) for _ in range(2))
+    return 2 * SIDE**3 / _least(lambda: left @ right, device)
+
+
+def _copied(device: str) -> float:
+    """Bytes a second of a copy, which reads each byte once and writes it once."""
+    source = torch.zeros(2**27, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.numel() / _least(lambda: target.copy_(source), device)
+
+
+def _least(work: Callable[[], object], device: str) -> float:
+    """The least seconds of eight times."""
+    spent = []
+    for _ in range(8):
+        started = time.perf_counter()
+        work()
+        wait_for(device)
+        spent.append(time.perf_counter() - started)
+    return min(spent)
