@@ -7,6 +7,7 @@ is the ratio of medians within one run of this program.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import random
@@ -63,7 +64,7 @@ class Peer:
 
     name: str
     install: tuple[str, ...]
-    settings: tuple[str, ...]
+    settings: dict[str, list[str]]
     script: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class Peer:
 def read_peers(path: Path = HERE / "peers.toml") -> dict[str, Peer]:
     """Every peer by name, in the file's order."""
     found = tomllib.loads(path.read_text("utf-8"))
-    lists = ("install", "settings", "without")
+    lists = ("install", "without")
     return {
         name: Peer(name, **{key: tuple(value) if key in lists else value for key, value in row.items()})
         for name, row in found.items()
@@ -85,19 +86,29 @@ def read_peers(path: Path = HERE / "peers.toml") -> dict[str, Peer]:
 
 
 def environment_of(peer: Peer, work: Path) -> Path:
-    """The Python of the peer's virtual environment, made where it is not there yet."""
-    folder = work / "environments" / peer.name
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    """The Python of the peer's virtual environment, made where it is not there or was made otherwise.
+
+    striate's own code is brought up to date each time.
+    """
+    folder, here = work / "environments" / peer.name, str(HERE.parent)
+    python, mark = folder / "bin" / "python", folder / "installed"
+    arguments = [here if part == "." else part for part in peer.install]
+    if not mark.exists() or mark.read_text() != " ".join(peer.install):
         shutil.rmtree(folder, ignore_errors=True)
         print(f"installing {peer.name}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        arguments = [str(HERE.parent) if part == "." else part for part in peer.install]
-        done = subprocess.run([str(python), "-m", "pip", "install", "-q", *arguments], check=False)
-        if done.returncode:
-            raise StriateError(f"{peer.name} cannot be installed here: pip ended with {done.returncode}")
-        (folder / "ready").touch()
+        _pip(peer, python, arguments)
+        mark.write_text(" ".join(peer.install))
+    elif "." in peer.install:
+        _pip(peer, python, ["--no-deps", "--force-reinstall", here])
     return python
+
+
+def _pip(peer: Peer, python: Path, arguments: list[str]) -> None:
+    call = [str(python), "-m", "pip", "install", "-q", *arguments]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StriateError(f"{peer.name} cannot be installed here: " + done.stderr.strip()[-500:])
 
 
 def versions_of(python: Path) -> str:
@@ -137,7 +148,7 @@ def lay_out(data: Path, work: Path, count: int) -> Path:
 
 
 class Watch:
-    """The most memory that a process and all below it take at once, shared pages counted once; read every 0.1 s."""
+    """The most memory that a process and all below it take at once, shared pages counted once; read twice a second."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.most = pid, 0
@@ -152,7 +163,7 @@ class Watch:
         return self.most
 
     def _run(self) -> None:
-        while not self._done.wait(0.1):
+        while not self._done.wait(0.5):
             self.most = max(self.most, sum(_proportional(pid) for pid in _family(self.pid)))
 
 
@@ -198,7 +209,8 @@ def ask(peer: Peer, python: Path, job: dict[str, Any]) -> dict[str, float]:
     found = json.loads(lines[-1])
     if job["measure"] == "predict":
         found["rate"] = found["images"] / found["seconds"]
-    found["memory"] = memory
+    if job.get("setting") != "again":  # which trained before, in the same process
+        found["memory"] = memory
     return {name: float(found[name]) for name in MEASURES[job["measure"]] if found.get(name) is not None}
 
 
@@ -228,42 +240,50 @@ def run(call: Any) -> list[str]:
     fresh: list[list[Any]] = []
     broken: set[tuple[str, str, str, str]] = set()
     for repeat in range(call.repeats):
-        for network in call.networks:
-            for measure in call.measures:
-                for peer in peers:
-                    for setting in peer.settings:
-                        if peer.name not in pythons or network in peer.without:
-                            continue
-                        if (peer.name, setting, network, measure) in broken:
-                            continue
-                        out = make_folder(work / "out" / f"{peer.name}-{setting}-{network}")
-                        job = {
-                            "measure": measure,
-                            "setting": setting,
-                            "network": network,
-                            "size": call.size,
-                            "batch": call.batch,
-                            "epochs": call.epochs,
-                            "data": str(laid),
-                            "pictures": str(laid / "flat" / "all"),
-                            "picture": str(next((laid / "flat" / "all").iterdir())),
-                            "out": str(out),
-                        }
-                        try:
-                            found = ask(peer, pythons[peer.name], job)
-                        except StriateError as error:
-                            print(error, flush=True)
-                            broken.add((peer.name, setting, network, measure))
-                            continue
-                        said = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
-                        print(f"{measure} {network} {peer.name} {setting}: {said}", flush=True)
-                        about = [measure, network, peer.name, setting, call.size, call.batch, call.count, repeat]
-                        where = [versions[peer.name], machine.processor(), machine.cores()]
-                        when = [datetime.now(UTC).strftime("%Y-%m-%d"), commit()]
-                        rows = [[*about, name, f"{value:.6g}", *where, *when] for name, value in found.items()]
-                        fresh += rows
-                        add_rows(table, rows)
+        turned = peers[repeat % len(peers) :] + peers[: repeat % len(peers)]  # none is always first
+        for network, measure, peer in itertools.product(call.networks, call.measures, turned):
+            if peer.name not in pythons or network in peer.without:
+                continue
+            for setting in peer.settings[measure]:
+                if (peer.name, setting, network, measure) in broken:
+                    continue
+                job = _job(call, work, laid, measure, network, peer.name, setting)
+                try:
+                    found = ask(peer, pythons[peer.name], job)
+                except StriateError as error:
+                    print(error, flush=True)
+                    broken.add((peer.name, setting, network, measure))
+                    continue
+                said = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
+                print(f"{measure} {network} {peer.name} {setting}: {said}", flush=True)
+                about = [measure, network, peer.name, setting, call.size, call.batch, call.count, repeat]
+                where = [versions[peer.name], machine.processor(), machine.cores()]
+                when = [datetime.now(UTC).strftime("%Y-%m-%d"), commit()]
+                rows = [[*about, name, f"{value:.6g}", *where, *when] for name, value in found.items()]
+                fresh += rows
+                add_rows(table, rows)
     return summary([[str(value) for value in row] for row in fresh])
+
+
+def _job(call: Any, work: Path, laid: Path, measure: str, network: str, peer: str, setting: str) -> dict[str, Any]:
+    """What a peer's script is asked; benchmarks/peers/_job.py says what each key means."""
+    outs = work / "out" / f"{network}-{call.size}-{call.batch}-{call.count}"
+    flat = laid / "flat" / "all"
+    return {
+        "measure": measure,
+        "setting": setting,
+        "network": network,
+        "size": call.size,
+        "batch": call.batch,
+        "epochs": call.epochs,
+        "workers": max(1, machine.cores() - 1),
+        "low": machine.processor().endswith("bf16"),
+        "data": str(laid),
+        "pictures": str(flat),
+        "picture": str(min(flat.iterdir())),
+        "out": str(make_folder(outs / f"{peer}-{setting}")),
+        "trained": str(outs / f"{peer}-default"),
+    }
 
 
 def add_rows(path: Path, rows: Sequence[Sequence[Any]]) -> None:

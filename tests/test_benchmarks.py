@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -178,3 +179,89 @@ def test_the_plain_loops_cycle_rises_and_falls(goals: ModuleType) -> None:
     assert rates.index(max(rates)) == 30
     assert rates[0] == pytest.approx(0.004)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+# -- beside the peers
+
+
+@pytest.fixture
+def compare(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    from benchmarks import compare
+
+    return compare
+
+
+def test_every_peer_has_its_script_and_settings(compare: ModuleType) -> None:
+    peers = compare.read_peers()
+    assert {"striate", "torchvision", "timm", "fastai", "keras-tensorflow", "keras-torch", "ultralytics"} == set(peers)
+    for peer in peers.values():
+        assert peer.path.exists()
+        assert peer.install
+        compile(peer.path.read_text("utf-8"), peer.path, "exec")
+        assert set(peer.settings) == set(compare.MEASURES)
+        for settings in peer.settings.values():
+            assert settings[0] == "default"
+            assert len(settings) == 2
+
+
+def test_the_files_are_the_same_for_every_peer(compare: ModuleType, tmp_path: Path) -> None:
+    for number in range(80):
+        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    laid = compare.lay_out(tmp_path / "data", tmp_path / "work", 40)
+    parts = {name: sorted((laid / name).rglob("*.jpg")) for name in ("train", "val", "test", "flat")}
+    assert {name: len(paths) for name, paths in parts.items()} == {"train": 40, "val": 32, "test": 32, "flat": 40}
+    held_out = {path.resolve() for name in ("val", "test") for path in parts[name]}
+    trained = {path.resolve() for path in parts["train"]}
+    assert len(held_out) == 64
+    assert len(trained) == 16  # all that is left, again and again
+    assert not held_out & trained
+    assert {path.resolve() for path in parts["flat"]} == trained
+    assert compare.lay_out(tmp_path / "data", tmp_path / "work", 40) == laid
+
+
+def test_a_job_is_asked_and_its_memory_watched(compare: ModuleType, tmp_path: Path) -> None:
+    script = tmp_path / "with_made.py"
+    script.write_text(
+        "import json, sys, time\njob = json.loads(sys.argv[1])\nblock = bytearray(200_000_000)\ntime.sleep(0.5)\n"
+        "print('noise')\nprint(json.dumps({'images': 10, 'seconds': 2.0, 'whole': 3.0}))\n"
+    )
+
+    class Made(compare.Peer):  # type: ignore[misc, name-defined]
+        path = script
+
+    job = {"measure": "predict", "out": str(tmp_path)}
+    found = compare.ask(Made("made", (), {}), Path(sys.executable), job)
+    assert found["rate"] == 5.0
+    assert found["whole"] == 3.0
+    assert 2e8 < found["memory"] < 4e8
+    script.write_text("raise SystemExit('it went wrong')")
+    with pytest.raises(StriateError, match="it went wrong"):
+        compare.ask(Made("made", (), {}), Path(sys.executable), job)
+
+
+def test_the_clock_of_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks" / "peers"))
+    import _job
+
+    times = iter([12.0, 13.0, 15.0, 16.0, 18.0])
+    monkeypatch.setattr(_job.time, "time", lambda: next(times))
+    clock = _job.Clock({"started": 10.0})
+    clock.step(32)
+    clock.step(32)
+    clock.epoch()
+    clock.step(32)
+    clock.step(32)
+    assert clock.found() == {"first_step": 2.0, "first_epoch": 3.0, "images": 64, "rate": 64 / 3.0}
+
+
+def test_rows_are_kept_and_other_columns_refused(compare: ModuleType, tmp_path: Path) -> None:
+    row = [str(number) for number in range(len(compare.HEADER))]
+    compare.add_rows(tmp_path / "t.csv", [row])
+    compare.add_rows(tmp_path / "t.csv", [row])
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
+    (tmp_path / "t.csv").write_text("a,b\n")
+    with pytest.raises(StriateError, match="other columns"):
+        compare.add_rows(tmp_path / "t.csv", [row])

@@ -2,8 +2,10 @@
 
 The question is one JSON object, the script's only argument:
     measure: "train", "predict" or "latency"; setting: "default" or "tuned"; network, size, batch, epochs;
+    workers: loader workers of the tuned setting; low: whether this processor computes in bfloat16;
     data: a folder with `train/`, `val/` and `test/`, of class folders; pictures: for "predict", a flat folder of JPEGs;
-    picture: for "latency", one JPEG; out: a folder of the peer's own; started: `time.time()` before the process began.
+    picture: for "latency", one JPEG; out: a folder of the peer's own;
+    trained: that of its training by default; started: `time.time()` before the process began.
 The answer is one JSON object in the last line of standard output.
 """
 

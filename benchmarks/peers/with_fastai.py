@@ -1,7 +1,8 @@
 """fastai through its vision API.
 
-Default: its data loaders and learner as in its tutorial. Tuned: channels-last, one loader worker, bfloat16 by autocast
-where it is faster for the network (its own mixed precision is for GPUs).
+Default: its data loaders and learner as in its tutorial. Tuned: channels-last, as many loader workers as leave a core
+to compute, and bfloat16 by autocast where the processor has it and it is faster for the network (its own mixed
+precision is for GPUs).
 """
 
 import time
@@ -22,7 +23,7 @@ from torchvision import models
 
 job = question()
 tuned, size, batch = job["setting"] == "tuned", job["size"], job["batch"]
-low = tuned and ("resnet" in job["network"] or job["measure"] != "train")
+low = tuned and job["low"] and ("resnet" in job["network"] or job["measure"] != "train")
 
 
 class Steps(Callback):
@@ -49,7 +50,7 @@ class Low(Callback):
 
 
 def make():
-    options = {"num_workers": 1} if tuned else {}
+    options = {"num_workers": job["workers"]} if tuned else {}
     loaders = ImageDataLoaders.from_folder(
         Path(job["data"]), "train", "val", item_tfms=Resize(size), batch_tfms=aug_transforms(), bs=batch, **options
     )

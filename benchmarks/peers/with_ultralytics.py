@@ -39,7 +39,7 @@ def train(clock):
         "plots": False,
         "val": False,
         "verbose": False,
-        **({"workers": 1, "cache": "ram"} if tuned else {}),
+        **({"workers": job["workers"], "cache": "ram"} if tuned else {}),
     }
     trainer = ClassificationTrainer(overrides=overrides)
     trainer.add_callback("on_train_epoch_start", lambda one: one.epoch and clock.epoch())
@@ -53,7 +53,7 @@ if __name__ == "__main__":
         train(clock)
         answer(**clock.found())
     else:
-        weights = max(Path(job["out"]).glob("run-*/weights/last.pt"), key=lambda path: path.parent.parent.name)
+        weights = max(Path(job["trained"]).glob("run-*/weights/last.pt"), key=lambda path: path.parent.parent.name)
         model, options = YOLO(weights), {"imgsz": job["size"], "device": "cpu", "verbose": False}
         if job["measure"] == "predict":
             begun = time.time()

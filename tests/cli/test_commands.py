@@ -679,6 +679,36 @@ def test_memory_that_ran_out_ends_in_a_sentence(
     assert "trace" not in said
 
 
+def test_the_bench_is_a_table_and_one_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures: dict[str, Any] = {
+        "processor": "a processor",
+        "cores": 2,
+        "memory_bytes": 8 * 10**9,
+        "products": {"float32": 2e11, "bfloat16": 4e11},
+        "copied": 1e10,
+        "decoded": 412.3,
+        "macs": 1_820_000_000,
+        "training": {"float32, channels-last": 10.0, "bfloat16, channels-last": 18.3},
+        "prediction": {"float32": 50.0},
+        "limits": {"training": {"float32": 20.0, "bfloat16": 36.6}, "prediction": {"float32": 100.0}},
+        "chosen": {"training": "bfloat16, channels-last", "prediction": "float32"},
+    }
+    found = SimpleNamespace(**figures, to_dict=lambda: figures)
+    api = fake_api.patch(monkeypatch, bench=found)
+    assert main(["bench", "--model", "resnet50", "--batch", "8"]) == 0
+    out = capsys.readouterr().out
+    for words in ("200 GFLOP/s", "412 JPEGs", "1.82 billion", "18.3", "36.6", "50%", "chosen"):
+        assert words in out
+    ((name, arguments),) = api.calls
+    assert name == "bench"
+    assert (arguments["model"], arguments["batch"]) == ("resnet50", 8)
+    assert main(["bench", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["chosen"]["prediction"] == "float32"
+    assert main(["bench", "--batch", "0"]) == 2
+
+
 def test_the_cache_is_listed_and_cleared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = [Entry(Path("packs/abc"), 1_500_000, 0.0), Entry(Path("packs/def"), 2_000_000_000, 60.0)]
     api = fake_api.patch(monkeypatch, cache=found, clear_cache=2_001_500_000)

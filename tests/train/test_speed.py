@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from striate.core.errors import NonFinite, PlanError
+from striate.core.plan import Decision
 from striate.nets import head_parameters, resolve
 from striate.plan.rules.execution import Way
 from striate.train import speed
@@ -53,6 +55,20 @@ def test_fine_tuning_that_memory_cannot_hold_is_not_timed(monkeypatch: pytest.Mo
     monkeypatch.setattr(speed, "_pass_seconds", no_memory)
     spec = resolve("resnet18", outputs=2, channels=3, height=32, width=32)
     assert tuning_seconds(1, spec, ["float32", "bfloat16"]) is None
+
+
+@pytest.fixture(autouse=True)
+def long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy's steps are few, so that a trial could be no share of them."""
+    monkeypatch.setattr(speed, "SHARE", 1e-9)
+
+
+def test_a_trial_takes_no_more_than_its_share_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe()
+    monkeypatch.setattr(speed, "SHARE", 1e9)
+    assert set(try_ways(recipe, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)) == {PLAIN}
+    unknown = replace(recipe, plan=recipe.plan.replace(train={"epochs": Decision("auto", "for the test")}))
+    assert set(try_ways(unknown, lambda: toy_networks(recipe), [PLAIN, LAST], seconds=60)) == {PLAIN, LAST}
 
 
 def test_long_steps_are_timed_on_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """What was measured is found again for the same question alone."""
 
+import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ class Lines(Silent):
 
 
 def trials(root: Path | None, about: dict[str, object] | None = None) -> Trials:
-    return Trials(Cache(root, 10**6), about or {"network": "a"}, "data", Lines())
+    return Trials(Cache(root, 10**6), about or {"network": "a"}, Lines())
 
 
 def test_the_same_question_is_answered_from_before(tmp_path: Path) -> None:
@@ -61,7 +63,12 @@ def test_a_second_training_of_one_plan_measures_nothing_and_gives_the_same_bits(
 ) -> None:
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
-    first = st.train(photos, out=tmp_path / "first", epochs=2, size=16)
+    ranged = []
+    looked = measure.range_test
+    monkeypatch.setattr(measure, "range_test", lambda *given, **named: ranged.append(1) or looked(*given, **named))
+    settings = {"batch.size": 8, "network.arguments": {"width": 4, "blocks": [1]}, "train.patience": 999}
+    first = st.train(photos, out=tmp_path / "first", epochs=80, size=16, set=settings)
+    assert ranged == [1]
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
@@ -69,11 +76,44 @@ def test_a_second_training_of_one_plan_measures_nothing_and_gives_the_same_bits(
     for name in ("try_ways", "forward_rates", "batch_rates", "range_test"):
         monkeypatch.setattr(measure, name, forbidden)
     assert speed.try_ways is not measure.try_ways
-    second = st.train(photos, out=tmp_path / "second", epochs=2, size=16)
+    second = st.train(photos, out=tmp_path / "second", epochs=80, size=16, set=settings)
     free = ("execution.pack_bytes", "execution.cache_bytes")  # what the machine has free at the moment
     plans = [{key: one for key, one in run.plan.decisions.items() if key not in free} for run in (first, second)]
     assert plans[0] == plans[1]
     for name in ("model/model.safetensors", "history.jsonl", "predictions.csv"):
         assert (first.path / name).read_bytes() == (second.path / name).read_bytes(), name
     with pytest.raises(AssertionError, match="measured again"):
-        st.train(photos, out=tmp_path / "third", epochs=2, size=16, cache_size=0)
+        st.train(photos, out=tmp_path / "third", epochs=80, size=16, set=settings, cache_size=0)
+
+
+def test_a_trial_hangs_on_the_plan_the_weights_and_the_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
+    asked: list[str] = []
+    numbers = itertools.count()
+    found = Trials.recall
+    monkeypatch.setattr(
+        Trials, "recall", lambda self, question: asked.append(self._asked(question)[1]) or found(self, question)
+    )
+
+    def question(**given: object) -> str:
+        asked.clear()
+        st.train(photos, out=tmp_path / f"run{next(numbers)}", size=16, **{"epochs": 1, **given})
+        return asked[0]
+
+    usual = question()
+    assert question() == usual
+    assert question(seed=5) == usual
+    assert question(epochs=2) != usual
+    assert question(set={"normalize.std": [0.3, 0.3, 0.3]}) != usual
+    assert question(set={"batch.accumulate": 2}) != usual
+    first, second = (
+        st.train(photos, out=tmp_path / name, size=16, epochs=1, seed=n).path for n, name in enumerate("ab")
+    )
+    tuned = question(weights=first)
+    assert question(weights=first) == tuned
+    shutil.rmtree(first)
+    second.rename(first)
+    assert question(weights=first) != tuned  # other weights in the same place
+    next(iter((photos / "dark").iterdir())).unlink()
+    assert question() != usual

@@ -79,7 +79,7 @@ class TrainBatches:
         batch_size: samples a batch.
         seed: the training's seed.
         augmenter: what is done to the pictures.
-        device: where that is done; bytes go there from pinned memory, while the step before computes.
+        device: where that is done; to a GPU bytes go from pinned memory.
         ahead: batches prepared in advance by a thread; 0 prepares each when it is asked for.
     """
 
@@ -137,7 +137,7 @@ class TrainBatches:
         """A tensor on the device."""
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
+        return tensor.to(self.device, non_blocking=self.device.type == "cuda")
 
 
 class EvalBatches:

@@ -37,8 +37,13 @@ def ahead(
 ) -> Iterator[tuple[str, Pixels | Damaged]]:
     """Load items in threads, at most `window` (but one for each thread) beyond the one asked for; in the order given.
 
-    Threads, since Pillow decodes and resizes outside Python's lock, and pixels need not be sent between processes.
+    Without threads each is loaded when it is asked for, which for a single one is the quickest. Threads, since Pillow
+    decodes and resizes outside Python's lock, and pixels need not be sent between processes.
     """
+    if not workers:
+        for key, read in items:
+            yield key, load(key, read)
+        return
     waiting: deque[tuple[str, Future[Pixels | Damaged]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-decode")
     try:

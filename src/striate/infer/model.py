@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -106,6 +107,7 @@ class Model:
         self.summary = dict(summary or {})
         self.path = path
         self._ready: nn.Module | None = None
+        self._making = threading.Lock()
 
     @property
     def way(self) -> ForwardWay:
@@ -114,11 +116,15 @@ class Model:
 
     @property
     def ready(self) -> nn.Module:
-        """The network as predictions run it, made at the first: see `striate.infer.made_ready`."""
-        if self._ready is None:
-            shape = (self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
-            self._ready = made_ready(self.network, self.way, shape)
-        return self._ready
+        """The network as predictions run it, a copy made at the first: see `striate.infer.made_ready`.
+
+        It does not follow later changes of `network`, such as other weights; a Model is made anew for those.
+        """
+        with self._making:
+            if self._ready is None:
+                shape = (self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
+                self._ready = made_ready(self.network, self.way, shape)
+            return self._ready
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -223,8 +229,9 @@ class Model:
             items = itertools.chain.from_iterable(pictures(one, f"/{row}") for row, one in enumerate(x))
             return list(self._predict(items, self.batch_size, None, refuse))
         one = cast(Input, x)
-        found = list(self._predict(pictures(one, ""), self.batch_size, None, refuse))
-        return found[0] if is_single(one) else found
+        single = is_single(one)
+        found = list(self._predict(pictures(one, ""), self.batch_size, 0 if single else None, refuse))
+        return found[0] if single else found
 
     def predict_paths(
         self,
@@ -241,7 +248,7 @@ class Model:
 
         Args:
             batch_size: pictures in a batch; the Model's own unless given.
-            workers: decoding threads; the machine's cores unless given. They never change a result.
+            workers: decoding threads; the machine's cores unless given, and 0 for none. They never change a result.
             on_damaged: called with (key, reason) for each damaged picture, in order; a Python warning without it.
 
         Yields:
@@ -311,7 +318,7 @@ class Model:
         on_damaged: OnDamaged,
     ) -> Iterator[Prediction]:
         keys: deque[str] = deque()
-        batches = self._prepared_batches(items, batch_size, workers or cores(), on_damaged, keys)
+        batches = self._prepared_batches(items, batch_size, cores() if workers is None else workers, on_damaged, keys)
         for outputs, _ in self._stream(batches, lambda row: keys[row]):
             for row in self._scores(outputs):
                 yield self._prediction(keys.popleft(), row)

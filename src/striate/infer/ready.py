@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from striate.core.errors import NonFinite
+from striate.core.memory import ran_out_of_memory
 from striate.infer.forward import Precision, in_parts
 from striate.nets import find_folds, fold_for_good
 
@@ -72,6 +74,9 @@ def forward_rates(
         shape: (C, H, W) of a picture.
         count: pictures at once.
         seconds: no further way is tried after this time; a slow one may take longer.
+
+    Raises:
+        NonFinite: the first way gives something that is not a number.
     """
     images = waves(shape, count)
     rates: dict[ForwardWay, float] = {}
@@ -80,7 +85,17 @@ def forward_rates(
     for way in ways:
         if rates and time.perf_counter() - started > seconds:
             break
-        found, spent = _timed(made_ready(network, way, shape), way, images)
+        try:
+            found, spent = _timed(made_ready(network, way, shape), way, images)
+        except RuntimeError as error:
+            if reference is None or ran_out_of_memory(error):
+                raise
+            continue  # the network cannot be computed so: it is no choice
+        if reference is None and not bool(found.isfinite().all()):
+            raise NonFinite(
+                "the network gives outputs that are not finite numbers for pictures of waves",
+                fix="its weights have diverged, or are of another network: train again, or give other --weights",
+            )
         reference = found if reference is None else reference
         if (found - reference).norm() <= OUTPUT_TOLERANCE * reference.norm():
             rates[way] = count / spent

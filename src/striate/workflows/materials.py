@@ -110,10 +110,14 @@ class Materials:
         return {"network": network}
 
     def trials(self, reporter: Reporter) -> Trials:
-        """What was measured before for such a training."""
-        keys = hashlib.sha256("\0".join(self.keys("train")).encode("utf-8", "surrogateescape")).hexdigest()
-        cache = small_cache("trials", self.plan)
-        return Trials.of(cache, self.plan, self.spec, f"{self.prepared.audit.fingerprint} {keys}", reporter)
+        """What was measured before for such a training: with this network, these weights and these samples."""
+        known = hashlib.sha256("\0".join(self.keys("train")).encode("utf-8", "surrogateescape"))
+        known.update(self.task.weights(self.samples["train"]).numpy().tobytes())
+        for name, tensor in (self.prepared.weights.tensors if self.prepared.weights else {}).items():
+            known.update(name.encode() + tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        data = self.prepared.audit.fingerprint, known.hexdigest()
+        about = {"network": self.spec, "data": data}
+        return Trials.of(small_cache("trials", self.plan), self.plan, about, reporter)
 
     def recipe(self, plan: Plan) -> Recipe:
         """What the training follows, by a plan of which something may be left to measure."""

@@ -109,7 +109,7 @@ def _execution(
     if len(found) == 1:
         way, because = found[0], "the only way that what you set leaves"
     else:
-        question = {"ways": found, "batch": recipe.batches.batch_size}
+        question = {"ways": found, "parts": recipe.plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
             rates = [[*way, rate] for way, rate in try_ways(recipe, networks, found, seconds=allowed).items()]
@@ -133,7 +133,7 @@ def _prediction(
     if len(found) == 1:
         way, because = found[0], "the only way that what you set leaves"
     else:
-        question: dict[str, Any] = {"forward": found}
+        question: dict[str, Any] = {"forward": found, "parts": plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
             tried = forward_rates(network, shape, found, count=BATCHES[0], seconds=allowed / 2)
@@ -142,7 +142,7 @@ def _prediction(
         way, because = fastest_forward({ForwardWay(*way): rate for *way, rate in rates})
     batch, why = plan["predict.batch"], ""
     if batch == AUTO:
-        question = {"forward": way, "batches": BATCHES}
+        question = {"forward": way, "batches": BATCHES, "parts": plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
             rates = [*batch_rates(network, shape, way, BATCHES, seconds=allowed / 2).items()]
@@ -171,8 +171,9 @@ def _rate(
         rate = usual
         because = f"a range test would take more than 1 in {RANGE_SHARE} of the {recipe.steps} steps, so the usual"
     else:
-        question: dict[str, Any] = {"range": [low, high, steps], "data": trials.data, "seed": plan["train.seed"]}
-        question["way"] = [plan[f"execution.{leaf}"] for leaf in Way._fields]
+        question: dict[str, Any] = {"range": [low, high, steps], "seed": plan["train.seed"]}
+        question["way"] = [plan[f"execution.{leaf}"] for leaf in (*Way._fields, "device")]
+        question["parts"] = plan["batch.accumulate"]
         curve = trials.recall(question)
         if curve is None:
             curve = range_test(recipe, networks(), low=low, high=high, steps=steps, seconds=allowed).curve
@@ -201,6 +202,7 @@ def _length(
     step = range_test(timed, networks(), low=rate / 300, high=rate, steps=TIMED + 1, seconds=0.04 * left).step_seconds
     shown = first_of(recipe.batches.epoch(0) if validation is None else validation)
     sample, saving = forward_seconds(recipe, networks(), shown), _save_seconds(timed, networks(), folder)
+    saving += _ready_seconds(recipe, networks())
     validated = len(validation.pictures) if validation is not None else 0
     trained = len(recipe.batches) * recipe.batches.batch_size
     epoch = len(recipe.batches) * step + sample * validated + saving
@@ -227,6 +229,14 @@ def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) 
         return time.perf_counter() - started
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _ready_seconds(recipe: Recipe, networks: dict[str, nn.Module]) -> float:
+    """Seconds to make the networks ready to be validated, as after each epoch."""
+    started = time.perf_counter()
+    for network in networks.values():
+        made_ready(network.to(recipe.device), recipe.prediction, recipe.shape)
+    return time.perf_counter() - started
 
 
 def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,11 +19,14 @@ from striate.core.errors import CacheError, StriateError
 from striate.core.events import Reporter
 from striate.core.machine import cores, processor, versions
 from striate.core.plan import Plan
+from striate.infer import ready
+from striate.train import speed
 
 _FILE = "trial.json"
 _BYTES = 2**14
-_SECTIONS = ("task.", "input.", "network.", "transfer.", "augment.", "loss.", "batch.", "optimizer.")
-_LEAVES = ("train.ema", "execution.device", "execution.threads", "execution.precision", "execution.channels_last")
+_CODE = (ready, speed)
+_ASIDE = ("train.seed", "train.checkpoint_seconds", "execution.pack_bytes", "execution.cache_bytes")
+"""Leaves of the plan that no trial hangs on, or that say what the machine has free at the moment."""
 
 
 class Trials:
@@ -31,20 +35,19 @@ class Trials:
     Args:
         cache: where they are; one of limit 0 keeps and finds nothing.
         about: what every question of a training shares, plain values.
-        data: names the training samples, for questions that hang on them.
     """
 
-    def __init__(self, cache: Cache, about: Mapping[str, Any], data: str, reporter: Reporter) -> None:
+    def __init__(self, cache: Cache, about: Mapping[str, Any], reporter: Reporter) -> None:
         self.cache = cache
         self.about = {**about, "machine": _machine(), "versions": versions()}
-        self.data = data
         self.reporter = reporter
 
     @classmethod
-    def of(cls, cache: Cache, plan: Plan, spec: Mapping[str, Any], data: str, reporter: Reporter) -> Trials:
-        """Of a training: what it costs hangs on the network and on these decisions, not on the data."""
-        leaves = {key: value for key, value in plan.items() if key.startswith(_SECTIONS) or key in _LEAVES}
-        return cls(cache, {"plan": leaves, "network": dict(spec)}, data, reporter)
+    def of(cls, cache: Cache, plan: Plan, about: Mapping[str, Any], reporter: Reporter) -> Trials:
+        """Of a training: all of its plan, as the rules left it, and the code that measures."""
+        leaves = {key: value for key, value in plan.items() if key not in _ASIDE}
+        code = [hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() for module in _CODE]
+        return cls(cache, {**about, "plan": leaves, "code": code}, reporter)
 
     def recall(self, question: Mapping[str, Any]) -> Any | None:
         """What was found for a question; None where it was never asked."""

@@ -71,7 +71,7 @@ def ways(plan: Plan) -> list[Way]:
     likeliest, *others = (Way(*values) for values in itertools.product(*choices))
     # A trial is short: what differs in two respects from the likeliest is left out.
     near = [way for way in others if sum(own != best for own, best in zip(way, likeliest, strict=True)) == 1]
-    return [likeliest, *near]
+    return [likeliest, *sorted(near, key=lambda way: way.precision == likeliest.precision)]
 
 
 def fastest(rates: Mapping[Way, float]) -> tuple[Way, str]:

@@ -1,4 +1,4 @@
-"""How a prediction is computed: precision, layout and pictures at once, in validation, scoring and the Model alike."""
+"""How a prediction is computed: precision and layout in validation, scoring and the Model alike; the Model's batch."""
 
 import itertools
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
-BATCHES = (8, 16, 32, 64)
+BATCHES = (8, 32)
 WORTH = 1.05
 """How much faster another way must be than float32, and a larger batch than a smaller: less is within the noise."""
 

@@ -16,6 +16,7 @@ _WORDS = {
     "samples_per_second": "samples a second",
     "macs": "MACs a picture",
     "best_epoch": "best epoch",
+    "loader_stall": "share of the time spent waiting for batches",
     "refitted": "samples of the head's last fit",
 }
 
