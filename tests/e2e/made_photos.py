@@ -13,6 +13,9 @@ QUICK = {
     "optimizer.rate": 0.05,
     "execution.precision": "float32",
     "execution.channels_last": False,
+    "predict.precision": "float32",
+    "predict.channels_last": False,
+    "predict.batch": 8,
     "execution.threads": 1,
     "execution.workers": 0,
 }

@@ -78,7 +78,7 @@ def test_a_second_training_of_one_plan_measures_nothing_and_gives_the_same_bits(
     assert speed.try_ways is not measure.try_ways
     second = st.train(photos, out=tmp_path / "second", epochs=80, size=16, set=settings)
     free = ("execution.pack_bytes", "execution.cache_bytes")  # what the machine has free at the moment
-    plans = [{key: one for key, one in run.plan.decisions.items() if key not in free} for run in (first, second)]
+    plans = [{key: value for key, value in run.plan.items() if key not in free} for run in (first, second)]
     assert plans[0] == plans[1]
     for name in ("model/model.safetensors", "history.jsonl", "predictions.csv"):
         assert (first.path / name).read_bytes() == (second.path / name).read_bytes(), name

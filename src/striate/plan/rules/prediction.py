@@ -32,7 +32,8 @@ def forward_ways(plan: Plan) -> list[ForwardWay]:
     usual = {"precision": ("float32", "bfloat16"), "channels_last": (True, False)}
     given = {leaf: plan[f"predict.{leaf}"] for leaf in usual}
     choices = [usual[leaf] if value == AUTO else (value,) for leaf, value in given.items()]
-    return [ForwardWay(*values) for values in itertools.product(*choices)]
+    likeliest, *others = (ForwardWay(*values) for values in itertools.product(*choices))
+    return [likeliest, *sorted(others, key=lambda way: way.precision == likeliest.precision)]  # the time may be short
 
 
 def fastest_forward(rates: Mapping[ForwardWay, float]) -> tuple[ForwardWay, str]:
