@@ -288,7 +288,6 @@ def test_pictures_kept_on_disk_change_nothing(tmp_path: Path, monkeypatch: pytes
     kept = Counter(entry.path.parent.name for entry in st.cache())  # nothing of the first training
     assert kept["packs"] == 3  # train, val, test
     assert kept["audits"] == 1
-    assert kept["trials"] >= 1
     assert st.clear_cache() > 0
     assert st.cache() == []
     (trained[2].path / "metrics.json").unlink()
