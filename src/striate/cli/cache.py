@@ -55,6 +55,9 @@ def _size(count: int) -> str:
     """Bytes as people read them.
 
     >>> _size(0), _size(1_500_000), _size(20_000_000_000)
-    ('0.0 MB', '1.5 MB', '20.0 GB')
+    ('0.0 kB', '1.5 MB', '20.0 GB')
     """
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"
