@@ -81,10 +81,10 @@ def _epoch(
     for network in state.networks.values():
         recipe.set_learning(network, counters.epoch)
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
-    late, mark = False, time.monotonic()
+    late, mark, asked = False, time.monotonic(), time.monotonic()
     spent_before, waited_before = counters.seconds, counters.waited
     for batch in batches.epoch(counters.epoch, counters.batch):
-        counters.waited += time.monotonic() - mark
+        counters.waited += time.monotonic() - asked
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:
@@ -115,6 +115,7 @@ def _epoch(
         if now - saved > recipe.plan["train.checkpoint_seconds"] and counters.batch < len(batches):
             save_checkpoint(run.checkpoints, state)
             saved = mark = time.monotonic()
+        asked = time.monotonic()  # what was shown and saved since the step is no waiting
     stall = (counters.waited - waited_before) / max(counters.seconds - spent_before, 1e-9)
     _finish_epoch(state, recipe, run, reporter, late, stall)
 
