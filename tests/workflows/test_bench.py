@@ -19,6 +19,10 @@ def test_a_bench_measures_every_figure() -> None:
     assert found.to_dict()["network"] == "lenet5"
 
 
+def test_a_batch_of_one_is_measured_too() -> None:
+    assert st.bench("lenet5", size=32, batch=1).training
+
+
 def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot be"):
         st.bench(batch=0)

@@ -24,7 +24,7 @@ from striate.infer import forward_rates, wait_for
 from striate.nets import profile
 from striate.plan.planner import user_decisions
 from striate.plan.rules.execution import fastest, ways
-from striate.plan.rules.prediction import BATCHES, fastest_forward, forward_ways
+from striate.plan.rules.prediction import BATCHES, forward_ways
 from striate.train.speed import awake, try_ways
 from striate.workflows.materials import gather
 from striate.workflows.request import ReadRequest, Request
@@ -96,7 +96,7 @@ def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) 
     files = [_file(number) for number in range(count)]
     pictures = np.stack([decode(file).pixels for file in files])
     given = {"network.name": network, "input.height": size, "input.width": size, "batch.size": batch}
-    split = np.where(np.arange(count) < batch, "train", "test")
+    split = np.where(np.arange(count) < max(8, batch), "train", "test")
     request = Request(
         ReadRequest(arrays={"x": pictures, "y": np.arange(count) % 2, "split": split}),
         epochs=1000,  # so that no trial is cut short for a training that does not follow
@@ -140,7 +140,7 @@ def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) 
             "training": {name: rate / (6 * macs) for name, rate in products.items()},
             "prediction": {name: rate / (2 * macs) for name, rate in products.items()},
         },
-        chosen={"training": str(fastest(rates)[0]), "prediction": str(fastest_forward(forward)[0])},
+        chosen={"training": str(fastest(rates)[0]), "prediction": str(fastest(forward)[0])},
         versions=versions(),
     )
 

@@ -22,7 +22,7 @@ from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_part
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
-from striate.plan.rules.prediction import BATCHES, best_batch, fastest_forward, forward_ways
+from striate.plan.rules.prediction import BATCHES, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe
@@ -139,7 +139,7 @@ def _prediction(
             tried = forward_rates(network, shape, found, count=BATCHES[0], seconds=allowed / 2)
             rates = [[*way, rate] for way, rate in tried.items()]
             trials.keep(question, rates)
-        way, because = fastest_forward({ForwardWay(*way): rate for *way, rate in rates})
+        way, because = fastest({ForwardWay(*way): rate for *way, rate in rates}, what="pictures")
     batch, why = plan["predict.batch"], ""
     if batch == AUTO:
         question = {"forward": way, "batches": BATCHES, "parts": plan["batch.accumulate"]}
@@ -197,7 +197,7 @@ def _length(
         raise PlanError(
             "train.epochs is auto, which needs a time budget", fix="add --minutes M, or --set train.epochs=N"
         )
-    rate = plan["optimizer.rate"]
+    rate = max(plan["optimizer.rate"], 1e-9)  # of 0 there is no rising
     timed = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
     step = range_test(timed, networks(), low=rate / 300, high=rate, steps=TIMED + 1, seconds=0.04 * left).step_seconds
     shown = first_of(recipe.batches.epoch(0) if validation is None else validation)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from striate.core.plan import AUTO, Plan
 from striate.plan.context import Context
@@ -10,6 +10,8 @@ from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
 CACHE_MOST = 20 * 10**9
+WORTH = 1.05
+"""How much faster another way must be than float32, the reference: less is within the noise."""
 
 
 @rule(
@@ -74,17 +76,28 @@ def ways(plan: Plan) -> list[Way]:
     return [likeliest, *sorted(near, key=lambda way: way.precision == likeliest.precision)]
 
 
-def fastest(rates: Mapping[Way, float]) -> tuple[Way, str]:
-    """The execution to take, and the because.
+class _Computed(Protocol):
+    """Any way to compute something."""
+
+    @property
+    def precision(self) -> str: ...
+
+
+W = TypeVar("W", bound=_Computed)
+
+
+def fastest(rates: Mapping[W, float], what: str = "samples") -> tuple[W, str]:
+    """The way to take, of a step or of a prediction, and the because.
 
     Args:
         rates: samples a second by way, of those that agree with float32.
+        what: the word for them.
     """
     best = max(rates, key=lambda way: rates[way])
     exact = {way: rate for way, rate in rates.items() if way.precision == "float32"}
     if not exact:
-        return best, f"set to {best.precision}, {rates[best]:.0f} samples a second measured"
+        return best, f"set to {best.precision}, {rates[best]:.0f} {what} a second measured"
     exact_best = max(exact, key=lambda way: exact[way])
-    if rates[best] < 1.05 * rates[exact_best]:
-        best = exact_best  # less than 5 % is within the noise, and float32 is the reference
-    return best, "samples a second measured: " + "; ".join(f"{way}: {rate:.0f}" for way, rate in rates.items())
+    if rates[best] < WORTH * rates[exact_best]:
+        best = exact_best
+    return best, f"{what} a second measured: " + "; ".join(f"{way}: {rate:.0f}" for way, rate in rates.items())

@@ -8,10 +8,9 @@ from striate.infer import ForwardWay
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+from striate.plan.rules.execution import WORTH
 
 BATCHES = (8, 32)
-WORTH = 1.05
-"""How much faster another way must be than float32, and a larger batch than a smaller: less is within the noise."""
 
 
 @rule(
@@ -34,21 +33,6 @@ def forward_ways(plan: Plan) -> list[ForwardWay]:
     choices = [usual[leaf] if value == AUTO else (value,) for leaf, value in given.items()]
     likeliest, *others = (ForwardWay(*values) for values in itertools.product(*choices))
     return [likeliest, *sorted(others, key=lambda way: way.precision == likeliest.precision)]  # the time may be short
-
-
-def fastest_forward(rates: Mapping[ForwardWay, float]) -> tuple[ForwardWay, str]:
-    """The way to take, and the because.
-
-    Args:
-        rates: pictures a second by way, of those that agree with the first.
-    """
-    best = max(rates, key=lambda way: rates[way])
-    exact = {way: rate for way, rate in rates.items() if way.precision == "float32"}
-    if exact:
-        exact_best = max(exact, key=lambda way: exact[way])
-        if rates[best] < WORTH * rates[exact_best]:
-            best = exact_best
-    return best, "pictures a second measured: " + "; ".join(f"{way}: {rate:.0f}" for way, rate in rates.items())
 
 
 def best_batch(rates: Mapping[int, float]) -> tuple[int, str]:
