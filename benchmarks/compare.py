@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks.goals import HERE, commit, data_folder, results_path
 from striate.core import machine
 from striate.core.artifacts import make_folder, write_csv
-from striate.core.errors import StriateError, UnknownName
+from striate.core.errors import StriateError, UnknownName, UsageError
 
 HEADER = (
     "measure",
@@ -225,6 +225,11 @@ def run(call: Any) -> list[str]:
         if name not in known:
             raise UnknownName("peer", name, known)
     peers = [known[name] for name in call.peers] or list(known.values())
+    if call.count % call.batch:
+        raise UsageError(
+            f"{call.count} pictures are no whole batches of {call.batch}, which some peers count",
+            fix="give --count a multiple of --batch",
+        )
     work, data = make_folder(call.work.resolve()), data_folder() / "trashnet"
     pythons: dict[str, Path] = {}
     for peer in peers:
