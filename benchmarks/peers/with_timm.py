@@ -4,11 +4,10 @@ Default: as in its ResNet recipes, 4 loader workers, float32. Tuned: channels-la
 and it is faster for the network, as many loader workers as leave a core to compute.
 """
 
-import time
-
 import timm
 import torch
-from _job import Clock, answer, latency, question
+from _job import answer, latency, question
+from _torch import predict, train
 from PIL import Image
 from timm.data import create_dataset, create_loader, create_transform, resolve_data_config
 from timm.optim import create_optimizer_v2
@@ -17,7 +16,8 @@ NAMES = {"mobilenet_v3_small": "mobilenetv3_small_100"}
 job = question()
 tuned, size, batch = job["setting"] == "tuned", job["size"], job["batch"]
 layout = torch.channels_last if tuned else torch.contiguous_format
-low = tuned and job["low"] and "resnet" in job["network"]
+any_low = tuned and job["low"]
+low = any_low and "resnet" in job["network"]
 
 
 def make(classes):
@@ -44,33 +44,16 @@ def loader(folder, training, network):
 
 if __name__ == "__main__":
     if job["measure"] == "train":
-        clock = Clock(job)
         network = make(6)
-        batches = loader(f"{job['data']}/train", True, network)
         optimizer = create_optimizer_v2(network, "sgd", lr=0.1, weight_decay=1e-4, momentum=0.9)
-        criterion = torch.nn.CrossEntropyLoss()
-        network.train()
-        for epoch in range(job["epochs"]):
-            if epoch:
-                clock.epoch()
-            for images, labels in batches:
-                with torch.autocast("cpu", torch.bfloat16, enabled=low):
-                    loss = criterion(network(images.contiguous(memory_format=layout)), labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                clock.step(len(images))
-        answer(**clock.found())
+        train(job, network, loader(f"{job['data']}/train", True, network), optimizer, layout, low)
     elif job["measure"] == "predict":
-        network, count = make(6).eval(), 0
-        begun = time.time()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=tuned and job["low"]):
-            for images, _ in loader(job["pictures"], False, network):
-                network(images.contiguous(memory_format=layout)).softmax(1)
-                count += len(images)
-        answer(images=count, seconds=time.time() - begun, whole=time.time() - job["started"])
+        network = make(6).eval()
+        predict(
+            job, network, lambda: (images for images, _ in loader(job["pictures"], False, network)), layout, any_low
+        )
     else:
         picture, network = Image.open(job["picture"]).convert("RGB"), make(6).eval()
         transform = create_transform(**resolve_data_config({"input_size": (3, size, size)}, model=network))
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=tuned and job["low"]):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=any_low):
             answer(**latency(lambda: network(transform(picture)[None].contiguous(memory_format=layout)).softmax(1)))

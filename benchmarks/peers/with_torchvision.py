@@ -4,13 +4,12 @@ Default: random resized crops and flips, SGD, float32, 16 loader workers as ther
 the processor has it and it is faster for the network, as many loader workers as leave a core to compute.
 """
 
-import time
 from pathlib import Path
 
 import torch
-from _job import Clock, answer, latency, question
+from _job import answer, latency, question
+from _torch import predict, train
 from PIL import Image
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import models
 from torchvision.datasets import ImageFolder
@@ -20,7 +19,8 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 job = question()
 tuned, size, batch = job["setting"] == "tuned", job["size"], job["batch"]
 layout = torch.channels_last if tuned else torch.contiguous_format
-low = tuned and job["low"] and "resnet" in job["network"]
+any_low = tuned and job["low"]
+low = any_low and "resnet" in job["network"]
 tail = [transforms.PILToTensor(), transforms.ToDtype(torch.float32, scale=True), transforms.Normalize(MEAN, STD)]
 shown = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(size), *tail])
 
@@ -43,36 +43,20 @@ def make(classes):
 if __name__ == "__main__":
     workers = job["workers"] if tuned else 16
     if job["measure"] == "train":
-        clock = Clock(job)
         augmented = transforms.Compose([transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip(), *tail])
         data = ImageFolder(f"{job['data']}/train", augmented)
         loader = DataLoader(data, batch, shuffle=True, drop_last=True, num_workers=workers)
-        network, criterion = make(len(data.classes)), nn.CrossEntropyLoss()
+        network = make(len(data.classes))
         optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
-        for epoch in range(job["epochs"]):
-            if epoch:
-                clock.epoch()
-            for images, labels in loader:
-                with torch.autocast("cpu", torch.bfloat16, enabled=low):
-                    loss = criterion(network(images.contiguous(memory_format=layout)), labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                clock.step(len(images))
-        answer(**clock.found())
+        train(job, network, loader, optimizer, layout, low)
     elif job["measure"] == "predict":
-        network, count = make(6).eval(), 0
-        begun = time.time()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=tuned and job["low"]):
-            for images in DataLoader(Flat(job["pictures"]), batch, num_workers=workers):
-                network(images.contiguous(memory_format=layout)).softmax(1)
-                count += len(images)
-        answer(images=count, seconds=time.time() - begun, whole=time.time() - job["started"])
+        network = make(6).eval()
+        predict(job, network, lambda: DataLoader(Flat(job["pictures"]), batch, num_workers=workers), layout, any_low)
     else:
         picture, network = Image.open(job["picture"]).convert("RGB"), make(6).eval()
         if tuned:  # the bare network, compiled, on pixels that are ready
             network, ready = torch.compile(network), shown(picture)[None].contiguous(memory_format=layout)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=job["low"]):
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=any_low):
                 answer(**latency(lambda: network(ready).softmax(1)))
         else:
             with torch.inference_mode():
