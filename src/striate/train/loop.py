@@ -83,8 +83,9 @@ def _epoch(
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark, asked = False, time.monotonic(), time.monotonic()
     spent_before, waited_before = counters.seconds, counters.waited
-    for batch in batches.epoch(counters.epoch, counters.batch):
+    for fetched in batches.fetched(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
+        batch = batches.altered(fetched, counters.epoch, counters.batch)
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:

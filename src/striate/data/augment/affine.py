@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from striate.data.augment import Draws, per_image
+from striate.data.augment._resample import resampled
 
 
 @per_image("affine", {"rotate": 0.0, "scale": 0.0}, draws=2, order=20)
@@ -30,5 +29,4 @@ def affine(images: Tensor, draws: Draws, rotate: float, scale: float) -> Tensor:
     matrix = np.zeros((len(images), 2, 3), np.float32)
     matrix[:, 0, 0], matrix[:, 0, 1] = cosine, -sine * height / width
     matrix[:, 1, 0], matrix[:, 1, 1] = sine * width / height, cosine
-    grid = functional.affine_grid(torch.from_numpy(matrix).to(images.device), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return resampled(images, matrix, (height, width), "reflection")

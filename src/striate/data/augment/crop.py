@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from striate.data.augment import CUT, Draws, per_image
+from striate.data.augment._resample import resampled
 
 ASPECT = 4 / 3
 
@@ -36,6 +35,4 @@ def crop(images: Tensor, draws: Draws, crop: float, size: tuple[int, int]) -> Te
     matrix[:, 0, 0], matrix[:, 1, 1] = wide, high
     matrix[:, 0, 2] = (2 * draws[:, 3] - 1) * (1 - wide)
     matrix[:, 1, 2] = (2 * draws[:, 2] - 1) * (1 - high)
-    shape = [len(images), images.shape[1], *size]
-    grid = functional.affine_grid(torch.from_numpy(matrix).to(images.device), shape, align_corners=False)
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return resampled(images, matrix, size, "border")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,8 @@ def flip(images: Tensor, draws: Draws, flip: str) -> Tensor:
         draws: (N, 2): left to right, top to bottom; below one half mirrors.
         flip: "none", "horizontal" or "both".
     """
+    result = images.clone()
     for column, axis in enumerate({"none": [], "horizontal": [3], "both": [3, 2]}[flip]):
-        mirrored = torch.from_numpy(draws[:, column] < 0.5).to(images.device)[:, None, None, None]
-        images = torch.where(mirrored, images.flip(axis), images)
-    return images
+        rows = torch.from_numpy(np.flatnonzero(draws[:, column] < 0.5)).to(images.device)
+        result[rows] = result[rows].flip(axis)
+    return result
