@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
+from striate.core.artifacts import sha256
 from striate.core.errors import WeightsError
-from striate.core.tensors import is_channels_last, pack_tensors, read_tensors, write_tensors
+from striate.core.tensors import _TYPES, is_channels_last, read_tensors, write_tensors
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.uint8, torch.bool]
 
@@ -121,11 +124,33 @@ def test_copies_from_a_device_are_not_taken_for_ties(tmp_path: Path) -> None:
     assert {name: float(tensor[0]) for name, tensor in found.items()} == {name: float(name) for name in tensors}
 
 
-def test_equal_tensors_give_equal_bytes() -> None:
+def test_equal_tensors_give_equal_bytes(tmp_path: Path) -> None:
     """So that the hash of a weights file says whether two trainings ended equal."""
     last = torch.ones(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
     tensors = {"b": torch.ones(2), "a": torch.zeros(3), "last": last, "tied": last}
-    assert len({pack_tensors(dict(tensors)) for _ in range(8)}) == 1
+    for number, names in enumerate(itertools.permutations(tensors)):
+        write_tensors(tmp_path / str(number), {name: tensors[name] for name in names if name != "tied"})
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_every_type_is_what_safetensors_reads(tmp_path: Path) -> None:
+    draws = torch.Generator().manual_seed(0)
+    numbers = torch.randint(0, 2, (3, 2, 5, 4), generator=draws)
+    tensors = {str(dtype): numbers.to(dtype) for dtype in _TYPES}
+    tensors |= {"scalar": torch.tensor(7), "none": torch.zeros(0, 3), "part": torch.arange(20.0).view(4, 5)[1:3, ::2]}
+    digest = write_tensors(tmp_path / "t.safetensors", tensors)
+    found = load_file(tmp_path / "t.safetensors")
+    assert found.keys() == tensors.keys()
+    assert all(
+        found[name].dtype == tensor.dtype and torch.equal(found[name], tensor) for name, tensor in tensors.items()
+    )
+    assert digest == sha256(tmp_path / "t.safetensors")
+
+
+def test_a_type_that_safetensors_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="complex64, which 'wave' is of"):
+        write_tensors(tmp_path / "t.safetensors", {"wave": torch.zeros(2, dtype=torch.complex64)})
+    assert not list(tmp_path.iterdir())
 
 
 def test_gradients_are_not_asked_for(tmp_path: Path) -> None:
@@ -136,8 +161,8 @@ def test_gradients_are_not_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("keep", [0, 4, 60, -1])
 def test_a_truncated_file_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "t.safetensors"
-    content = pack_tensors({"w": torch.ones(100)})
-    path.write_bytes(content[:keep])
+    write_tensors(path, {"w": torch.ones(100)})
+    path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(WeightsError, match="not a whole safetensors file"):
         read_tensors(path)
 

@@ -24,7 +24,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_parts(path, [content])
 
 
-def write_parts(path: Path, parts: Iterable[bytes], size: int = 0) -> None:
+def write_parts(path: Path, parts: Iterable[bytes | memoryview], size: int = 0) -> None:
     """Write a file aside, flush it to the disk, rename it into place: a reader sees the old or the new, whole.
 
     Args:

@@ -2,46 +2,88 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
-from striate.core.artifacts import write_bytes
+from striate.core.artifacts import write_parts
 from striate.core.errors import WeightsError
 
-_RECORD = "striate"  # one key alone: safetensors writes several in a random order, and equal weights differ in bytes
+_RECORD = "striate"
+_TYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     """Write tensors, whole or not at all, recording which are channels-last and which share their memory.
 
-    safetensors refuses both; fused optimizers step wrongly on weights that come back in another layout.
+    safetensors refuses both; fused optimizers step wrongly on weights that come back in another layout. One tensor
+    after another is written, so that no second copy of them all is ever in memory.
+
+    Returns:
+        the SHA-256 of the file, in hexadecimal.
+
+    Raises:
+        DiskFull: no room; what stood there before still stands.
+        ValueError: a tensor is of a type that safetensors does not have.
     """
-    write_bytes(path, pack_tensors(tensors))
+    stored, record = _untied(tensors)
+    header: dict[str, object] = {"__metadata__": {_RECORD: json.dumps(record)}}
+    size = 0
+    for name, tensor in stored.items():
+        if tensor.dtype not in _TYPES:
+            raise ValueError(f"safetensors has no {tensor.dtype}, which {name!r} is of")
+        end = size + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [size, end]}
+        size = end
+    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    digest = hashlib.sha256()
+
+    def parts() -> Iterator[bytes | memoryview]:
+        yield len(encoded).to_bytes(8, "little") + encoded
+        yield from map(_content, stored.values())
+
+    def hashed() -> Iterator[bytes | memoryview]:
+        for part in parts():
+            digest.update(part)
+            yield part
+
+    write_parts(path, hashed(), 8 + len(encoded) + size)
+    return digest.hexdigest()
 
 
-def pack_tensors(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """The bytes that `write_tensors` writes."""
-    stored: dict[str, torch.Tensor] = {}
+def _untied(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors that do not share their memory with one before, the wider numbers first, and what a file records."""
     first: dict[tuple[object, ...], str] = {}
     ties: dict[str, str] = {}
-    layouts: list[str] = []
     for name, tensor in tensors.items():
-        # Taken before the copy to main memory, whose address the next copy may be given again.
         identity = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        tensor = tensor.detach().cpu()
         if tensor.numel() and first.setdefault(identity, name) != name:
             ties[name] = first[identity]
-            continue
-        if is_channels_last(tensor):
-            layouts.append(name)
-        stored[name] = tensor.contiguous().clone()
-    record = json.dumps({"channels_last": layouts, "ties": ties})
-    return bytes(safetensors.torch.save(stored, {_RECORD: record}))
+    layouts = [name for name, tensor in tensors.items() if name not in ties and is_channels_last(tensor)]
+    names = sorted(tensors.keys() - ties.keys(), key=lambda name: (-tensors[name].element_size(), name))
+    return {name: tensors[name].detach() for name in names}, {"channels_last": layouts, "ties": ties}
+
+
+def _content(tensor: torch.Tensor) -> memoryview:
+    """The bytes of a tensor, its last axis innermost."""
+    return tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

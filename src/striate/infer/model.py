@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from striate.core.artifacts import finite, make_folder, sha256, write_json
+from striate.core.artifacts import finite, make_folder, write_json
 from striate.core.errors import DataError, StriateError, UsageError
 from striate.core.machine import cores
 from striate.core.records import Damaged, Picture, Pixels
@@ -159,7 +159,7 @@ class Model:
         settings = _checked_extra(extra or {})
         folder = make_folder(Path(folder))
         weights = folder / WEIGHTS
-        write_tensors(
+        digest = write_tensors(
             weights,
             {
                 name: tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
@@ -168,7 +168,7 @@ class Model:
         )
         content = {
             "striate_model": FORMAT,
-            "sha256": sha256(weights),
+            "sha256": digest,
             "bytes": weights.stat().st_size,
             "network": dict(spec),
             "preprocessing": preprocessing.to_dict(),

@@ -40,10 +40,12 @@ def save_checkpoint(folder: Path, state: State) -> Path:
     shutil.rmtree(aside, ignore_errors=True)
     make_folder(aside)
     try:
-        write_tensors(aside / "model.safetensors", state.model_tensors())
-        write_tensors(aside / "optimizer.safetensors", state.optimizer_tensors())
+        manifest = {
+            "model.safetensors": write_tensors(aside / "model.safetensors", state.model_tensors()),
+            "optimizer.safetensors": write_tensors(aside / "optimizer.safetensors", state.optimizer_tensors()),
+        }
         write_json(aside / "state.json", {"striate_checkpoint": FORMAT, **state.counters_dict()})
-        write_json(aside / "MANIFEST.json", {name: sha256(aside / name) for name in _PARTS})
+        write_json(aside / "MANIFEST.json", {**manifest, "state.json": sha256(aside / "state.json")})
     except StriateError:
         shutil.rmtree(aside, ignore_errors=True)
         raise
