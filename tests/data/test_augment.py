@@ -315,3 +315,15 @@ def test_windows_gathered_at_once_are_those_copied_one_by_one(side: int) -> None
     copied, gathered = module._copied(pixels, starts, (8, 8)), module._gathered(pixels, starts, (8, 8))
     assert gathered.dtype == pixels.dtype
     assert torch.equal(copied, gathered)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_smaller_pictures_are_the_scaled_ones_altered_alike(dtype: torch.dtype) -> None:
+    """With the margin scaled too, so that a shift moves by the same share of the picture."""
+    settings = {"flip": "horizontal", "shift": 0.25, "rotate": 20.0}
+    ids, pixels = np.arange(6), images(side=20).to(dtype)
+    found = Augmenter(settings, 0, (16, 16)).images(pixels, ids, 3, (8, 8))
+    halves = v2.functional.resize(pixels, [10, 10], antialias=True)
+    assert torch.equal(found, Augmenter(settings, 0, (8, 8)).images(halves, ids, 3))
+    whole = Augmenter(settings, 0, (16, 16))
+    assert torch.equal(whole.images(pixels, ids, 3, (16, 16)), whole.images(pixels, ids, 3))

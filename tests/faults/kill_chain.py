@@ -24,6 +24,7 @@ SETTINGS = {
     "batch.size": 16,
     "batch.accumulate": 2,
     "train.ema": 0.1,
+    "train.start_size": 0.5,
     "train.checkpoint_seconds": 0,
     "augment.mixup": 0.2,
     "augment.rotate": 10,

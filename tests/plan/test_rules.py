@@ -14,6 +14,7 @@ from striate.data.split import make_split
 from striate.nets import Weights
 from striate.plan import Budget, Machine, make_plan
 from striate.plan.rules.execution import Way, fastest, ways
+from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 
@@ -341,9 +342,22 @@ def test_enlarged_pictures_are_trained_at_the_size_of_their_detail() -> None:
 
 
 def test_epochs_fill_the_time() -> None:
-    assert epochs_in(100.0, 9.0, 0, 0.0)[0] == 11
-    assert epochs_in(100.0, 9.0, 2, 3.0)[0] == 12
-    assert epochs_in(-5.0, 9.0, 0, 0.0)[0] == 1
+    assert epochs_in(100.0, lambda epochs: 9.0 * epochs)[0] == 11
+    assert epochs_in(100.0, lambda epochs: 9.0 * (epochs - 2) + 3.0 * 2)[0] == 12
+    assert epochs_in(-5.0, lambda epochs: 9.0 * epochs)[0] == 1
+
+
+@pytest.mark.parametrize(("side", "start"), [(32, 0.5), (64, 0.6), (160, 0.5), (224, 0.57), (12, 0.3), (5, 0.2)])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 7, 50])
+def test_pictures_grow_to_the_whole_size(side: int, start: float, epochs: int) -> None:
+    sizes = [size_at(epoch, epochs, (side, 2 * side), start)[0] for epoch in range(epochs)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == side
+    assert sizes[0] >= min(side, 8)
+    assert all(size_at(epoch, epochs, (side, side), 1.0) == (side, side) for epoch in range(epochs))
+    if epochs == 50 and side >= 32:
+        assert abs(sizes[0] - start * side) <= 16
+        assert sizes.index(side) <= 36
 
 
 def test_the_penalty_of_a_head_on_scarce_samples_is_cross_validated() -> None:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from striate.core.errors import Interrupted, NonFinite
+from striate.core.errors import Interrupted, NonFinite, PlanError
 from striate.core.events import Silent
+from striate.data.loader import Batch
+from striate.plan.rules.growing import size_at
 from striate.train import loop
 from striate.train.checkpoints import list_checkpoints, load_newest
 from striate.train.loop import fit
-from striate.train.recipe import Recipe
+from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
-from tests.train.toy import bits, toy_recipe, toy_run, toy_state
+from tests.train.toy import SIDE, bits, toy_recipe, toy_run, toy_state
 
 
 class StopAt(Silent):
@@ -52,9 +55,10 @@ def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
         {"execution__precision": "bfloat16", "execution__channels_last": True},
         {"transfer__frozen_epochs": 1, "optimizer__name": "adamw"},
         {"workers": 2, "memory_bytes": 0},
+        {"train__start_size": 0.5},
         {"transfer__frozen_norms": True, "execution__fold_norms": True, "transfer__kept_share": 0.3},
     ],
-    ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming", "folded"],
+    ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming", "growing", "folded"],
 )
 @pytest.mark.parametrize("step", [1, 6])
 def test_an_interrupted_run_ends_in_the_same_bits(tmp_path: Path, changes: dict, step: int) -> None:
@@ -227,3 +231,27 @@ def test_accumulation_changes_nothing_but_rounding(tmp_path: Path) -> None:
             train_step(state, recipe, batch)
         results.append(torch.cat([parameter.detach().flatten() for parameter in network.parameters()]))
     assert torch.allclose(results[0], results[1], rtol=0, atol=1e-6)
+
+
+def test_pictures_grow_from_epoch_to_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe(train__start_size=0.5, train__epochs=5)
+    seen: list[tuple[int, ...]] = []
+    real = loop.train_step
+
+    def watched(state: State, recipe: Recipe, batch: Batch) -> float:
+        seen.append(tuple(batch.images.shape[2:]))
+        return real(state, recipe, batch)
+
+    monkeypatch.setattr(loop, "train_step", watched)
+    fit(toy_state(recipe), recipe, toy_run(tmp_path / "run"), Silent())
+    expected = [size_at(epoch, 5, (SIDE, SIDE), 0.5) for epoch in range(5)]
+    assert [seen[epoch * len(recipe.batches)] for epoch in range(5)] == expected
+    assert (expected[0], expected[-1]) == ((8, 8), (SIDE, SIDE))
+
+
+def test_a_network_for_one_size_cannot_grow() -> None:
+    recipe = toy_recipe(train__start_size=0.5)
+    fixed = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 3))
+    with pytest.raises(PlanError, match="takes no pictures of 8×8 px") as error:
+        fresh_state(recipe, {"network": fixed})
+    assert "train.start_size=1" in str(error.value)

@@ -32,6 +32,7 @@ PLAN: dict[str, Any] = {
     "train.seed": 5,
     "train.metric": "accuracy",
     "train.ema": 0.2,
+    "train.start_size": 1.0,
     "train.patience": 100,
     "train.checkpoint_seconds": 0.0,
     "transfer.frozen_epochs": 0,

@@ -117,23 +117,28 @@ class TrainBatches:
         order = permutation(len(self.pictures), self.seed, "shuffle", epoch)
         return [order[number * self.batch_size : (number + 1) * self.batch_size] for number in range(len(self))]
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from number `start` on: the same as if those before it had been taken."""
+    def epoch(self, epoch: int, start: int = 0, size: tuple[int, int] | None = None) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on: the same as if those before it had been taken.
+
+        Args:
+            size: (H, W) in place of the network's own.
+        """
         for number, batch in enumerate(self.fetched(epoch, start), start):
-            yield self.altered(batch, epoch, number)
+            yield self.altered(batch, epoch, number, size)
 
     def fetched(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The same batches on their device, but not altered yet: what has to be waited for."""
         return ahead(lambda: self._fetched(epoch, start), self.ahead)
 
     @torch.no_grad()
-    def altered(self, batch: Batch, epoch: int, number: int) -> Batch:
+    def altered(self, batch: Batch, epoch: int, number: int, size: tuple[int, int] | None = None) -> Batch:
         """A batch augmented and mixed: computing like any other, which all threads share.
 
         Args:
             batch: the one of that number in the epoch, as fetched.
+            size: (H, W) in place of the network's own.
         """
-        images = self.augmenter.images(batch.images, batch.ids, epoch)
+        images = self.augmenter.images(batch.images, batch.ids, epoch, size)
         images, targets, weights = self.augmenter.mix(images, batch.targets, batch.weights, epoch, number)
         return replace(batch, images=images, targets=targets, weights=weights)
 

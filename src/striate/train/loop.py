@@ -83,9 +83,10 @@ def _epoch(
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark, asked = False, time.monotonic(), time.monotonic()
     spent_before, waited_before = counters.seconds, counters.waited
+    size = recipe.size(counters.epoch)
     for fetched in batches.fetched(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
-        batch = batches.altered(fetched, counters.epoch, counters.batch)
+        batch = batches.altered(fetched, counters.epoch, counters.batch, size)
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:

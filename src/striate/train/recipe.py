@@ -13,8 +13,9 @@ from torch import nn
 from striate.core.errors import PlanError
 from striate.core.plan import Plan
 from striate.data.loader import TrainBatches
-from striate.infer import ForwardWay, waves
+from striate.infer import ForwardWay, evaluating, waves
 from striate.nets import Folds, Normalize, find_folds
+from striate.plan.rules.growing import size_at
 from striate.tasks import Task
 from striate.train.groups import freeze_body, parameter_groups
 from striate.train.optimizers import OPTIMIZERS
@@ -63,6 +64,10 @@ class Recipe:
         """(C, H, W) that the networks take."""
         height, width = self.batches.augmenter.size
         return self.batches.pictures.shape[0], height, width
+
+    def size(self, epoch: int) -> tuple[int, int]:
+        """(H, W) of the pictures that an epoch trains on."""
+        return size_at(epoch, int(self.plan["train.epochs"]), self.shape[1:], float(self.plan["train.start_size"]))
 
     @property
     def prediction(self) -> ForwardWay:
@@ -124,6 +129,8 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     folds: dict[str, Folds] = {}
     for name, network in networks.items():
         network.to(recipe.device).to(memory_format=recipe.layout)
+        if plan["train.start_size"] < 1:
+            _refuse_one_size(recipe, network)
         groups = parameter_groups(
             network,
             weight_decay=plan["optimizer.weight_decay"],
@@ -141,6 +148,21 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
         if plan["execution.fold_norms"]:
             folds[name] = find_folds(network, _example(recipe))
     return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds)
+
+
+def _refuse_one_size(recipe: Recipe, network: nn.Module) -> None:
+    """Raise `PlanError` where a network cannot take the pictures of the first epoch."""
+    height, width = recipe.size(0)
+    images = waves((recipe.shape[0], height, width)).to(recipe.device).contiguous(memory_format=recipe.layout)
+    try:
+        with evaluating(network), torch.no_grad():
+            network(images)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise PlanError(
+            f"the network takes no pictures of {height}×{width} px, which growing begins with: "
+            f"{str(error).splitlines()[0]}",
+            fix="leave train.start_size out, or `--set train.start_size=1`",
+        ) from error
 
 
 def _example(recipe: Recipe) -> torch.Tensor:

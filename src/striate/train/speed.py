@@ -330,6 +330,7 @@ def range_test(
     high: float,
     steps: int,
     seconds: float,
+    size: tuple[int, int] | None = None,
 ) -> RangeTest:
     """Train on rising rates and watch the loss (Smith 2017, "Cyclical learning rates", section 3.3).
 
@@ -338,13 +339,14 @@ def range_test(
         low, high: the rates at the first and last step; the rise is geometric.
         steps: at most this many.
         seconds: the time for it; where that cannot hold 20 steps, it stops after 4, which time a step.
+        size: (H, W) of the pictures in place of the networks' own.
     """
     plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(0, "while measuring", "measured")})
     recipe = replace(recipe, plan=plan, rates=lambda step: low * (high / low) ** (step / max(1, steps - 1)))
     state = learning_state(recipe, networks)
     curve: list[tuple[float, float]] = []
     times: list[float] = []
-    smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe)
+    smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe, size)
     for step in range(steps):
         begun = time.perf_counter()
         try:
@@ -364,10 +366,10 @@ def range_test(
     return RangeTest(curve, sorted(times)[len(times) // 2])
 
 
-def _endless(recipe: Recipe) -> Generator[Batch, None, None]:
+def _endless(recipe: Recipe, size: tuple[int, int] | None) -> Generator[Batch, None, None]:
     epoch = 0
     while True:
-        yield from recipe.batches.epoch(epoch, 0)
+        yield from recipe.batches.epoch(epoch, size=size)
         epoch += 1
 
 

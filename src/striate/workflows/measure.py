@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +22,7 @@ from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import Batch, EvalBatches
 from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_parts, made_ready, wait_for
 from striate.plan.rules.execution import Way, fastest, ways
+from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.plan.rules.prediction import BATCHES, best_batch, forward_ways
@@ -199,23 +202,49 @@ def _length(
         )
     rate = max(plan["optimizer.rate"], 1e-9)  # of 0 there is no rising
     timed = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
-    step = range_test(timed, networks(), low=rate / 300, high=rate, steps=TIMED + 1, seconds=0.04 * left).step_seconds
+    whole, start = recipe.shape[1:], plan["train.start_size"]
+    steps = {
+        size: range_test(
+            timed, networks(), low=rate / 300, high=rate, steps=TIMED + 1, seconds=0.04 * left, size=size
+        ).step_seconds
+        for size in dict.fromkeys((whole, size_at(0, 1000, whole, start)))
+    }
     shown = first_of(recipe.batches.epoch(0) if validation is None else validation)
     sample, saving = forward_seconds(recipe, networks(), shown), _save_seconds(timed, networks(), folder)
     saving += _ready_seconds(recipe, networks())
     validated = len(validation.pictures) if validation is not None else 0
     trained = len(recipe.batches) * recipe.batches.batch_size
-    epoch = len(recipe.batches) * step + sample * validated + saving
-    frozen = sample * (trained + validated) + saving
+    beside = sample * validated + saving
     left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored)
     if plan["transfer.probe"]:
         views = views_of(plan) if plan["transfer.probe_views"] else 1
         more = views * validated if plan["transfer.refit"] else 0
         folds = plan["transfer.probe_folds"]
         left -= fitting_seconds(networks()["network"], recipe.task, views * trained, more, folds)
-    epochs, because = epochs_in(max(0.0, left), epoch, plan["transfer.frozen_epochs"], frozen)
+
+    def spent(epochs: int) -> float:
+        frozen = min(int(plan["transfer.frozen_epochs"]), epochs - 1)
+        sizes = Counter(size_at(epoch, epochs, whole, start) for epoch in range(frozen, epochs))
+        learning = sum(count * len(recipe.batches) * _between(steps, size) for size, count in sizes.items())
+        return frozen * sample * trained + learning + epochs * beside
+
+    epochs, because = epochs_in(left, spent)
     reporter.line(f"epochs: {epochs} ({because})")
     return plan.replace(train={"epochs": Decision(epochs, because, "measured")})
+
+
+def _between(seconds: Mapping[tuple[int, int], float], size: tuple[int, int]) -> float:
+    """The seconds of a step on pictures of a size, from those of one or two others: they grow with the area.
+
+    >>> _between({(8, 8): 5.0, (4, 4): 2.0}, (6, 6))
+    3.25
+    """
+    areas = {math.prod(each): found for each, found in seconds.items()}
+    small, large = min(areas), max(areas)
+    if small == large:
+        return areas[small]
+    share = (math.prod(size) - small) / (large - small)
+    return areas[small] + share * (areas[large] - areas[small])
 
 
 def _save_seconds(recipe: Recipe, networks: dict[str, nn.Module], folder: Path) -> float:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from striate.core.errors import UsageError, nearest
 from striate.core.registry import Registry
@@ -112,28 +113,32 @@ class Augmenter:
                 self._batches.append((name, one, chosen))
         self._images.sort(key=lambda entry: (entry[1].order, entry[0]))
 
-    def images(self, pixels: Tensor, samples: NDArray[np.int64], epoch: int) -> Tensor:
-        """Altered pictures of the network's size.
+    def images(
+        self, pixels: Tensor, samples: NDArray[np.int64], epoch: int, size: tuple[int, int] | None = None
+    ) -> Tensor:
+        """Altered pictures of the network's size, or of another.
 
         Args:
             pixels: (N, C, H, W), uint8 or float32 on 0 to 255, with or without a margin.
             samples: the samples' positions, (N,), which name the draws.
+            size: (H, W) in place of the network's own: they are first brought to that scale, margin and all.
 
         Returns:
             float32, or uint8 where nothing was done that needs fractions.
         """
-        cut = tuple(pixels.shape[2:]) == self.size
+        if size is None or size == self.size:
+            size = self.size
+        else:
+            pixels = _scaled(pixels, size, self.size)
+        cut = tuple(pixels.shape[2:]) == size
         for name, one, chosen in self._images:
             if not cut and one.order > CUT:
-                pixels, cut = centre(pixels, self.size), True
+                pixels, cut = centre(pixels, size), True
             draws = uniforms(samples, one.draws, self.seed, name, epoch)
-            pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **self._sized(one, chosen))
-            cut = cut or tuple(pixels.shape[2:]) == self.size
-        return pixels if cut else centre(pixels, self.size)
-
-    def _sized(self, one: ImageAugmentation, chosen: dict[str, Any]) -> dict[str, Any]:
-        """What cuts out of the margin must know the size to cut to."""
-        return {**chosen, "size": self.size} if one.order <= CUT else chosen
+            told = {"size": size} if one.order <= CUT else {}  # what cuts out of the margin must know what to cut to
+            pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **chosen, **told)
+            cut = cut or tuple(pixels.shape[2:]) == size
+        return pixels if cut else centre(pixels, size)
 
     def mix(
         self, images: Tensor, targets: Tensor, weights: Tensor, epoch: int, batch: int
@@ -151,6 +156,15 @@ class Augmenter:
 
 CUT = 0
 """Augmentations of this order or lower see the margin, are told `size`, and cut to it."""
+
+
+def _scaled(images: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Tensor:
+    """Images (N, C, H, W) with their margin, scaled by what `size` is of `whole`; bytes stay bytes."""
+    target = [round(side * new / old) for side, new, old in zip(images.shape[2:], size, whole, strict=True)]
+    if images.device.type == "cpu":
+        return functional.interpolate(images, target, mode="bilinear", antialias=True)
+    scaled = functional.interpolate(images.float(), target, mode="bilinear", antialias=True)  # no bytes on a GPU
+    return scaled if images.is_floating_point() else scaled.round_().to(images.dtype)
 
 
 def centre(images: Tensor, size: tuple[int, int]) -> Tensor:

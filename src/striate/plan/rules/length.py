@@ -1,5 +1,7 @@
 """How long to train."""
 
+from collections.abc import Callable
+
 from striate.core.plan import AUTO
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
@@ -42,14 +44,20 @@ def length(context: Context) -> Decisions:
     }
 
 
-def epochs_in(seconds: float, epoch_seconds: float, frozen: int, frozen_seconds: float) -> tuple[int, str]:
-    """The epochs that a time carries, and the because.
+def epochs_in(seconds: float, spent: Callable[[int], float]) -> tuple[int, str]:
+    """The epochs that a time carries, one at least, and the because.
 
     Args:
         seconds: the time for the fit.
-        epoch_seconds: the measured time of one epoch with its validation and checkpoint.
-        frozen, frozen_seconds: how many epochs train only the head, and the time of one.
+        spent: the time that so many epochs take, by what was measured; it rises with their number.
+
+    >>> epochs_in(100.0, lambda epochs: 9.0 * epochs)
+    (11, '9 s an epoch measured, 100 s left for the fit')
     """
-    epochs = max(1, int((seconds - frozen * frozen_seconds) / epoch_seconds) + frozen)
-    because = f"{epoch_seconds:.3g} s an epoch measured, {seconds:.0f} s left for the fit"
-    return epochs, because
+    least, most = 1, 2
+    while spent(most) <= seconds:
+        least, most = most, 2 * most
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if spent(middle) <= seconds else (least, middle)
+    return least, f"{spent(least) / least:.3g} s an epoch measured, {seconds:.0f} s left for the fit"
