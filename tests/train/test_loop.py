@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -255,3 +256,29 @@ def test_a_network_for_one_size_cannot_grow() -> None:
     with pytest.raises(PlanError, match="takes no pictures of 8×8 px") as error:
         fresh_state(recipe, {"network": fixed})
     assert "train.start_size=1" in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler")
+def test_a_compiled_run_goes_on_to_the_same_bits_and_is_near_the_plain_one(tmp_path: Path) -> None:
+    recipe = toy_recipe(execution__compile=True)
+    whole, _ = trained(tmp_path / "whole", recipe)
+    run = toy_run(tmp_path / "cut")
+    with pytest.raises(Interrupted):
+        fit(toy_state(recipe), recipe, run, StopAt(6))
+    state = toy_state(recipe)
+    fit(state, recipe, run, Silent())
+    assert bits(state) == bits(whole)
+    plain, _ = trained(tmp_path / "plain", toy_recipe())
+    assert plain.model_tensors().keys() == whole.model_tensors().keys()
+    first = plain.networks["network"](torch.ones(2, 3, SIDE, SIDE))
+    torch.testing.assert_close(whole.networks["network"](torch.ones(2, 3, SIDE, SIDE)), first, rtol=0.05, atol=0.05)
+
+
+def test_what_cannot_be_compiled_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe(execution__compile=True)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(PlanError, match=r"needs a C\+\+ compiler"):
+        toy_state(recipe)
+    with pytest.raises(PlanError, match="exclude each other"):
+        toy_state(toy_recipe(execution__compile=True, execution__fold_norms=True, transfer__frozen_norms=True))

@@ -28,6 +28,7 @@ PLAN: dict[str, Any] = {
     "execution.precision": "float32",
     "execution.channels_last": False,
     "execution.fold_norms": False,
+    "execution.compile": False,
     "train.epochs": 3,
     "train.seed": 5,
     "train.metric": "accuracy",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -145,9 +147,27 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
                 "execution.fold_norms needs norms that keep their statistics",
                 fix="add --set transfer.frozen_norms=true, or leave execution.fold_norms out",
             )
+        if plan["execution.compile"]:
+            _compile(network, plan)
         if plan["execution.fold_norms"]:
             folds[name] = find_folds(network, _example(recipe))
     return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds)
+
+
+def _compile(network: nn.Module, plan: Plan) -> None:
+    """Let torch compile the network at its first step; copies of it, which validate and predict, are not compiled."""
+    if plan["execution.fold_norms"]:
+        raise PlanError(
+            "execution.compile and execution.fold_norms exclude each other: folded filters are computed in each step",
+            fix="add --set execution.fold_norms=false, or leave execution.compile out",
+        )
+    compilers = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
+    if plan["execution.device"] == "cpu" and not any(map(shutil.which, filter(None, compilers))):
+        raise PlanError(
+            "execution.compile needs a C++ compiler on a processor, and none is found",
+            fix="install g++ or clang++, name yours in CXX, or leave execution.compile out",
+        )
+    network.compile(dynamic=False)
 
 
 def _refuse_one_size(recipe: Recipe, network: nn.Module) -> None:

@@ -152,6 +152,9 @@ def try_ways(
     Returns:
         rates by way, of those whose loss and gradient are near the first's; it is always among them.
     """
+    recipe = replace(
+        recipe, plan=recipe.plan.replace(execution={"compile": Decision(False, "while measuring", "measured")})
+    )
     batch, other, step = _enough(recipe, networks, ways[0])
     if recipe.plan["train.epochs"] != AUTO:
         seconds = min(seconds, recipe.steps * step / SHARE)

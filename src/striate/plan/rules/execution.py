@@ -21,6 +21,7 @@ WORTH = 1.05
         "execution.precision": Leaf(str, "arithmetic", names=("float32", "bfloat16"), measured=True),
         "execution.channels_last": Leaf(bool, "memory layout of pictures", measured=True),
         "execution.fold_norms": Leaf(bool, "norms of fixed statistics folded into convolutions", measured=True),
+        "execution.compile": Leaf(bool, "training steps compiled by torch"),
         "execution.threads": Leaf(int, "threads that compute", low=1),
         "execution.workers": Leaf(int, "processes that decode", low=0),
         "execution.pack_bytes": Leaf(int, "largest size of the decoded pictures kept in memory", low=0),
@@ -37,6 +38,7 @@ def execution(context: Context) -> Decisions:
         "execution.fold_norms": (
             (AUTO, timed) if context["transfer.frozen_norms"] else (False, "norms learn from each batch")
         ),
+        "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.cores, f"{machine.cores} cores"),
         "execution.pack_bytes": (machine.memory_bytes // 4, "a quarter of the free memory"),
