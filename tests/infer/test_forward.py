@@ -12,8 +12,17 @@ from torch import nn
 
 from striate.core.errors import NonFinite
 from striate.data.loader import Batch
-from striate.infer import Views, evaluating, forward, in_parts, predict_outputs, stream_outputs
-from striate.infer.forward import Precision
+from striate.infer import (
+    ForwardWay,
+    Views,
+    evaluating,
+    forward,
+    in_parts,
+    made_ready,
+    predict_outputs,
+    stream_outputs,
+)
+from striate.infer.ready import Precision
 from striate.nets import Normalize
 
 MEAN, STD = (0.5, 0.4, 0.45), (0.25, 0.2, 0.3)
@@ -50,9 +59,8 @@ def test_it_gives_what_plain_torch_gives() -> None:
 def test_bfloat16_is_near_and_comes_back_as_float32(channels_last: bool) -> None:
     images, net = pictures(8), stirred(network())
     plain, _ = predict_outputs(net, Normalize(MEAN, STD), batches(images, 4))
-    low, _ = predict_outputs(
-        net, Normalize(MEAN, STD), batches(images, 4), precision="bfloat16", channels_last=channels_last
-    )
+    ready = made_ready(net, ForwardWay("bfloat16", channels_last), images.shape[1:])
+    low, _ = predict_outputs(ready, Normalize(MEAN, STD), batches(images, 4))
     assert low.dtype == torch.float32
     assert not torch.equal(low, plain)
     torch.testing.assert_close(low, plain, atol=0.1, rtol=0.05)
@@ -63,11 +71,12 @@ def test_bfloat16_is_near_and_comes_back_as_float32(channels_last: bool) -> None
 def test_views_are_the_mean_with_the_flipped_images(
     views: Views, turns: list[tuple[int, ...]], precision: Precision
 ) -> None:
-    images, net = pictures(8), stirred(network())
+    images = pictures(8)
+    net = made_ready(stirred(network()), ForwardWay(precision, False), images.shape[1:])
     normalize = Normalize(MEAN, STD)
-    alone = [predict_outputs(net, normalize, batches(images, 4), precision=precision)[0]]
-    alone += [predict_outputs(net, normalize, batches(images.flip(turn), 4), precision=precision)[0] for turn in turns]
-    found, _ = predict_outputs(net, normalize, batches(images, 4), views=views, precision=precision)
+    alone = [predict_outputs(net, normalize, batches(images, 4))[0]]
+    alone += [predict_outputs(net, normalize, batches(images.flip(turn), 4))[0] for turn in turns]
+    found, _ = predict_outputs(net, normalize, batches(images, 4), views=views)
     assert not torch.allclose(alone[0], alone[1])
     torch.testing.assert_close(found, torch.stack(alone).mean(0), atol=1e-6, rtol=1e-6)
 

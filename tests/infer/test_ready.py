@@ -31,7 +31,9 @@ def test_it_gives_what_the_network_gives(name: str, way: ForwardWay) -> None:
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     ready = made_ready(network, way, (3, 32, 32))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=way.precision == "bfloat16"):
-        expected, found = network(images).float(), ready(images.contiguous(memory_format=way.layout)).float()
+        expected = network(images).float()
+    with torch.no_grad():
+        found = ready(images).float()
     share = (found - expected).norm() / expected.norm()
     assert share < (1e-5 if way.precision == "float32" else 0.05)
     assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
@@ -52,8 +54,34 @@ def test_filters_are_cast_once() -> None:
 def test_casting_once_gives_the_bits_of_autocast() -> None:
     network, images = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4)), waves((3, 8, 8))
     ready = made_ready(network, ForwardWay("bfloat16", False), (3, 8, 8))
+    with torch.no_grad():
+        with torch.autocast("cpu", torch.bfloat16):
+            expected = network(images)
+        assert ready.alone
+        assert torch.equal(expected, ready(images))
+
+
+class Wide(nn.Module):
+    """Works under autocast alone: a number in float32 reaches a layer in bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(12, 12)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(torch.ones(1, dtype=torch.float32) * x.flatten(1))
+
+
+def test_what_needs_autocast_keeps_it_and_its_parameters() -> None:
+    network = nn.Sequential(Wide(), nn.LayerNorm(12), nn.Linear(12, 3))
+    network.register_parameter("extra", nn.Parameter(torch.rand(3)))
+    ready = made_ready(network, ForwardWay("bfloat16", False), (3, 2, 2))
+    assert not ready.alone
+    assert ready.network.extra.dtype == torch.float32
+    images = waves((3, 2, 2))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(network(images), ready(images))
+        expected = network(images)
+    assert torch.equal(ready(images), expected)
 
 
 def test_a_way_that_disagrees_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,14 @@ from striate.infer.forward import (
 )
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction
-from striate.infer.ready import ForwardWay, batch_rates, forward_rates, made_ready, wait_for, waves
+from striate.infer.ready import ForwardWay, Ready, batch_rates, forward_rates, made_ready, wait_for, waves
 
 __all__ = [
     "VIEWS",
     "ForwardWay",
     "Model",
     "Prediction",
+    "Ready",
     "Views",
     "batch_rates",
     "each_view",

@@ -16,7 +16,6 @@ from striate.core.errors import NonFinite
 from striate.core.memory import ran_out_of_memory
 from striate.data.loader import Batch
 
-Precision = Literal["float32", "bfloat16"]
 Views = Literal["single", "mirrored", "flipped"]
 
 VIEWS: dict[Views, tuple[tuple[int, ...], ...]] = {
@@ -47,32 +46,19 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
             module.training = training
 
 
-def forward(
-    network: nn.Module,
-    normalize: nn.Module,
-    images: Tensor,
-    *,
-    precision: Precision = "float32",
-    channels_last: bool = False,
-    views: Views = "single",
-) -> Tensor:
+def forward(network: nn.Module, normalize: nn.Module, images: Tensor, views: Views = "single") -> Tensor:
     """Pixels to raw outputs, for one batch; differentiable where gradients are on.
 
     Args:
-        network: gives one row of outputs for an image.
+        network: gives one row of outputs for an image; its layout and precision are its own, see `striate.infer.Ready`.
         normalize: from pixels on the 0..255 scale to what the network was trained on.
         images: (N, C, H, W), uint8 or float32, on the 0..255 scale.
-        precision: "bfloat16" runs under autocast.
-        channels_last: lay the images out with the channels innermost.
         views: what the outputs are the mean over; see `over_views`.
 
     Returns:
         Raw outputs (logits, or standardised values), (N, K) float32.
     """
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    standardised = normalize(images).contiguous(memory_format=layout)
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return over_views(network, standardised, views)
+    return over_views(network, normalize(images), views)
 
 
 def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
@@ -130,8 +116,6 @@ def stream_outputs(
     normalize: nn.Module,
     batches: Iterable[Batch],
     *,
-    precision: Precision = "float32",
-    channels_last: bool = False,
     views: Views = "single",
     device: str | torch.device = "cpu",
     name: Callable[[int], str] = str,
@@ -155,7 +139,7 @@ def stream_outputs(
 
     def compute(images: Tensor) -> Tensor:
         images = images.to(device, non_blocking=True)
-        return forward(network, normalize, images, precision=precision, channels_last=channels_last, views=views).cpu()
+        return forward(network, normalize, images, views).cpu()
 
     for batch in batches:
         with evaluating(network), torch.no_grad():
@@ -177,8 +161,6 @@ def predict_outputs(
     normalize: nn.Module,
     batches: Iterable[Batch],
     *,
-    precision: Precision = "float32",
-    channels_last: bool = False,
     views: Views = "single",
     device: str | torch.device = "cpu",
     name: Callable[[int], str] = str,
@@ -193,8 +175,6 @@ def predict_outputs(
             network,
             normalize,
             batches,
-            precision=precision,
-            channels_last=channels_last,
             views=views,
             device=device,
             name=name,

@@ -27,7 +27,7 @@ from striate.data.loader import Batch
 from striate.data.prepare import Preprocessing
 from striate.data.store import Store
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
-from striate.infer.forward import VIEWS, Precision, Views, evaluating, forward, stream_outputs
+from striate.infer.forward import VIEWS, Views, evaluating, over_views, stream_outputs
 from striate.infer.intake import (
     Input,
     OnDamaged,
@@ -42,7 +42,7 @@ from striate.infer.intake import (
     warn,
 )
 from striate.infer.prediction import Prediction
-from striate.infer.ready import ForwardWay, made_ready
+from striate.infer.ready import ForwardWay, Precision, Ready, made_ready
 from striate.nets import Normalize, build
 from striate.tasks import Task, task_from_dict
 
@@ -106,7 +106,7 @@ class Model:
         self.batch_size = batch_size
         self.summary = dict(summary or {})
         self.path = path
-        self._ready: nn.Module | None = None
+        self._ready: Ready | None = None
         self._making = threading.Lock()
 
     @property
@@ -115,7 +115,7 @@ class Model:
         return ForwardWay(self.precision, self.channels_last)
 
     @property
-    def ready(self) -> nn.Module:
+    def ready(self) -> Ready:
         """The network as predictions run it, a copy made at the first: see `striate.infer.made_ready`.
 
         It does not follow later changes of `network`, such as other weights; a Model is made anew for those.
@@ -280,13 +280,7 @@ class Model:
             (N, K) float32, on the Model's device.
         """
         with evaluating(self.network):
-            return forward(
-                self.network,
-                self.normalize,
-                images.to(self.device),
-                channels_last=self.channels_last,
-                views=self.views,
-            )
+            return over_views(self.network, self.standardised(images), self.views)
 
     def standardised(self, images: Tensor) -> Tensor:
         """Pixels as the network itself takes them: float32 on the Model's device, standardised, in its layout.
@@ -328,8 +322,6 @@ class Model:
             self.ready,
             self.normalize,
             batches,
-            precision=self.precision,
-            channels_last=self.channels_last,
             views=self.views,
             device=self.device,
             name=name,

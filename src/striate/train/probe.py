@@ -219,8 +219,8 @@ class _Look:
     """A network's features, computed as predictions are."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, reporter: Reporter) -> None:
-        self.network = made_ready(network, recipe.prediction, recipe.shape)
-        self.head, self.recipe, self.reporter = self.network.get_submodule(head_name(network)), recipe, reporter
+        self.ready = made_ready(network, recipe.prediction, recipe.shape)
+        self.head, self.recipe, self.reporter = self.ready.network.get_submodule(head_name(network)), recipe, reporter
 
     @torch.no_grad()
     def at(self, samples: EvalBatches) -> _Features:
@@ -245,7 +245,5 @@ class _Look:
 
     def _compute(self, taken: list[Tensor], images: Tensor) -> Tensor:
         taken.clear()
-        way, device = self.recipe.prediction, self.recipe.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=way.precision == "bfloat16"):
-            self.network(self.recipe.normalize(images.to(device)).contiguous(memory_format=way.layout))
+        self.ready(self.recipe.normalize(images.to(self.recipe.device)))
         return taken.pop()

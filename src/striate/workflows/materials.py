@@ -141,8 +141,6 @@ class Materials:
             made_ready(network, way, self.shape),
             self.normalize,
             self.unseen(part),
-            precision=way.precision,
-            channels_last=way.channels_last,
             views=views,
             device=plan["execution.device"],
             name=lambda number: keys[number],

@@ -305,12 +305,11 @@ def first_of(batches: Iterable[Batch]) -> Batch:
 
 def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batch: Batch) -> float:
     """Seconds a sample of the forward pass alone, as predictions compute it."""
-    way = recipe.prediction
-    images = recipe.normalize(batch.images.to(recipe.device)).contiguous(memory_format=way.layout)
+    images = recipe.normalize(batch.images.to(recipe.device))
     times = []
     for network in networks.values():
-        ready = made_ready(network.to(recipe.device), way, images.shape[1:])
-        with torch.no_grad(), torch.autocast(recipe.device.type, torch.bfloat16, enabled=way.precision == "bfloat16"):
+        ready = made_ready(network.to(recipe.device), recipe.prediction, images.shape[1:])
+        with torch.no_grad():
             for _ in range(3):
                 started = time.perf_counter()
                 in_parts(ready, images)
