@@ -72,6 +72,7 @@ def said(dataset: Dataset, words: str) -> bool:
 def test_class_folders_in_shards_are_one_data_set(tmp_path: Path) -> None:
     shard(tmp_path / "0.tar", {"cats/1.pgm": PIXEL, "dogs/1.pgm": PIXEL, "note.txt": b"words"})
     shard(tmp_path / "1.zip", {"cats/2.pgm": PIXEL, "eels/1.pgm": PIXEL})
+    (tmp_path / "about.json").write_text("{}")
     found = open_dataset(tmp_path)
     assert labels(found) == {
         "0.tar/cats/1.pgm": "cats",
@@ -81,7 +82,7 @@ def test_class_folders_in_shards_are_one_data_set(tmp_path: Path) -> None:
     }
     assert (found.reader, found.task, found.target_names) == ("shards", "classify", ("cats", "dogs", "eels"))
     assert said(found, "2 shards")
-    assert said(found, "1 .txt")
+    assert said(found, "2 files (1 .txt, 1 .json)")
     assert [Store().read(sample.sources[0]) for sample in found.samples] == [PIXEL] * 4
 
 

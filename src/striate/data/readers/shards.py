@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from striate.core.errors import DataError
-from striate.core.records import Dataset, Split
+from striate.core.records import Dataset, Source, Split
 from striate.data.readers import READERS, ReadOptions, archive
 from striate.data.readers._listing import (
     ARCHIVES,
@@ -42,7 +42,7 @@ class Shards:
             for name, source, hidden in walk_folder(str(data)):
                 if not hidden and is_picture(name, partial(head_of_file, source.path)):
                     return False
-                found = found or (not hidden and name.lower().endswith(ARCHIVES))
+                found = found or (not hidden and _is_shard(name))
         except DataError:
             return False  # the reader of folders says what is wrong
         return found
@@ -51,15 +51,13 @@ class Shards:
         """Read it. Raises `DataError` where a shard is unsafe or damaged, or none holds labelled pictures."""
         if not self.accepts(data):
             raise DataError(f"{data} is no folder of archives", fix="choose another --reader, or leave it out")
-        splits = {
-            name: split_of(name)
-            for name, _, hidden in walk_folder(str(data))
-            if not hidden and name.lower().endswith(ARCHIVES)
-        }
+        files = [(name, source) for name, source, hidden in walk_folder(str(data)) if not hidden]
+        splits = {name: split_of(name) for name, _ in files if _is_shard(name)}
         left = _beside_splits(splits)
-        listing = _listed(data, [name for name in splits if name not in left])
+        read = {name: split for name, split in splits.items() if name not in left}
+        listing = _listed(data, list(read), [(name, source) for name, source in files if not _is_shard(name)])
         listing.require_pictures()
-        found = _named(archive.labelled(listing, options, "shards"), splits)
+        found = _named(archive.labelled(listing, options, "shards"), read)
         if left:
             shown = ", ".join(map(printable, left[:3])) + (", …" if len(left) > 3 else "")
             found = replace(found, notes=(*found.notes, f"Left out, as they stand beside the splits: {shown}."))
@@ -67,6 +65,10 @@ class Shards:
 
 
 READERS.register("shards")(Shards())
+
+
+def _is_shard(name: str) -> bool:
+    return name.lower().endswith(ARCHIVES)
 
 
 def split_of(shard: str) -> Split | None:
@@ -87,12 +89,12 @@ def _beside_splits(splits: Mapping[str, Split | None]) -> list[str]:
     return [name for name, split in splits.items() if split is None] if "train" in given and len(given) > 2 else []
 
 
-def _listed(folder: Path, shards: list[str]) -> Listing:
-    """What all shards hold, by the names inside of them: one name may come several times."""
+def _listed(folder: Path, shards: list[str], beside: list[tuple[str, Source]]) -> Listing:
+    """What all shards hold, by the names inside of them (one may come several times), and the files beside them."""
     found = [list_archive(folder / shard) for shard in shards]
     pictures = [one for listing in found for one in listing.pictures]
     others = [one for listing in found for one in listing.others]
-    return Listing(str(folder), pictures, others, sum(listing.hidden for listing in found))
+    return Listing(str(folder), pictures, [*others, *beside], sum(listing.hidden for listing in found))
 
 
 def _named(found: Dataset, splits: Mapping[str, Split | None]) -> Dataset:
