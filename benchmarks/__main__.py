@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `python -m benchmarks plain NAME` and `python -m benchmarks compare`."""
+"""`python -m benchmarks goals [NAME…]`, `python -m benchmarks plain NAME`, `… compare` and `… growth`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import compare, goals, plain
+from benchmarks import compare, goals, growth, plain
 from striate.core.errors import StriateError
 
 
@@ -38,10 +38,17 @@ def main() -> int:
     command.add_argument("--install-only", action="store_true", help="make the virtual environments and stop")
     command.add_argument("--work", type=Path, default=Path("runs/compare"), help="environments, links and outputs")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("growth", help=growth.__doc__.splitlines()[0], description=growth.__doc__)
+    command.add_argument("--counts", type=int, nargs="+", default=[1000, 10000, 100000], metavar="N")
+    command.add_argument("--work", type=Path, default=Path("runs/growth"), help="the pictures made, and outputs")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     call = parser.parse_args()
     try:
         if call.verb == "compare":
             print("\n".join(compare.run(call)))
+            return 0
+        if call.verb == "growth":
+            print("\n".join(growth.run(call)))
             return 0
         chosen = goals.choose(goals.read_goals(), call.names)
         if call.verb == "list":

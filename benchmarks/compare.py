@@ -291,16 +291,16 @@ def _job(call: Any, work: Path, laid: Path, measure: str, network: str, peer: st
     }
 
 
-def add_rows(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+def add_rows(path: Path, rows: Sequence[Sequence[Any]], columns: Sequence[str] = HEADER) -> None:
     """Add rows to the table; the file is replaced whole, so that nothing is lost at any moment."""
     make_folder(path.parent)
     before: list[list[str]] = []
     if path.exists():
         with open(path, encoding="utf-8", newline="") as file:
             header, *before = csv.reader(file)
-        if tuple(header) != HEADER:
-            raise StriateError(f"{path} has other columns than {', '.join(HEADER)}", fix="move it away")
-    write_csv(path, HEADER, [*before, *rows])
+        if header != list(columns):
+            raise StriateError(f"{path} has other columns than {', '.join(columns)}", fix="move it away")
+    write_csv(path, columns, [*before, *rows])
 
 
 def summary(rows: Sequence[Sequence[str]]) -> list[str]:

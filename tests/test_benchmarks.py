@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from striate.core.errors import RunError, StriateError, UsageError
+from striate.core.events import Silent
+from striate.data.audit import run_audit
+from striate.data.dataset import open_dataset
 
 REPOSITORY = Path(__file__).parent.parent
 if not (REPOSITORY / "benchmarks" / "goals.toml").exists():
@@ -265,3 +269,83 @@ def test_rows_are_kept_and_other_columns_refused(compare: ModuleType, tmp_path: 
     (tmp_path / "t.csv").write_text("a,b\n")
     with pytest.raises(StriateError, match="other columns"):
         compare.add_rows(tmp_path / "t.csv", [row])
+
+
+# -- growth
+
+
+@pytest.fixture
+def growth(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    from benchmarks import growth
+
+    return growth
+
+
+def test_made_pictures_are_all_different_and_the_same_each_time(growth: ModuleType, tmp_path: Path) -> None:
+    made = growth.make(tmp_path / "first", 120)
+    audit = run_audit(open_dataset(made), workers=0, reporter=Silent())
+    assert audit.classes == dict.fromkeys(growth.CLASSES, 30)
+    assert not audit.duplicates
+    assert not audit.quarantined
+    paths = sorted(made.rglob("*.jpg"))
+    again = sorted(growth.make(tmp_path / "second", 120).rglob("*.jpg"))
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
+    written = paths[0].stat().st_mtime_ns
+    growth.make(tmp_path / "first", 120)
+    assert paths[0].stat().st_mtime_ns == written
+
+
+def test_each_job_is_of_its_own_process_and_finds_nothing_from_before(
+    growth: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "growth_job.py").write_text(
+        "import json, os, sys, time\njob = json.loads(sys.argv[1])\nos.mkdir(os.environ['STRIATE_CACHE'])\n"
+        "block = bytearray(200_000_000)\ntime.sleep(0.7)\nassert job['way'] != 'broken', 'it went wrong'\n"
+        "print('noise')\nprint(json.dumps({'audit': 1.5, 'whole': 2.0}))\n"
+    )
+    monkeypatch.setattr(growth, "HERE", tmp_path)
+    job = {"way": "packed", "out": str(tmp_path / "out")}
+    for _ in range(2):
+        found = growth.ask(job)
+        assert (found["audit"], found["whole"]) == (1.5, 2.0)
+        assert 2e8 < found["memory"] < 4e8
+    with pytest.raises(StriateError, match="it went wrong"):
+        growth.ask({**job, "way": "broken"})
+
+
+def test_rows_are_written_and_growth_is_told(
+    growth: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def ask(job: dict[str, Any]) -> dict[str, float]:
+        asked.append(job)
+        return {"whole": 2.0 if "made-8" in job["data"] else 8.0, "memory": 3e8}
+
+    monkeypatch.setattr(growth, "ask", ask)
+    call = SimpleNamespace(counts=[16, 8], work=tmp_path / "work", results=tmp_path / "results")
+    lines = growth.run(call)
+    assert lines[:2] == [
+        "packed whole, ms a picture: 8 250, 16 500 (2.00×)",
+        "packed memory, MB: 8 300, 16 300 (1.00×)",
+    ]
+    assert [job["way"] for job in asked] == [*growth.WAYS, *growth.WAYS]
+    assert all(job["trained"].endswith("/out/packed") for job in asked)
+    (table,) = (tmp_path / "results").iterdir()
+    assert table.name.startswith("growth-")
+    assert len(table.read_text().splitlines()) == 1 + 2 * 3 * 2
+
+
+def test_a_job_trains_and_predicts(growth: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import growth_job
+
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    data = str(growth.make(tmp_path / "made", 100))
+    found = {}
+    for way in growth.WAYS[:2]:
+        job = {"way": way, "data": data, "out": str(tmp_path / way), "started": time.time()}
+        found[way] = growth_job.trained(job)
+    assert set(found["packed"]) == {"reading", "audit", "prepare", "epoch", "evaluating"}
+    assert set(found["packed"]) - set(found["streamed"]) == {"prepare"}
+    assert growth_job.predicted({"data": data, "trained": str(tmp_path / "packed")})["predict"] > 0

@@ -146,7 +146,7 @@ def audit(
     """Read and decode every sample once and say what is there.
 
     Args:
-        data: a folder, table, archive or `.npz`; arrays by name (`x`, `y`); None for the built-in digits.
+        data: a folder, table, archive (or folder of archives) or `.npz`; arrays by name; None for the built-in digits.
         task: "classify", "multilabel" or "regress", in place of what the targets suggest.
         reader: a reader's name, in place of the one that looking at the data chooses.
         label_depth: how many folders below the root make the label.

@@ -20,7 +20,9 @@ def _names(package: str) -> str:
 
 Data = Annotated[
     str | None,
-    typer.Argument(help="A folder, table, .zip, .tar or .npz. Without: the built-in digits.", metavar="DATA"),
+    typer.Argument(
+        help="A folder, table, .zip, .tar (or a folder of these) or .npz. Without: the digits.", metavar="DATA"
+    ),
 ]
 Run = Annotated[str, typer.Argument(help="A Run's folder.", metavar="RUN")]
 Paths = Annotated[list[str], typer.Argument(help="Pictures, folders, .zip or .tar files.", metavar="PATH")]

@@ -23,12 +23,15 @@ class Source:
         path: the file's or archive's path, or the array's name.
         member: the member of the archive.
         row: the row of the array.
+        span: where the member begins in the archive's file, in bytes, and how many it takes there (of a zip: where its
+            own header begins). With it a member is read as a loose file is, without the archive's index.
     """
 
     kind: Literal["file", "zip", "tar", "array"]
     path: str
     member: str = ""
     row: int = 0
+    span: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         if self.kind == "file":

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split
 from striate.data.readers import READERS, ReadOptions
-from striate.data.readers._listing import archive_kind, head_of_file, is_picture, list_archive, walk_folder
+from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
 from striate.data.readers._targets import TASKS
 from striate.data.store import printable
 
@@ -33,7 +34,7 @@ def open_dataset(
     """Open data of any kind that there is a reader for. Nothing is decoded yet.
 
     Args:
-        data: a folder, table, archive or .npz; arrays by name; None for the built-in digits.
+        data: a folder, table, archive, folder of archives or .npz; arrays by name; None for the built-in digits.
         options: what the user says about the data.
         reader: the reader's name, in place of choosing by looking.
         val, test: further data, read the same way, all of which is validation or test.
@@ -70,7 +71,7 @@ def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     name = name if name is not None else _choose(data)
     found = READERS.get(name).read(data, options)
     unused = []
-    if options.label_depth is not None and name not in ("folders", "archive"):
+    if options.label_depth is not None and name not in ("folders", "archive", "shards"):
         unused.append("--label-depth has no use here: labels do not come from folders.")
     if options.root is not None and name not in ("table", "archive"):
         unused.append("--root has no use here: there is no table.")
@@ -199,7 +200,8 @@ def _check_keys(samples: Iterable[Sample]) -> None:
 def list_pictures(paths: Sequence[str | Path]) -> Iterator[Sample]:
     """Pictures to predict: of files, of folders (at any depth, sorted) and of archives, in the order given, lazily.
 
-    A file named by itself is taken whatever its suffix; in folders and archives, what is no picture is passed over.
+    A file named by itself is taken whatever its suffix; in folders and archives, what is no picture is passed over. A
+    folder of archives without a picture beside them stands for the archives.
 
     Args:
         paths: what the user named; keys begin with it.
@@ -213,13 +215,17 @@ def list_pictures(paths: Sequence[str | Path]) -> Iterator[Sample]:
 
 def _pictures_of(named: str, path: Path) -> Iterator[Sample]:
     if path.is_dir():
-        found = 0
+        found, archives = 0, []
         for name, source, hidden in walk_folder(str(path)):
-            if not hidden and is_picture(name, lambda path=source.path: head_of_file(path)):  # type: ignore[misc]
+            if not hidden and is_picture(name, partial(head_of_file, source.path)):
                 found += 1
                 yield Sample(printable(os.path.join(named, name)), (source,))
-        if not found:
+            elif not hidden and name.lower().endswith(ARCHIVES):
+                archives.append(name)
+        if not found and not archives:
             raise DataError(f"there are no pictures in {printable(named)}", fix="name pictures, or a folder of them")
+        for name in archives if not found else []:
+            yield from _pictures_of(os.path.join(named, name), path / name)
     elif archive_kind(path) is not None:
         listing = list_archive(path)
         listing.require_pictures()

@@ -13,7 +13,7 @@ from striate.metrics import Floats, Metric
 
 RESAMPLES = 1000
 LEVEL = 0.95
-_CHUNK_BYTES = 32 * 1024**2  # of counts at once: a hundred resamples of 40,000 samples
+_CHUNK_BYTES = 8 * 1024**2  # of counts at once: fifty resamples of 20,000 samples
 _MOST_UNDEFINED = 0.05
 
 
@@ -80,11 +80,11 @@ def bootstrap(
         (resamples,) by name; NaN where a metric is not defined on a resample.
     """
     size = max(1, _CHUNK_BYTES // (8 * len(scores)))
-    if units is None:
-        units = np.arange(len(scores))
+    drawn = len(scores) if units is None else int(units.max()) + 1
     found: dict[str, list[Floats]] = {name: [] for name in metrics}
     for start in range(0, resamples, size):
-        counts = resample_counts(int(units.max()) + 1, seed, start, min(start + size, resamples))[:, units]
+        counts = resample_counts(drawn, seed, start, min(start + size, resamples))
+        counts = counts if units is None else counts[:, units]
         for name, metric in metrics.items():
             found[name].append(metric.resample(scores, targets, counts))
     return {name: np.concatenate(parts) for name, parts in found.items()}

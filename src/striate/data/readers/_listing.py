@@ -8,19 +8,20 @@ import stat
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from striate.core.errors import DataError
 from striate.core.records import Source
-from striate.data.store import open_tar, open_zip, printable, tar_member_is_plain
+from striate.data.store import SPANNED_ZIP, open_tar, open_zip, printable, tar_member_is_plain
 
 _DECODED = "jpg jpeg jpe jfif mpo png apng gif bmp dib tif tiff webp ppm pgm pbm pnm pfm jp2 j2k jpx avif"
 _NOT_DECODED = "heic heif psd tga dng cr2 nef arw"  # samples all the same: the audit then says why they are no use
 _OTHER = """
-    txt csv tsv tab md rst json jsonl xml yaml yml toml ini cfg html htm svg ico db mat npy npz h5 hdf5 pkl pt pth
+    txt cls csv tsv tab md rst json jsonl xml yaml yml toml ini cfg html htm svg ico db mat npy npz h5 hdf5 pkl pt pth
     safetensors onnx zip tar gz tgz bz2 xz 7z rar py ipynb sh bat doc docx xls xlsx pdf log lst names data lnk
     wav mp3 flac ogg mp4 avi mov mkv webm ts dll exe license
 """
@@ -37,6 +38,8 @@ SPLIT_NAMES = {
 }
 LITTER = frozenset({"__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information"})
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar")
+ARCHIVES = (".tar", ".zip", *COMPRESSED)
+"""How the names of archives end; those compressed as a whole are known so as to be refused."""
 
 _BEGINNINGS = (
     b"\xff\xd8\xff",
@@ -182,7 +185,7 @@ def list_folder(folder: Path) -> Listing:
     for name, source, is_hidden in walk_folder(str(folder)):
         if is_hidden:
             hidden += 1
-        elif is_picture(name, lambda path=source.path: head_of_file(path)):  # type: ignore[misc]
+        elif is_picture(name, partial(head_of_file, source.path)):
             pictures.append((name, source))
         else:
             others.append((name, source))
@@ -238,7 +241,7 @@ def list_archive(path: Path) -> Listing:
 
 def _list_zip(path: Path) -> Listing:
     with open_zip(str(path)) as archive:
-        members: dict[str, zipfile.ZipInfo] = {}
+        spans: dict[str, tuple[int, int] | None] = {}
         total = 0
         for member in archive.infolist():
             _check_name(path, member.filename)
@@ -251,19 +254,26 @@ def _list_zip(path: Path) -> Listing:
                     f"{printable(path.name)} is locked with a password", fix="unpack it and name the folder"
                 )
             total += member.file_size
-            members[member.filename] = member
+            spans[member.filename] = _zip_span(member)
         _check_total(path, total)
 
         def head(name: str) -> bytes:
             with archive.open(name) as file:
                 return file.read(16)
 
-        return _sorted_out(path, "zip", members, head)
+        return _sorted_out(path, "zip", spans, head)
+
+
+def _zip_span(member: zipfile.ZipInfo) -> tuple[int, int] | None:
+    """Where a member lies; None where its own header does not say enough, as when it was packed from a stream."""
+    streamed = member.flag_bits & 8 or max(member.file_size, member.compress_size) >= 0xFFFFFFFF
+    known = not streamed and member.compress_type in SPANNED_ZIP
+    return (member.header_offset, member.compress_size) if known else None
 
 
 def _list_tar(path: Path) -> Listing:
     with open_tar(str(path)) as archive, open(path, "rb") as raw:
-        members: dict[str, tarfile.TarInfo] = {}
+        spans: dict[str, tuple[int, int]] = {}
         total = 0
         for member in archive:
             _check_name(path, member.name)
@@ -272,29 +282,35 @@ def _list_tar(path: Path) -> Listing:
             if not tar_member_is_plain(member):
                 raise _link(path, member.name)
             total += member.size
-            members[member.name] = member
+            spans[member.name] = member.offset_data, member.size
+        if os.pread(raw.fileno(), 512, archive.offset).strip(b"\0"):  # tarfile takes a damaged header for the end
+            raise tarfile.ReadError(f"there is no header at byte {archive.offset:,}")
         _check_total(path, total)
 
         def head(name: str) -> bytes:
-            return os.pread(raw.fileno(), min(16, members[name].size), members[name].offset_data)
+            start, size = spans[name]
+            return os.pread(raw.fileno(), min(16, size), start)
 
-        return _sorted_out(path, "tar", members, head)
+        return _sorted_out(path, "tar", spans, head)
 
 
 def _sorted_out(
-    path: Path, kind: Literal["zip", "tar"], members: Iterable[str], head: Callable[[str], bytes]
+    path: Path,
+    kind: Literal["zip", "tar"],
+    spans: Mapping[str, tuple[int, int] | None],
+    head: Callable[[str], bytes],
 ) -> Listing:
     """Of members of one name the last counts, as when an archive is unpacked."""
     pictures, others, hidden = {}, {}, 0
     text = str(path)
-    for member in members:
+    for member, span in spans.items():
         name = _plain(member)
         if any(_is_litter(part) for part in name.split("/")):
             hidden += 1
-        elif is_picture(name, lambda member=member: head(member)):  # type: ignore[misc]
-            pictures[name] = Source(kind, text, member)
+        elif is_picture(name, partial(head, member)):
+            pictures[name] = Source(kind, text, member, span=span)
         else:
-            others[name] = Source(kind, text, member)
+            others[name] = Source(kind, text, member, span=span)
     return Listing(text, sorted(pictures.items(), key=_by_name), sorted(others.items(), key=_by_name), hidden)
 
 

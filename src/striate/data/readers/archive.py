@@ -1,4 +1,7 @@
-"""A zip or tar of class folders, or of pictures and the table that names them. Nothing is unpacked to a disk."""
+"""A zip or tar of class folders, of pictures and the table that names them, or of pictures with labels beside them.
+
+Nothing is unpacked to a disk.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from typing import Any
 
 from striate.core.errors import DataError
 from striate.core.records import Dataset
-from striate.data.readers import READERS, ReadOptions, folders, table
-from striate.data.readers._listing import archive_kind, list_archive
+from striate.data.readers import READERS, ReadOptions, _pairs, folders, table
+from striate.data.readers._listing import Listing, archive_kind, list_archive
 from striate.data.readers._places import Members
 from striate.data.store import Store, printable
 
@@ -30,7 +33,7 @@ class Archive:
         listing.require_pictures()
         tables = table.tables_among(listing)
         if len(tables) != 1:
-            return folders.dataset_of(listing, options, "archive")
+            return labelled(listing, options, "archive")
         ((name, source),) = tables
         base = posixpath.dirname(name) if options.root is None else options.root
         content = Store().read(source)
@@ -41,3 +44,11 @@ class Archive:
 
 
 READERS.register("archive")(Archive())
+
+
+def labelled(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
+    """The Dataset of what archives hold: by labels beside the pictures where there are any, else by folders."""
+    labels = _pairs.find_labels(listing)
+    if labels:
+        return _pairs.dataset_of(listing, labels, options, reader)
+    return folders.dataset_of(listing, options, reader)
