@@ -9,7 +9,7 @@ from torch import nn
 
 from striate.core.errors import NetworkError
 from striate.nets import build, depth_groups, head_name, head_parameters, resolve
-from striate.nets.anatomy import stem_name
+from striate.nets.anatomy import stem_name, unsafe_channels_last
 
 
 def test_a_network_without_layers_has_no_head() -> None:
@@ -43,3 +43,12 @@ def test_a_norm_goes_with_the_layer_before_it_and_direct_parameters_go_with_the_
         ["blocks.2.weight", "blocks.2.bias", "norm.weight", "norm.bias", "head.norm.weight", "head.norm.bias"],
         ["head.fc.weight", "head.fc.bias"],
     ]
+
+
+@pytest.mark.parametrize(("width", "name"), [(8, "stage2.block1.shortcut"), (16, None)])
+def test_narrow_strided_shortcuts_are_found(width: int, name: str | None) -> None:
+    given = {"width": width, "blocks": [1, 1]}
+    spec = resolve("compact", outputs=3, channels=3, height=64, width=64, arguments=given)
+    found = unsafe_channels_last(build(spec))
+    assert (found or "").startswith(name or "")
+    assert (found is None) == (name is None)

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
+from striate.core.cache import Cache
+from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
+from striate.workflows import measure
 from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
+from striate.workflows.trials import Trials
 from tests.train.toy import toy_networks, toy_recipe
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +60,25 @@ def test_the_forward_pass_is_timed_on_training_samples_too() -> None:
     recipe = toy_recipe()
     assert forward_seconds(recipe, toy_networks(recipe), first_of(recipe.batches.epoch(0))) > 0
     assert not [thread for thread in threading.enumerate() if thread.name == "striate-ahead"]
+
+
+def test_a_layout_in_which_torch_corrupts_memory_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe()
+    auto = {leaf: Decision("auto", "for the test", "measured") for leaf in ("precision", "channels_last")}
+    recipe = replace(recipe, plan=recipe.plan.replace(execution=auto))
+    tried: list[bool] = []
+
+    def watched(recipe: Any, networks: Any, ways: Any, **_: Any) -> dict[Any, float]:
+        tried.extend(way.channels_last for way in ways)
+        return dict.fromkeys(ways, 1.0)
+
+    monkeypatch.setattr(measure, "try_ways", watched)
+    narrow = nn.Sequential(nn.Conv2d(8, 16, 1, stride=2), nn.Flatten(), nn.Linear(4, 3))
+    said = Lines()
+    plan = measure._execution(recipe, lambda: {"network": narrow}, 1.0, Trials(Cache(tmp_path, 0), {}, said), said)
+    assert tried == [False, False]
+    assert plan["execution.channels_last"] is False
+    assert "corrupt memory in the backward pass of 0" in said.lines[0]
+    tried.clear()
+    measure._execution(recipe, lambda: toy_networks(recipe), 1.0, Trials(Cache(tmp_path, 0), {}, said), said)
+    assert True in tried

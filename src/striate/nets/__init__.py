@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from striate.nets.anatomy import depth_groups, head_name, head_parameters
+from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsafe_channels_last
 from striate.nets.families import FAMILIES
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
@@ -64,4 +64,5 @@ __all__ = [
     "profile",
     "read_weights",
     "resolve",
+    "unsafe_channels_last",
 ]

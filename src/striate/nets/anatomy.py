@@ -35,6 +35,20 @@ def head_parameters(module: nn.Module) -> list[str]:
     return [name for name, _ in module.named_parameters() if name.startswith(head + ".")]
 
 
+def unsafe_channels_last(module: nn.Module) -> str | None:
+    """The dotted name of a layer that must not be trained channels-last on a processor; None where there is none.
+
+    torch 2.14 writes beyond its memory in the backward pass of a strided 1×1 convolution of fewer than 16 channels laid
+    out so (measured with AVX-512 on an AMD EPYC, from 64 px on: the process dies, or does not).
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            narrow = layer.in_channels // layer.groups < 16
+            if narrow and max(layer.kernel_size) == 1 and max(layer.stride) > 1:
+                return str(name)
+    return None
+
+
 def stem_name(module: nn.Module) -> str | None:
     """The dotted name of the first convolution, which sees the pixels; None where there is none."""
     return next((name for name in _layers(module) if not isinstance(module.get_submodule(name), nn.Linear)), None)

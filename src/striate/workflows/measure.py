@@ -21,6 +21,7 @@ from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import Batch, EvalBatches
 from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_parts, made_ready, wait_for
+from striate.nets import unsafe_channels_last
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
@@ -35,6 +36,7 @@ from striate.workflows.trials import Trials
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
 """Of a range test: steps, seconds where no minutes are given, and the share of all steps, 1 in so many, at most."""
+_CONTIGUOUS = Decision(False, "the other layout is not safe", "measured")
 TRIAL_SECONDS, FORWARD_SECONDS = 15.0, 5.0
 
 
@@ -108,7 +110,12 @@ def _resolved(
 def _execution(
     recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, reporter: Reporter
 ) -> Plan:
-    found = ways(recipe.plan)
+    found, unsafe = ways(recipe.plan), None
+    if recipe.plan["execution.channels_last"] == AUTO and recipe.device.type == "cpu":
+        unsafe = next(filter(None, map(unsafe_channels_last, networks().values())), None)
+    if unsafe is not None:
+        reporter.line(f"channels-last is not tried: torch would corrupt memory in the backward pass of {unsafe}")
+        found = ways(recipe.plan.replace(execution={"channels_last": _CONTIGUOUS}))
     if len(found) == 1:
         way, because = found[0], "the only way that what you set leaves"
     else:
