@@ -257,11 +257,13 @@ def test_the_clock_of_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.found() == {"first_step": 2.0, "first_epoch": 3.0, "images": 64, "rate": 64 / 3.0}
 
 
-def test_rows_are_kept_and_other_columns_refused(compare: ModuleType, tmp_path: Path) -> None:
-    row = [str(number) for number in range(len(compare.HEADER))]
-    compare.add_rows(tmp_path / "t.csv", [row])
-    compare.add_rows(tmp_path / "t.csv", [row])
-    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
-    (tmp_path / "t.csv").write_text("a,b\n")
+def test_rows_are_kept_and_other_columns_refused(goals: ModuleType, tmp_path: Path) -> None:
+    from benchmarks import tables
+
+    header, row = ("goal", "value"), ["a", "1"]
+    assert tables.read_rows(tmp_path / "t.csv", header) == []
+    tables.add_rows(tmp_path / "t.csv", header, [row])
+    tables.add_rows(tmp_path / "t.csv", header, [row])
+    assert tables.read_rows(tmp_path / "t.csv", header) == [row, row]
     with pytest.raises(StriateError, match="other columns"):
-        compare.add_rows(tmp_path / "t.csv", [row])
+        tables.add_rows(tmp_path / "t.csv", ("other", "value"), [row])
