@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `python -m benchmarks plain NAME` and `python -m benchmarks compare`."""
+"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare` and `accuracy`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import compare, goals, plain
+from benchmarks import accuracy, compare, goals, plain
 from striate.core.errors import StriateError
 
 
@@ -38,10 +38,19 @@ def main() -> int:
     command.add_argument("--install-only", action="store_true", help="make the virtual environments and stop")
     command.add_argument("--work", type=Path, default=Path("runs/compare"), help="environments, links and outputs")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("accuracy", help=accuracy.__doc__.splitlines()[0], description=accuracy.__doc__)
+    command.add_argument("--data", nargs="+", choices=accuracy.CONTESTS, default=list(accuracy.CONTESTS))
+    command.add_argument("--minutes", nargs="+", type=float, default=[2.0])
+    command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    command.add_argument("--peers", nargs="*", default=[], metavar="NAME", help="of peers.toml; all without")
+    command.add_argument("--settings", nargs="+", choices=accuracy.SETTINGS, default=list(accuracy.SETTINGS))
+    command.add_argument("--mark", type=float, help="an accuracy, to say the least time to")
+    command.add_argument("--work", type=Path, default=Path("runs/compare"), help="environments, data and outputs")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     call = parser.parse_args()
     try:
-        if call.verb == "compare":
-            print("\n".join(compare.run(call)))
+        if call.verb in ("compare", "accuracy"):
+            print("\n".join(compare.run(call) if call.verb == "compare" else accuracy.run(call)))
             return 0
         chosen = goals.choose(goals.read_goals(), call.names)
         if call.verb == "list":
