@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare` and `accuracy`."""
+"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `accuracy` and `ablate`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import accuracy, compare, goals, plain
+from benchmarks import ablate, accuracy, compare, goals, plain
 from striate.core.errors import StriateError
 
 
-def main() -> int:
-    """Run what the call asks for; 0 where all was reached, 1 where not, 2 for a call that was not understood."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, text in (
@@ -47,10 +46,22 @@ def main() -> int:
     command.add_argument("--mark", type=float, help="an accuracy, to say the least time to")
     command.add_argument("--work", type=Path, default=Path("runs/compare"), help="environments, data and outputs")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
-    call = parser.parse_args()
+    command = verbs.add_parser("ablate", help=ablate.__doc__.splitlines()[0], description=ablate.__doc__)
+    command.add_argument("names", nargs="*", metavar="NAME", help="of ablations.toml; all without")
+    command.add_argument("--switches", nargs="*", default=[], metavar="SWITCH", help="beside the base; all without")
+    command.add_argument("--seeds", type=int, nargs="+", help="other seeds than the ablation's own")
+    command.add_argument("--runs", type=Path, default=Path("runs/ablations"), help="where the Runs are kept")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    return parser
+
+
+def main() -> int:
+    """Run what the call asks for; 0 where all was reached, 1 where not, 2 for a call that was not understood."""
+    call = _parser().parse_args()
     try:
-        if call.verb in ("compare", "accuracy"):
-            print("\n".join(compare.run(call) if call.verb == "compare" else accuracy.run(call)))
+        tables = {"compare": compare.run, "accuracy": accuracy.run, "ablate": ablate.run}
+        if call.verb in tables:
+            print("\n".join(tables[call.verb](call)))
             return 0
         chosen = goals.choose(goals.read_goals(), call.names)
         if call.verb == "list":

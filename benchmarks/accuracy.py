@@ -198,10 +198,9 @@ class Course:
         with open(out / "predictions.csv", encoding="utf-8", newline="") as file:
             predicted = {line["key"]: line["prediction"] for line in csv.DictReader(file) if line["split"] == "test"}
         accuracy = score(predicted, dict(read_parts(split)["test"]))
-        epochs = sum(1 for _ in (out / "history.jsonl").read_text("utf-8").splitlines())
         network = str(read_json(out / "network.json")["name"])
         versions = " ".join(f"{name}={number}" for name, number in machine.versions().items())
-        return Outcome(network, {"accuracy": accuracy, "seconds": seconds, "epochs": epochs}, versions)
+        return Outcome(network, {"accuracy": accuracy, "seconds": seconds, "epochs": goals.epochs_of(out)}, versions)
 
     def _peers(self, entry: Entry, out: Path) -> Outcome:
         contest, peer = CONTESTS[entry.data], entry.peer

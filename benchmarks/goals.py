@@ -152,6 +152,12 @@ def run_folder(runs: Path, goal: Goal, seed: int) -> Path:
     return runs / f"{goal.name}-seed{seed}"
 
 
+def epochs_of(run: Path) -> int:
+    """The epochs that a Run trained; the last may have been cut short where the time was over."""
+    *_, last = (run / "history.jsonl").read_text("utf-8").splitlines()
+    return int(json.loads(last)["epoch"])
+
+
 def make_way(path: Path) -> None:
     """Remove an earlier Run of the same goal and seed. Raises `RunError` where something else is there."""
     if path.exists() and not (path / "environment.json").exists() and any(path.iterdir()):

@@ -77,10 +77,14 @@ def tuned_loaders():
     return block.dataloaders(Path(job["data"]), bs=32 if weights else 128, num_workers=0 if weights else job["workers"])
 
 
+def given(pretrained):
+    network = mobilenet(weights, 2)  # fastai cuts at the pooling and adds a head of its own
+    return nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), network.classifier)
+
+
 def make(loaders):
     if weights:
-        body = mobilenet(weights, loaders.c)
-        learner = vision_learner(loaders, lambda pretrained: body, pretrained=False, normalize=False, cut=1)
+        learner = vision_learner(loaders, given, pretrained=False, normalize=False)
     elif tuned:
         network = XResNet(ResBlock, 1, [2, 2, 2, 2], n_out=loaders.c)
         network[0][0].stride = (1, 1)

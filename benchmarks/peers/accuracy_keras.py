@@ -86,7 +86,7 @@ def loss(classes):
     if not tuned:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-    return lambda labels, outputs: smoothed(tf.one_hot(tf.reshape(labels, [-1]), classes), outputs)
+    return lambda labels, outputs: smoothed(tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), classes), outputs)
 
 
 def compiled(classes, steps):
