@@ -206,6 +206,8 @@ class Course:
         contest, peer = CONTESTS[entry.data], entry.peer
         parts, laid = read_parts(self.split(entry.data)), self.work / "accuracy" / entry.data
         lay_out(self.place(entry.data), parts, laid)
+        for kept in laid.glob("*.cache"):  # Ultralytics', which would spare its next training the reading
+            kept.unlink()
         weights = self.weights(entry.data)
         job = {
             "setting": entry.setting,

@@ -33,12 +33,17 @@ job = question()
 tuned = job["setting"] == "tuned"
 size = 2 * job["size"] if tuned else job["size"]
 
+
+def hours_left():
+    return (seconds_left(job) - SCORING_SHARE * 60 * job["minutes"] - ENDING) / 3600
+
+
 if __name__ == "__main__":
     overrides = {
         "model": f"{NAME}.yaml",
         "data": job["data"],
         "imgsz": size,
-        "time": (seconds_left(job) * (1 - SCORING_SHARE) - ENDING) / 3600,
+        "time": job["minutes"] / 60,
         "project": job["out"],
         "name": "run",
         "pretrained": False,
@@ -49,6 +54,7 @@ if __name__ == "__main__":
         **({**TUNED, "workers": job["workers"]} if tuned else {}),
     }
     trainer = ClassificationTrainer(overrides=overrides)
+    trainer.add_callback("on_train_start", lambda one: setattr(one.args, "time", hours_left()))  # it counts from here
     trainer.train()
     model = YOLO(trainer.best if Path(trainer.best).exists() else trainer.last)
     files = sorted(Path(job["data"], "test").glob("*/*"))
