@@ -51,7 +51,7 @@ def rehearse(job, network, recipe):
         copy = deepcopy(network).train()
         optimizer, times = recipe.optimizer_of(copy), []
         begun = time.time()
-        with contextlib.closing(iter_of(recipe.batches())) as stream:
+        with contextlib.closing(endless(recipe.batches())) as stream:
             for number, (images, labels) in enumerate(stream):
                 step(copy, recipe, optimizer, images, labels, low)
                 times.append(time.time())
@@ -62,8 +62,9 @@ def rehearse(job, network, recipe):
     return taken[low], low
 
 
-def iter_of(batches):
-    yield from batches
+def endless(batches):
+    while True:
+        yield from batches
 
 
 def fit(job, network, recipe, test_steps):

@@ -129,7 +129,7 @@ class Rehearsal(Callback):
 def rehearse(loaders, low):
     rehearsal, copy = Rehearsal(0.03 * seconds_left(job)), make(loaders)
     with copy.no_bar(), copy.no_logging():
-        copy.fit(1, cbs=[rehearsal, *([Low()] if low else [])])
+        copy.fit(100, cbs=[rehearsal, *([Low()] if low else [])])
     return rehearsal.seconds()
 
 

@@ -106,7 +106,7 @@ def compiled(classes, steps):
 def seconds_of_step(classes, trained):
     """Of a throw-away copy; two steps first, which compile and fill."""
     model, times, most = compiled(classes, 100), [], 0.04 * seconds_left(job)
-    for images, labels in trained:
+    for images, labels in trained.repeat():
         model.train_on_batch(images, labels)
         times.append(time.time())
         if len(times) > 4 and times[-1] - times[1] > most:
