@@ -440,6 +440,25 @@ def test_epochs_are_chosen_to_fit_the_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert _contest.epochs_within(job, epoch_seconds=500.0, last_seconds=7.0) == 1
 
 
+def test_shifted_pictures_are_crops_or_their_mirror_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks" / "peers"))
+    import _fit
+
+    torch.manual_seed(0)
+    images = torch.randint(256, (8, 3, 6, 6), dtype=torch.uint8)
+    padded = torch.nn.functional.pad(images.float(), (2,) * 4, mode="reflect")
+    kinds = set()
+    for image, before in zip(_fit.shifted(images, 2), padded, strict=True):
+        assert image.dtype == torch.uint8
+        crops = [before[:, y : y + 6, x : x + 6] for y in range(5) for x in range(5)]
+        plain, mirrored = (
+            any(torch.equal(one, crop) for crop in crops) for one in (image.float(), image.flip(2).float())
+        )
+        assert plain or mirrored
+        kinds.add(plain)
+    assert kinds == {True, False}
+
+
 def test_torchvisions_mobilenet_computes_what_timms_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks" / "peers"))
     import _mobilenet

@@ -103,25 +103,26 @@ def compiled(classes, steps):
     return model
 
 
-def seconds_of_step(classes, trained):
-    """Of a throw-away copy; two steps first, which compile and fill."""
+def rehearse(classes, trained):
+    """Seconds of a step of a throw-away copy, and of its first, which compiles."""
     model, times, most = compiled(classes, 100), [], 0.04 * seconds_left(job)
+    begun = time.time()
     for images, labels in trained.repeat():
         model.train_on_batch(images, labels)
         times.append(time.time())
         if len(times) > 4 and times[-1] - times[1] > most:
             break
-    return (times[-1] - times[1]) / (len(times) - 2)
+    return (times[-1] - times[1]) / (len(times) - 2), times[0] - begun
 
 
 if __name__ == "__main__":
     trained, names, _ = pictures("train", training=True)
     test, _, files = pictures("test")
     validation = None if tuned else pictures("val")[0]
-    seconds = seconds_of_step(len(names), trained)
+    seconds, compiling = rehearse(len(names), trained)
     steps = -(-count(job, "train") // batch)
     judged, named = (count(job, part) * seconds / batch / 2 for part in ("val", "test"))
-    epochs = epochs_within(job, steps * seconds + (0 if tuned else judged), named * (2 if tuned else 1))
+    epochs = epochs_within(job, steps * seconds + (0 if tuned else judged), compiling + named * (2 if tuned else 1))
     print(f"{seconds:.3f} s a step: {epochs} epochs of {steps}", flush=True)
     model = compiled(len(names), epochs * steps)
     model.fit(trained, epochs=epochs, validation_data=validation, verbose=2)
