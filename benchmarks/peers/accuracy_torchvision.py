@@ -4,8 +4,8 @@ Default: its random resized crops and flips, SGD at the documented rate for the 
 and a weight decay of 4e-5), a tenth of the rate after each third, float32, validation after each epoch, ResNet-18 as
 it is from scratch. Its 16 loader workers are 2 here: so many more than cores are slower. Tuned: pictures decoded once
 into memory, channels-last, bfloat16 where faster, one-cycle SGD with Nesterov's momentum, label smoothing,
-predictions of the picture and its mirror image; 160 px from weights; from scratch a ResNet-18 with a stem for 32 px,
-pooled behind it where there are less than 5 minutes.
+predictions of the picture and its mirror image; 160 px from weights; from scratch a ResNet-18 with a stem for 32 px
+and pooling, or a ResNet-10 where there are less than 5 minutes.
 """
 
 import torch
@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import models
 from torchvision.datasets import ImageFolder
+from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.transforms import v2 as transforms
 
 job = question()
@@ -76,12 +77,10 @@ def tuned():
     if job["weights"]:
         name, network = "mobilenet_v2", mobilenet(job["weights"], len(trained.classes))
     else:
-        name, network = "resnet18 for 32 px", models.resnet18(num_classes=len(trained.classes))
+        blocks = 2 if job["minutes"] >= 5 else 1
+        name = f"resnet{2 + 8 * blocks} for 32 px"
+        network = ResNet(BasicBlock, [blocks] * 4, num_classes=len(trained.classes))
         network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        if job["minutes"] >= 5:
-            network.maxpool = nn.Identity()
-        else:
-            name += ", pooled"
     network = network.to(memory_format=torch.channels_last)
     finish(job, network, recipe, name, trained.classes, test.paths, test, mirrored=True)
 
