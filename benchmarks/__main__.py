@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `python -m benchmarks plain NAME`, `… compare` and `… growth`."""
+"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `growth`, `accuracy` and `ablate`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import compare, goals, growth, plain
+from benchmarks import ablate, accuracy, compare, goals, growth, plain
 from striate.core.errors import StriateError
 
 
-def main() -> int:
-    """Run what the call asks for; 0 where all was reached, 1 where not, 2 for a call that was not understood."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, text in (
@@ -42,13 +41,31 @@ def main() -> int:
     command.add_argument("--counts", type=int, nargs="+", default=[1000, 10000, 100000], metavar="N")
     command.add_argument("--work", type=Path, default=Path("runs/growth"), help="the pictures made, and outputs")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
-    call = parser.parse_args()
+    command = verbs.add_parser("accuracy", help=accuracy.__doc__.splitlines()[0], description=accuracy.__doc__)
+    command.add_argument("--data", nargs="+", choices=accuracy.CONTESTS, default=list(accuracy.CONTESTS))
+    command.add_argument("--minutes", nargs="+", type=float, default=[2.0])
+    command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    command.add_argument("--peers", nargs="*", default=[], metavar="NAME", help="of peers.toml; all without")
+    command.add_argument("--settings", nargs="+", choices=accuracy.SETTINGS, default=list(accuracy.SETTINGS))
+    command.add_argument("--mark", type=float, help="an accuracy, to say the least time to")
+    command.add_argument("--work", type=Path, default=Path("runs/compare"), help="environments, data and outputs")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("ablate", help=ablate.__doc__.splitlines()[0], description=ablate.__doc__)
+    command.add_argument("names", nargs="*", metavar="NAME", help="of ablations.toml; all without")
+    command.add_argument("--switches", nargs="*", default=[], metavar="SWITCH", help="beside the base; all without")
+    command.add_argument("--seeds", type=int, nargs="+", help="other seeds than the ablation's own")
+    command.add_argument("--runs", type=Path, default=Path("runs/ablations"), help="where the Runs are kept")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    return parser
+
+
+def main() -> int:
+    """Run what the call asks for; 0 where all was reached, 1 where not, 2 for a call that was not understood."""
+    call = _parser().parse_args()
     try:
-        if call.verb == "compare":
-            print("\n".join(compare.run(call)))
-            return 0
-        if call.verb == "growth":
-            print("\n".join(growth.run(call)))
+        tables = {"compare": compare.run, "growth": growth.run, "accuracy": accuracy.run, "ablate": ablate.run}
+        if call.verb in tables:
+            print("\n".join(tables[call.verb](call)))
             return 0
         chosen = goals.choose(goals.read_goals(), call.names)
         if call.verb == "list":

@@ -6,28 +6,25 @@ is the ratio of medians within one run of this program.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
-import os
 import random
 import shutil
 import statistics
 import subprocess
-import sys
 import threading
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.goals import HERE, commit, data_folder, results_path
+from benchmarks.environments import Peer, choose, environment_of, read_peers, surroundings, versions_of
+from benchmarks.goals import commit, data_folder, results_path
+from benchmarks.tables import add_rows
 from striate.core import machine
-from striate.core.artifacts import make_folder, write_csv
-from striate.core.errors import StriateError, UnknownName, UsageError
+from striate.core.artifacts import make_folder
+from striate.core.errors import StriateError, UsageError
 
 HEADER = (
     "measure",
@@ -56,71 +53,6 @@ step; pictures a second of a later epoch; peak memory in bytes of all processes 
 pictures a second once the model is loaded; seconds of a call."""
 HELD_OUT = 32
 SECONDS = 1800
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One table of peers.toml; the file says what each field means."""
-
-    name: str
-    install: tuple[str, ...]
-    settings: dict[str, list[str]]
-    script: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> Path:
-        """Its script."""
-        return HERE / "peers" / f"with_{self.script or self.name}.py"
-
-
-def read_peers(path: Path = HERE / "peers.toml") -> dict[str, Peer]:
-    """Every peer by name, in the file's order."""
-    found = tomllib.loads(path.read_text("utf-8"))
-    lists = ("install", "without")
-    return {
-        name: Peer(name, **{key: tuple(value) if key in lists else value for key, value in row.items()})
-        for name, row in found.items()
-    }
-
-
-def environment_of(peer: Peer, work: Path) -> Path:
-    """The Python of the peer's virtual environment, made where it is not there or was made otherwise.
-
-    striate's own code is brought up to date each time.
-    """
-    folder, here = work / "environments" / peer.name, str(HERE.parent)
-    python, mark = folder / "bin" / "python", folder / "installed"
-    arguments = [here if part == "." else part for part in peer.install]
-    if not mark.exists() or mark.read_text() != " ".join(peer.install):
-        shutil.rmtree(folder, ignore_errors=True)
-        print(f"installing {peer.name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        _pip(peer, python, arguments)
-        mark.write_text(" ".join(peer.install))
-    elif "." in peer.install:
-        _pip(peer, python, ["--no-deps", "--force-reinstall", here])
-    return python
-
-
-def _pip(peer: Peer, python: Path, arguments: list[str]) -> None:
-    call = [str(python), "-m", "pip", "install", "-q", *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StriateError(f"{peer.name} cannot be installed here: " + done.stderr.strip()[-500:])
-
-
-def versions_of(python: Path) -> str:
-    """The versions that decide a figure, of what is installed there."""
-    names = ("striate", "torch", "torchvision", "timm", "fastai", "keras", "tensorflow-cpu", "ultralytics", "pillow")
-    code = (
-        "from importlib.metadata import version, PackageNotFoundError\n"
-        f"for name in {names!r}:\n"
-        "    try: print(f'{name}={version(name)}', end=' ')\n"
-        "    except PackageNotFoundError: pass\n"
-    )
-    return subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def lay_out(data: Path, work: Path, count: int) -> Path:
@@ -189,8 +121,7 @@ def _proportional(pid: int) -> int:
 
 def ask(peer: Peer, python: Path, job: dict[str, Any]) -> dict[str, float]:
     """One job by one peer: its figures by name. Raises `StriateError` where it fails."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment = {**inherited, **peer.environment, "STRIATE_CACHE": f"{job['out']}/cache", "YOLO_OFFLINE": "true"}
+    environment = surroundings(peer, Path(job["out"]))
     call = [str(python), str(peer.path), json.dumps({**job, "started": time.time()})]
     with subprocess.Popen(
         call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=job["out"]
@@ -220,11 +151,7 @@ def run(call: Any) -> list[str]:
     Args:
         call: peers, measures, networks, size, batch, count, repeats, epochs, work, results.
     """
-    known = read_peers()
-    for name in call.peers:
-        if name not in known:
-            raise UnknownName("peer", name, known)
-    peers = [known[name] for name in call.peers] or list(known.values())
+    peers = choose(read_peers(), call.peers)
     if call.count % call.batch:
         raise UsageError(
             f"{call.count} pictures are no whole batches of {call.batch}, which some peers count",
@@ -266,7 +193,7 @@ def run(call: Any) -> list[str]:
                 when = [datetime.now(UTC).strftime("%Y-%m-%d"), commit()]
                 rows = [[*about, name, f"{value:.6g}", *where, *when] for name, value in found.items()]
                 fresh += rows
-                add_rows(table, rows)
+                add_rows(table, HEADER, rows)
     return summary([[str(value) for value in row] for row in fresh])
 
 
@@ -289,18 +216,6 @@ def _job(call: Any, work: Path, laid: Path, measure: str, network: str, peer: st
         "out": str(make_folder(outs / f"{peer}-{setting}")),
         "trained": str(outs / f"{peer}-default"),
     }
-
-
-def add_rows(path: Path, rows: Sequence[Sequence[Any]], columns: Sequence[str] = HEADER) -> None:
-    """Add rows to the table; the file is replaced whole, so that nothing is lost at any moment."""
-    make_folder(path.parent)
-    before: list[list[str]] = []
-    if path.exists():
-        with open(path, encoding="utf-8", newline="") as file:
-            header, *before = csv.reader(file)
-        if header != list(columns):
-            raise StriateError(f"{path} has other columns than {', '.join(columns)}", fix="move it away")
-    write_csv(path, columns, [*before, *rows])
 
 
 def summary(rows: Sequence[Sequence[str]]) -> list[str]:

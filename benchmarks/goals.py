@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import json
 import os
@@ -19,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tables
 from striate.core import machine
-from striate.core.artifacts import make_folder, write_csv
+from striate.core.artifacts import make_folder
 from striate.core.errors import DataError, RunError, StriateError, UnknownName, UsageError
 
 HERE = Path(__file__).parent
@@ -103,20 +103,13 @@ def results_path(kind: str, folder: Path = HERE / "results") -> Path:
 
 
 def add_row(path: Path, row: Sequence[Any]) -> None:
-    """Add a row to a table of results; the file is replaced whole, so that nothing is lost at any moment."""
-    make_folder(path.parent)
-    write_csv(path, HEADER, [*read_rows(path), row])
+    """Add a row to a table of results of goals."""
+    tables.add_rows(path, HEADER, [row])
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """The rows of a table of results; none where it does not exist."""
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    if tuple(header) != HEADER:
-        raise StriateError(f"{path} has other columns than {', '.join(HEADER)}", fix="move it away")
-    return rows
+    """The rows of a table of results of goals; none where it does not exist."""
+    return tables.read_rows(path, HEADER)
 
 
 def commit() -> str:
@@ -157,6 +150,12 @@ def row(goal: str, seed: int, metric: str, summary: dict[str, Any], seconds: flo
 def run_folder(runs: Path, goal: Goal, seed: int) -> Path:
     """Where the Run of a goal and seed is kept."""
     return runs / f"{goal.name}-seed{seed}"
+
+
+def epochs_of(run: Path) -> int:
+    """The epochs that a Run trained; the last may have been cut short where the time was over."""
+    *_, last = (run / "history.jsonl").read_text("utf-8").splitlines()
+    return int(json.loads(last)["epoch"])
 
 
 def make_way(path: Path) -> None:

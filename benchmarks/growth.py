@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.compare import Watch, add_rows
+from benchmarks.compare import Watch
 from benchmarks.goals import HERE, commit, results_path
+from benchmarks.tables import add_rows
 from striate.core import machine
 from striate.core.artifacts import make_folder
 from striate.core.errors import StriateError
@@ -97,7 +98,7 @@ def run(call: Any) -> list[str]:
             found = ask({**job, "trained": str(work / "out" / WAYS[0])})
             rows = [(count, way, figure, value) for figure, value in found.items()]
             fresh += rows
-            add_rows(table, [[*row[:3], f"{row[3]:.6g}", *about] for row in rows], HEADER)
+            add_rows(table, HEADER, [[*row[:3], f"{row[3]:.6g}", *about] for row in rows])
             print(f"{count:,} {way}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()), flush=True)
     return summary(fresh)
 

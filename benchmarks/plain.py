@@ -122,14 +122,19 @@ def one_cycle(done: float, highest: float) -> float:
     return highest * (1 + math.cos(math.pi * (done - 0.3) / 0.7)) / 2
 
 
-def read_split(path: Path) -> tuple[dict[str, list[tuple[str, str]]], bool]:
-    """(key, target) by split from a Run's split.csv, and whether the targets are numbers to regress on."""
+def read_parts(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """(key, target) by split from a split.csv."""
     parts: dict[str, list[tuple[str, str]]] = {"train": [], "val": [], "test": []}
     with open(path, encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             if line["split"] in parts:
                 parts[line["split"]].append((line["key"], line["target"]))
-    return parts, json.loads((path.parent / "metrics.json").read_text("utf-8"))["task"] == "regress"
+    return parts
+
+
+def regresses(folder: Path) -> bool:
+    """Whether the targets of a Run are numbers to regress on."""
+    return bool(json.loads((folder / "metrics.json").read_text("utf-8"))["task"] == "regress")
 
 
 def train(goal: Goal, place: Path, folder: Path, seed: int) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def train(goal: Goal, place: Path, folder: Path, seed: int) -> dict[str, Any]:
     assert goal.minutes is not None
     seconds = goal.minutes * 60 * 0.95
     torch.manual_seed(seed)
-    parts, regress = read_split(folder / "split.csv")
+    parts, regress = read_parts(folder / "split.csv"), regresses(folder)
     names = sorted({target for _, target in parts["train"]})
     numbers = torch.tensor([float(target) for _, target in parts["train"]]) if regress else torch.zeros(2)
     shift, scale = (float(numbers.mean()), float(numbers.std())) if regress else (0.0, 1.0)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import csv
 import sys
 import time
+import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import timm
+import torch
+from safetensors.torch import save_file
 
 from striate.core.errors import RunError, StriateError, UsageError
 from striate.core.events import Silent
 from striate.data.audit import run_audit
 from striate.data.dataset import open_dataset
+from striate.plan import leaves
+from striate.plan.leaves import parse_value
 
 REPOSITORY = Path(__file__).parent.parent
 if not (REPOSITORY / "benchmarks" / "goals.toml").exists():
@@ -203,10 +211,12 @@ def test_every_peer_has_its_script_and_settings(compare: ModuleType) -> None:
         assert peer.path.exists()
         assert peer.install
         compile(peer.path.read_text("utf-8"), peer.path, "exec")
-        assert set(peer.settings) == set(compare.MEASURES)
-        for settings in peer.settings.values():
+        assert set(peer.settings) - {"accuracy"} == set(compare.MEASURES)
+        for measure, settings in peer.settings.items():
             assert settings[0] == "default"
-            assert len(settings) == 2
+            assert len(settings) == (1 if (peer.name, measure) == ("striate", "accuracy") else 2)
+        if "accuracy" in peer.settings and peer.name != "striate":
+            compile(peer.accuracy_path.read_text("utf-8"), peer.accuracy_path, "exec")
 
 
 def test_the_files_are_the_same_for_every_peer(compare: ModuleType, tmp_path: Path) -> None:
@@ -261,14 +271,287 @@ def test_the_clock_of_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.found() == {"first_step": 2.0, "first_epoch": 3.0, "images": 64, "rate": 64 / 3.0}
 
 
-def test_rows_are_kept_and_other_columns_refused(compare: ModuleType, tmp_path: Path) -> None:
-    row = [str(number) for number in range(len(compare.HEADER))]
-    compare.add_rows(tmp_path / "t.csv", [row])
-    compare.add_rows(tmp_path / "t.csv", [row])
-    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
-    (tmp_path / "t.csv").write_text("a,b\n")
+def test_rows_are_kept_and_other_columns_refused(goals: ModuleType, tmp_path: Path) -> None:
+    from benchmarks import tables
+
+    header, row = ("goal", "value"), ["a", "1"]
+    assert tables.read_rows(tmp_path / "t.csv", header) == []
+    tables.add_rows(tmp_path / "t.csv", header, [row])
+    tables.add_rows(tmp_path / "t.csv", header, [row])
+    assert tables.read_rows(tmp_path / "t.csv", header) == [row, row]
     with pytest.raises(StriateError, match="other columns"):
-        compare.add_rows(tmp_path / "t.csv", [row])
+        tables.add_rows(tmp_path / "t.csv", ("other", "value"), [row])
+
+
+# -- accuracy in given minutes
+
+
+@pytest.fixture
+def accuracy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    from benchmarks import accuracy
+
+    return accuracy
+
+
+PARTS = {
+    "train": [("a/1.jpg", "a"), ("b/1.jpg", "b")],
+    "val": [("a/2.jpg", "a"), ("b/2.jpg", "b")],
+    "test": [("a/3.jpg", "a"), ("b/3.jpg", "b"), ("b/4.jpg", "b"), ("a/4.jpg", "a")],
+}
+
+
+def make_material(folder: Path, zipped: bool) -> Path:
+    """Pictures in class folders or in a zip of them, as `trashnet`."""
+    keys = [key for rows in PARTS.values() for key, _ in rows]
+    if zipped:
+        with zipfile.ZipFile(folder / "trashnet", "w") as archive:
+            for key in keys:
+                archive.writestr(key, key)
+        return (folder / "trashnet").rename(folder / "trashnet.zip")
+    for key in keys:
+        path = folder / "trashnet" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(key)
+    return folder / "trashnet"
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_split_is_laid_out_as_folders(accuracy: ModuleType, tmp_path: Path, zipped: bool) -> None:
+    laid = tmp_path / "laid"
+    for _ in range(2):
+        accuracy.lay_out(make_material(tmp_path, zipped) if not laid.exists() else tmp_path, PARTS, laid)
+        for part, rows in PARTS.items():
+            files = {path.name: path for path in (laid / part).glob("*/*")}
+            assert sorted(files) == accuracy.names_of(rows)
+            for name, (key, target) in zip(accuracy.names_of(rows), rows, strict=True):
+                assert files[name].read_text() == key
+                assert files[name].parent.name == target
+                assert files[name].is_symlink() is not zipped
+
+
+def test_only_whole_predictions_are_scored(accuracy: ModuleType) -> None:
+    truth = {"1": "a", "2": "b", "3": "b"}
+    assert accuracy.score({"1": "a", "2": "b", "3": "a"}, truth) == pytest.approx(2 / 3)
+    with pytest.raises(StriateError, match="1 test pictures have no prediction, and 1 predictions no test picture"):
+        accuracy.score({"1": "a", "2": "b", "4": "a"}, truth)
+
+
+@pytest.fixture
+def call(accuracy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
+    """A call of `accuracy` for made peers: one names all pictures a, one cannot take the weights, one breaks."""
+    make_material(tmp_path, zipped=False)
+    script = (
+        "import json, sys\nfrom pathlib import Path\njob = json.loads(sys.argv[1])\n"
+        "assert Path(job['weights']).name.startswith('mobilenetv2')\n"
+        "names = sorted(path.name for path in Path(job['data'], 'test').glob('*/*'))\n"
+        "Path(job['out'], 'predictions.csv').write_text(''.join(f'{name},a\\n' for name in names))\n"
+        "print('noise')\nprint(json.dumps({'network': 'net', 'epochs': 3}))\n"
+    )
+
+    class Made(accuracy.Peer):  # type: ignore[misc, name-defined]
+        @property
+        def accuracy_path(self) -> Path:
+            return tmp_path / f"{self.name}.py"
+
+    (tmp_path / "all_a.py").write_text(script)
+    (tmp_path / "broken.py").write_text("raise SystemExit('it went wrong')")
+    settings = {"accuracy": ["default"]}
+    peers = [
+        Made("all_a", (), settings),
+        Made("unable", (), settings, without=("mobilenetv2_100_padsame_mean0.5",)),
+        Made("broken", (), settings),
+    ]
+    split = tmp_path / "split.csv"
+    rows = [f"{key},{part},{target}" for part, rows in PARTS.items() for key, target in rows]
+    split.write_text("\n".join(["key,split,target", *rows, "c/1.jpg,excluded,c"]))
+    monkeypatch.setattr(accuracy, "read_peers", lambda: {peer.name: peer for peer in peers})
+    monkeypatch.setattr(accuracy, "environment_of", lambda peer, work: Path(sys.executable))
+    monkeypatch.setattr(accuracy, "versions_of", lambda python: "made=1")
+    monkeypatch.setattr(accuracy, "split_of", lambda place, path: split)
+    monkeypatch.setattr(accuracy.goals, "data_folder", lambda: tmp_path)
+    return argparse.Namespace(
+        data=["trashnet"],
+        minutes=[2.0],
+        seeds=[0, 1],
+        peers=[],
+        settings=["default", "tuned"],
+        mark=0.6,
+        work=tmp_path / "work",
+        results=tmp_path / "results",
+    )
+
+
+def test_peers_train_in_turn_and_one_function_scores(
+    accuracy: ModuleType, call: argparse.Namespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = accuracy.run(call)
+    assert "all_a default, net: 0.5000 ± 0.0000 (n = 2)" in lines[1]
+    assert lines[2:] == ["trashnet, time to 0.6", "  all_a default: not reached"]
+    said = capsys.readouterr().out
+    assert said.count("it went wrong") == 2
+    assert "unable" not in said
+    with open(accuracy.goals.results_path("accuracy", call.results), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["figure"] for row in rows] == ["accuracy", "seconds", "epochs"] * 2
+    assert [row["seed"] for row in rows[::3]] == ["0", "1"]
+    assert rows[0]["value"] == "0.5"
+    assert rows[0]["versions"] == "made=1"
+
+
+def test_striate_trains_by_its_command_line_and_obeys_the_split(
+    accuracy: ModuleType, call: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def striate(arguments: list[str]) -> tuple[dict[str, Any], float]:
+        asked.extend(arguments)
+        out = Path(arguments[-1])
+        out.mkdir(parents=True)
+        rows = [f"{part},{key},a" for part in ("val", "test") for key, _ in PARTS[part]]
+        (out / "predictions.csv").write_text("\n".join(["split,key,prediction", *rows]))
+        (out / "history.jsonl").write_text('{"epoch": 0}\n{"epoch": 1}\n{"epoch": 2}\n')
+        (out / "network.json").write_text('{"name": "cifarnet"}')
+        return {}, 119.0
+
+    monkeypatch.setattr(accuracy.goals, "striate", striate)
+    peer = accuracy.Peer("striate", (), {"accuracy": ["default"]})
+    course = accuracy.Course(call.work, accuracy.goals.data_folder(), [peer])
+    found = course.train(accuracy.Entry(peer, "default", "trashnet", 2.0, 7))
+    assert found.network == "cifarnet"
+    assert found.figures == {"accuracy": 0.5, "seconds": 119.0, "epochs": 2}
+    assert asked[asked.index("--minutes") + 1] == "2"
+    assert asked[asked.index("--seed") + 1] == "7"
+    assert asked[asked.index("--set") + 1].startswith("split.file=")
+
+
+def test_every_seed_begins_with_another_peer(accuracy: ModuleType, call: argparse.Namespace) -> None:
+    peers = list(accuracy.read_peers().values())
+    call.settings = ["default"]
+    found = [(entry.seed, entry.peer.name) for entry in accuracy.entries(call, peers)]
+    assert found[:3] == [(0, "all_a"), (0, "unable"), (0, "broken")]
+    assert found[3:] == [(1, "unable"), (1, "broken"), (1, "all_a")]
+
+
+def test_epochs_are_chosen_to_fit_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks" / "peers"))
+    import _contest
+
+    monkeypatch.setattr(_contest.time, "time", lambda: 1020.0)
+    job = {"started": 1000.0, "minutes": 2.0}
+    assert _contest.seconds_left(job) == 100.0
+    assert _contest.epochs_within(job, epoch_seconds=10.0, last_seconds=7.0) == 9
+    assert _contest.epochs_within(job, epoch_seconds=500.0, last_seconds=7.0) == 1
+
+
+def test_shifted_pictures_are_crops_or_their_mirror_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks" / "peers"))
+    import _fit
+
+    torch.manual_seed(0)
+    images = torch.randint(256, (8, 3, 6, 6), dtype=torch.uint8)
+    padded = torch.nn.functional.pad(images.float(), (2,) * 4, mode="reflect")
+    kinds = set()
+    for image, before in zip(_fit.shifted(images, 2), padded, strict=True):
+        assert image.dtype == torch.uint8
+        crops = [before[:, y : y + 6, x : x + 6] for y in range(5) for x in range(5)]
+        plain, mirrored = (
+            any(torch.equal(one, crop) for crop in crops) for one in (image.float(), image.flip(2).float())
+        )
+        assert plain or mirrored
+        kinds.add(plain)
+    assert kinds == {True, False}
+
+
+def test_torchvisions_mobilenet_computes_what_timms_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks" / "peers"))
+    import _mobilenet
+
+    torch.manual_seed(0)
+    timms = timm.create_model("mobilenetv2_100", pad_type="same")
+    for name, values in timms.state_dict().items():
+        if "running" in name or ("bn" in name and values.is_floating_point()):
+            values.uniform_(0.5, 1.5)  # so that each norm is another
+    save_file(timms.state_dict(), tmp_path / "w.safetensors")
+    ours, pictures = _mobilenet.mobilenet(tmp_path / "w.safetensors", 5).eval(), torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours.features(pictures), timms.eval().forward_features(pictures))
+        assert ours(pictures).shape == (1, 5)
+
+
+# -- what each trick is worth
+
+
+@pytest.fixture
+def ablate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    from benchmarks import ablate
+
+    return ablate
+
+
+def test_every_switch_sets_leaves_that_there_are(ablate: ModuleType) -> None:
+    known = leaves()
+    for ablation in ablate.read_ablations().values():
+        assert "--minutes" in ablation.command
+        assert len(ablation.seeds) == 3
+        assert ablate.BASE not in ablation.switches
+        for settings in ablation.switches.values():
+            for setting in settings:
+                key, value = setting.split("=")
+                parse_value(key, known[key], value)
+
+
+def test_unknown_keys_of_ablations_are_refused(ablate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[a]\ncommand = ["train"]\nseeds = [0]\nswitch = 1\n')
+    with pytest.raises(UsageError, match="unknown keys: switch"):
+        ablate.read_ablations(tmp_path / "a.toml")
+    with pytest.raises(UsageError, match="did you mean 'cifar10'"):
+        ablate.choose(ablate.read_ablations(), ["cifar"])
+
+
+def test_switches_take_turns_within_a_seed(
+    ablate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order: list[tuple[int, str]] = []
+
+    def striate(arguments: list[str]) -> tuple[dict[str, Any], float]:
+        seed = int(arguments[arguments.index("--seed") + 1])
+        setting = arguments[arguments.index("--set") + 1] if "--set" in arguments else "base"
+        order.append((seed, setting))
+        if setting == "augment.flip=none":
+            raise StriateError("it went wrong")
+        out = Path(arguments[-1])
+        out.mkdir(parents=True)
+        (out / "history.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n')
+        value = 0.8 + 0.1 * seed - (0.02 * (1 + seed) if setting == "train.ema=0" else 0)
+        return {"metrics": {"test": {"accuracy": value}}}, 60.0
+
+    monkeypatch.setattr(ablate.goals, "striate", striate)
+    monkeypatch.setattr(ablate.goals, "data_folder", lambda: tmp_path)
+    call = argparse.Namespace(
+        names=["cifar10"], switches=["ema", "flip"], seeds=[0, 1], runs=tmp_path / "runs", results=tmp_path
+    )
+    lines = ablate.run(call)
+    settings = ("base", "train.ema=0", "augment.flip=none")
+    assert order == [(seed, setting) for seed in (0, 1) for setting in settings]
+    assert lines[1:] == [
+        "  base: 0.8500 ± 0.0707 (n = 2)",
+        "  ema: 0.8200 ± 0.0566 (n = 2), -0.0300 ± 0.0100",
+        "  flip: none",
+    ]
+    assert capsys.readouterr().out.count("it went wrong") == 2
+    with open(ablate.goals.results_path("ablations", tmp_path), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seed"], row["switch"], row["epochs"]) for row in rows] == [
+        ("0", "base", "2"),
+        ("0", "ema", "2"),
+        ("1", "base", "2"),
+        ("1", "ema", "2"),
+    ]
+    call.switches = ["emma"]
+    with pytest.raises(UsageError, match="did you mean 'ema'"):
+        ablate.run(call)
 
 
 # -- growth
