@@ -34,3 +34,26 @@ def test_large_arrays_come_from_kept_memory() -> None:
         pytest.skip("this C library is not GNU's")
     assert faults < 200
     assert run(keep=False)[1] > 10 * max(1, faults)
+
+
+RELEASED = """
+from striate.core.memory import keep_freed_memory, release_freed_memory
+kept = keep_freed_memory()
+import numpy as np
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+blocks = [np.ones(1_000_000) for _ in range(40)]
+del blocks
+before = resident()
+release_freed_memory()
+print(kept, before - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_was_kept_is_given_back_when_asked() -> None:
+    child = subprocess.run([sys.executable, "-c", RELEASED], capture_output=True, text=True, check=True)
+    kept, kilobytes = child.stdout.split()
+    if kept != "True":
+        pytest.skip("this C library is not GNU's")
+    assert int(kilobytes) > 200_000

@@ -2,7 +2,10 @@
 
 import errno
 import json
+import os
 import shutil
+import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ import yaml
 
 import striate as st
 from striate.core import artifacts
-from striate.core.errors import DataError, DiskFull, PlanError, RunError, UnknownName, UsageError
+from striate.core.errors import DataError, DiskFull, Interrupted, PlanError, RunError, UnknownName, UsageError
+from striate.core.events import Silent
 from striate.train import checkpoints, speed
 from striate.workflows.train import Clock
 from tests.e2e.made_photos import QUICK, folder, table
@@ -32,15 +36,15 @@ def test_a_full_disk_at_the_first_save_does_not_lose_the_pretrained_weights(
     options = {"weights": source.path, "epochs": 2, "set": {key: QUICK[key] for key in QUICK if "network" not in key}}
     others = folder(tmp_path / "others", {"a": 20, "b": 20, "c": 20})
     whole = st.train(others, out=tmp_path / "whole", **options)
-    real = artifacts.write_bytes
+    real = artifacts.write_parts
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, parts: Iterable[bytes], size: int) -> None:
         if path.parent.parent.name == "checkpoints":
             raise DiskFull("the disk is full")
-        real(path, content)
+        real(path, parts, size)
 
     with monkeypatch.context() as patch:
-        patch.setattr("striate.core.tensors.write_bytes", full)
+        patch.setattr("striate.core.tensors.write_parts", full)
         with pytest.raises(DiskFull):
             st.train(others, out=tmp_path / "cut", **options)
     assert not checkpoints.list_checkpoints(tmp_path / "cut" / "checkpoints")
@@ -193,3 +197,35 @@ def test_memory_that_runs_out_while_measuring_halves_the_batch(
     run = st.train(photos, out=tmp_path / "run", epochs=1, set=settings)
     assert run.plan["batch.accumulate"] == 2
     assert "memory ran out" in run.plan.decisions["batch.accumulate"].because
+
+
+class Stopping(Silent):
+    """Keeps what is said, and stops at the first step."""
+
+    def __init__(self, stop: bool) -> None:
+        self.stop, self.said = stop, ""
+
+    def line(self, text: str) -> None:
+        self.said += text + "\n"
+
+    def progress(self, done: int, total: int, text: str = "") -> None:
+        if self.stop and text.startswith("epoch"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_resumed_run_finds_its_pictures_unless_a_file_has_changed(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    for name in ("kept", "changed"):
+        with pytest.raises(Interrupted):
+            st.train(photos, out=tmp_path / name, epochs=2, set=QUICK, reporter=Stopping(True))
+    said = Stopping(False)
+    st.resume(tmp_path / "kept", reporter=said)
+    assert "found on disk, prepared before" in said.said
+    first = next(path for path in sorted(photos.rglob("*.png")))
+    first.write_bytes(first.read_bytes())  # the same bytes, as far as they have been read
+    said = Stopping(False)
+    st.resume(tmp_path / "changed", reporter=said)
+    assert "found on disk" not in said.said
+    assert weights_of(st.Run(tmp_path / "kept")) == weights_of(st.Run(tmp_path / "changed"))

@@ -82,12 +82,12 @@ def test_long_steps_are_timed_on_fewer_samples(monkeypatch: pytest.MonkeyPatch) 
     whole = len(next(iter(recipe.batches.epoch(0))).ids)
     monkeypatch.setattr(speed, "LONG", 1e9)
     assert set(try_ways(recipe, lambda: toy_networks(recipe), [LAST], seconds=60)) == {LAST}
-    assert seen == [whole, whole, whole]  # how long it takes; what it gives; what it gives on other samples
+    assert speed.LEAST <= seen[0] < whole  # how long it takes
+    assert seen[1:] == [whole, whole]  # what it gives, and gives on other samples
     seen.clear()
     monkeypatch.setattr(speed, "LONG", 1e-9)
     assert set(try_ways(recipe, lambda: toy_networks(recipe), [LAST, PLAIN], seconds=60)) == {LAST, PLAIN}
-    assert seen[0] == whole
-    assert all(speed.LEAST <= count < whole for count in seen[1:])
+    assert all(speed.LEAST <= count < whole for count in seen)
 
 
 def test_the_trial_holds_few_networks_at_once() -> None:

@@ -148,8 +148,8 @@ def pack(
         workers: processes that decode; 0 decodes in this one.
         memory_bytes: what the pictures may take in memory.
         cache: where prepared pictures are kept between runs; None keeps none, nor is anything kept of arrays.
-        digests: the audit's hashes of decoded pixels by key. Without them, as on resuming, when the audit is of an
-            earlier day than the files, nothing is kept or found.
+        digests: the audit's hashes of decoded pixels by key. Without them, as on resuming when a file has changed since
+            the audit, nothing is kept or found.
 
     Raises:
         DataError: a sample is damaged (since the audit), its channels do not fit, or a worker process died.

@@ -192,12 +192,13 @@ def _enough(recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], way: W
     found = list(itertools.islice(recipe.batches.epoch(0), 2))
     batch, other = found if len(found) == 2 else (found[0], next(iter(recipe.batches.epoch(1))))
     state = learning_state(tried, awake(networks()))
-    if tried.device.type != "cpu":  # its libraries are loaded by the first step
-        _loss_and_gradient(state, tried, batch)
-    begun = time.perf_counter()
-    _loss_and_gradient(state, tried, batch)
-    spent = time.perf_counter() - begun
     least = max(LEAST, 2 * tried.plan["batch.accumulate"])
+    few = _part(batch, max(1, len(batch.ids) // least))  # which is quick, and takes little memory in float32
+    if tried.device.type != "cpu":  # its libraries are loaded by the first step
+        _loss_and_gradient(state, tried, few)
+    begun = time.perf_counter()
+    _loss_and_gradient(state, tried, few)
+    spent = (time.perf_counter() - begun) * len(batch.ids) / len(few.ids)
     parts = max(1, len(batch.ids) // max(least, math.ceil(len(batch.ids) * LONG / spent)))
     return (batch, other, spent) if parts == 1 else (_part(batch, parts), _part(other, parts), spent)
 

@@ -59,7 +59,13 @@ def read_dataset(request: ReadRequest, reporter: Reporter) -> Dataset:
 def audited(
     dataset: Dataset, run: RunFolder | None, workers: int, limit: float, cache: Cache, reporter: Reporter
 ) -> Audit:
-    """The Run's audit, or one that was made of the same files before, or a new one."""
+    """The Run's audit, or one that was made of the same files before, or a new one.
+
+    The Run's has no hashes of pixels, by which decoded pictures are found; where no file has changed since, those of
+    the one that was kept stand.
+    """
+    key = audit_key(dataset) if cache.limit_bytes else None
+    found = find_audit(key, cache) if key is not None else None
     if run is not None and run.audit.exists():
         audit = Audit.from_dict(read_json(run.audit))
         if audit.samples != len(dataset):
@@ -68,10 +74,8 @@ def audited(
                 fix="train again on the data as it is now",
             )
         check_audit(audit, dataset, limit)
-        return audit
+        return audit if found is None else replace(audit, hashes=found.hashes)
     reporter.stage("audit")
-    key = audit_key(dataset) if cache.limit_bytes else None
-    found = find_audit(key, cache) if key is not None else None
     if found is not None:
         reporter.line(f"audit: none of the files has changed since {found.samples:,} samples were read before")
     audit = found or run_audit(dataset, workers=workers, reporter=reporter)

@@ -14,7 +14,7 @@ from torch import nn
 from striate.core.artifacts import make_folder, write_bytes, write_json
 from striate.core.errors import Interrupted, StriateError
 from striate.core.events import Reporter
-from striate.core.memory import keep_freed_memory
+from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
 from striate.evaluate import units_of
@@ -155,8 +155,10 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     deadline = clock.deadline(0.0 if clock.minutes is None else _seconds_after(materials, recipe))
     reporter.stage("training")
     state = fresh_state(recipe, networks)
+    release_freed_memory()  # of the measurements
     fit(state, recipe, run, reporter, deadline=deadline)
     reporter.stage("evaluating")
+    release_freed_memory()  # of the training
     network = state.judged()["network"]
     scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
     for part in materials.held_out:
