@@ -86,10 +86,12 @@ def run(call: Any) -> list[str]:
     """
     lines = []
     table = goals.results_path("ablations", call.results)
-    for ablation in choose(read_ablations(), call.names):
+    chosen = choose(read_ablations(), call.names)
+    for ablation in chosen:
         for switch in call.switches:
             if switch not in ablation.switches:
                 raise UnknownName("switch", switch, ablation.switches)
+    for ablation in chosen:
         switches = [BASE, *(call.switches or ablation.switches)]
         values: dict[str, dict[int, float]] = {switch: {} for switch in switches}
         for seed in call.seeds or ablation.seeds:

@@ -6,6 +6,7 @@ count from the start of a peer's command to its end, and each trains as many epo
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
@@ -193,7 +194,16 @@ class Course:
     def _own(self, entry: Entry, out: Path) -> Outcome:
         split = self.split(entry.data)
         call = ["train", str(self.place(entry.data)), "--weights", str(self.weights(entry.data) or "none")]
-        call += ["--minutes", f"{entry.minutes:g}", "--seed", str(entry.seed), "--set", f"split.file={split}"]
+        call += [
+            "--device",
+            "cpu",
+            "--minutes",
+            f"{entry.minutes:g}",
+            "--seed",
+            str(entry.seed),
+            "--set",
+            f"split.file={split}",
+        ]
         _, seconds = goals.striate([*call, "--cache-size", "0", "--json", "--out", str(out)])
         with open(out / "predictions.csv", encoding="utf-8", newline="") as file:
             predicted = {line["key"]: line["prediction"] for line in csv.DictReader(file) if line["split"] == "test"}
@@ -258,9 +268,11 @@ def ask(peer: Peer, python: Path, job: dict[str, Any]) -> tuple[dict[str, Any], 
         lines = said.read().strip().splitlines()
     if child.returncode or not lines:
         raise StriateError(f"{peer.name} failed:\n" + "\n".join(lines[-12:]))
-    found = json.loads(lines[-1])
-    assert isinstance(found, dict)
-    return found, seconds
+    for line in reversed(lines):  # libraries may say something when the process ends
+        if line.startswith("{"):
+            with contextlib.suppress(ValueError):
+                return dict(json.loads(line)), seconds
+    raise StriateError(f"{peer.name} gave no answer:\n" + "\n".join(lines[-12:]))
 
 
 def run(call: Any) -> list[str]:

@@ -96,4 +96,5 @@ def choose(peers: dict[str, Peer], names: Sequence[str]) -> list[Peer]:
 def surroundings(peer: Peer, out: Path) -> dict[str, str]:
     """The environment variables of a peer's script: what it finds and downloads is its own."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return {**inherited, **peer.environment, "STRIATE_CACHE": str(out / "cache"), "YOLO_OFFLINE": "true"}
+    own = {"STRIATE_CACHE": str(out / "cache"), "YOLO_OFFLINE": "true", "CUDA_VISIBLE_DEVICES": ""}  # all on processors
+    return {**inherited, **peer.environment, **own}

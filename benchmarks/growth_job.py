@@ -70,10 +70,15 @@ def trained(job: dict[str, Any]) -> dict[str, float]:
         "reading": "reading",
         "audit": "audit",
         "prepare": "prepare",
+        "check": "prepare",
         "training": "epoch",
         "evaluating": "evaluating",
     }
-    return {name: stages.seconds[title] for title, name in names.items() if title in stages.seconds}
+    found: Counter[str] = Counter()
+    for title, seconds in stages.seconds.items():
+        if title in names:
+            found[names[title]] += seconds
+    return dict(found)
 
 
 def predicted(job: dict[str, Any]) -> dict[str, float]:

@@ -141,14 +141,14 @@ def test_every_type_is_what_safetensors_reads(tmp_path: Path) -> None:
     digest = write_tensors(tmp_path / "t.safetensors", tensors)
     found = load_file(tmp_path / "t.safetensors")
     assert found.keys() == tensors.keys()
-    assert all(
-        found[name].dtype == tensor.dtype and torch.equal(found[name], tensor) for name, tensor in tensors.items()
-    )
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype
+        assert found[name].tolist() == tensor.tolist()
     assert digest == sha256(tmp_path / "t.safetensors")
 
 
-def test_a_type_that_safetensors_lacks_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="complex64, which 'wave' is of"):
+def test_a_type_that_is_not_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="complex64 are not written, which 'wave' is of"):
         write_tensors(tmp_path / "t.safetensors", {"wave": torch.zeros(2, dtype=torch.complex64)})
     assert not list(tmp_path.iterdir())
 

@@ -371,3 +371,12 @@ def test_shards_train_as_their_pictures_would_and_are_predicted(tmp_path: Path) 
     predicted = [list(st.predict(run, [tmp_path / name])) for run, name in zip(runs, ("loose", "shards"), strict=True)]
     assert [one.scores for one in predicted[0]] == [one.scores for one in predicted[1]]
     assert predicted[1][0].key == str(tmp_path / "shards" / "test" / "dark-3.tar::dark/015.png")
+
+
+def test_a_zip_with_room_for_64_bits_is_read_by_its_index(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "roomy.zip", "w") as archive:
+        for name in ("cats/1.pgm", "dogs/1.pgm"):
+            with archive.open(name, "w", force_zip64=True) as file:
+                file.write(PIXEL)
+    samples = open_dataset(str(tmp_path / "roomy.zip")).samples
+    assert [Store().read(sample.sources[0]) for sample in samples] == [PIXEL, PIXEL]

@@ -99,3 +99,26 @@ def test_the_time_bounds_the_trial() -> None:
     assert list(forward_rates(convolutional(), (3, 32, 32), ways, count=2, seconds=0.0)) == ways[:1]
     assert list(batch_rates(convolutional(), (3, 32, 32), EXACT, (1, 2, 4), seconds=0.0)) == [1]
     assert list(batch_rates(convolutional(), (3, 32, 32), EXACT, (1, 2, 4), seconds=60.0)) == [1, 2, 4]
+
+
+def test_a_cleared_head_does_not_hide_what_comes_before_it() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), Wide(), nn.Linear(12, 3))
+    network[3].layer = nn.Linear(8 * 36, 12)
+    nn.init.zeros_(network[-1].weight)
+    nn.init.zeros_(network[-1].bias)
+    assert not made_ready(network, ForwardWay("bfloat16", False), (3, 8, 8)).alone
+
+
+def test_features_that_differ_are_seen_behind_a_cleared_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = convolutional()
+    nn.init.zeros_(network.fc.weight)
+    nn.init.zeros_(network.fc.bias)
+    assert made_ready(network, ForwardWay("bfloat16", True), (3, 32, 32)).alone
+    real = module.seen
+
+    def stirred(network: nn.Module, images: torch.Tensor, ready: module.Ready) -> list[torch.Tensor]:
+        outputs, features = real(network, images, ready)
+        return [outputs, 2 * features if ready.alone else features]
+
+    monkeypatch.setattr(module, "seen", stirred)
+    assert not made_ready(network, ForwardWay("bfloat16", True), (3, 32, 32)).alone

@@ -280,5 +280,7 @@ def test_what_cannot_be_compiled_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(PlanError, match=r"needs a C\+\+ compiler"):
         toy_state(recipe)
-    with pytest.raises(PlanError, match="exclude each other"):
+    with pytest.raises(PlanError, match=r"execution.compile and train.start_size exclude"):
+        toy_state(toy_recipe(execution__compile=True, train__start_size=0.5))
+    with pytest.raises(PlanError, match=r"execution.compile and execution.fold_norms exclude"):
         toy_state(toy_recipe(execution__compile=True, execution__fold_norms=True, transfer__frozen_norms=True))

@@ -20,10 +20,15 @@ _TYPES = {
     torch.float32: "F32",
     torch.float16: "F16",
     torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
     torch.int64: "I64",
     torch.int32: "I32",
     torch.int16: "I16",
     torch.int8: "I8",
+    torch.uint64: "U64",
+    torch.uint32: "U32",
+    torch.uint16: "U16",
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
@@ -40,14 +45,14 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
 
     Raises:
         DiskFull: no room; what stood there before still stands.
-        ValueError: a tensor is of a type that safetensors does not have.
+        WeightsError: a tensor is of a type that is not written, such as complex numbers.
     """
     stored, record = _untied(tensors)
     header: dict[str, object] = {"__metadata__": {_RECORD: json.dumps(record)}}
     size = 0
     for name, tensor in stored.items():
         if tensor.dtype not in _TYPES:
-            raise ValueError(f"safetensors has no {tensor.dtype}, which {name!r} is of")
+            raise WeightsError(f"weights of {tensor.dtype} are not written, which {name!r} is of", fix="convert it")
         end = size + tensor.numel() * tensor.element_size()
         header[name] = {"dtype": _TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [size, end]}
         size = end

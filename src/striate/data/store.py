@@ -104,20 +104,27 @@ def _read_file(path: str) -> bytes:
 
 def _read_zip(source: Source) -> bytes:
     if source.span is not None:
-        return _read_zip_span(source.path, *source.span)
+        content = _read_zip_span(source.path, *source.span)
+        if content is not None:
+            return content
     archive = _opened(source.path, open_zip)
     member = archive.getinfo(source.member)
     _check_size(member.file_size)
     return archive.read(member)  # reads file_size bytes at most, then compares the checksum
 
 
-def _read_zip_span(path: str, start: int, size: int) -> bytes:
-    """A member by the header that stands before its bytes: how it is packed, its size and its checksum."""
+def _read_zip_span(path: str, start: int, size: int) -> bytes | None:
+    """A member by the header that stands before its bytes: how it is packed, its size and its checksum.
+
+    None where that leaves them to the archive's index: packed from a stream, or with room for 64 bits.
+    """
     with open(path, "rb", buffering=0) as file:
         header = _piece(file.fileno(), start, _ZIP_HEADER.size)
-        mark, _, _, method, _, _, checksum, _, whole, name, extra = _ZIP_HEADER.unpack(header)
+        mark, _, flags, method, _, _, checksum, packed, whole, name, extra = _ZIP_HEADER.unpack(header)
         if mark != b"PK\x03\x04" or method not in SPANNED_ZIP:
             raise zipfile.BadZipFile("there is no header where the archive's index names one")
+        if flags & 8 or max(packed, whole) == 0xFFFFFFFF:
+            return None
         _check_size(max(size, whole))
         content = _piece(file.fileno(), start + len(header) + name + extra, size)
     if method == zipfile.ZIP_DEFLATED:

@@ -9,12 +9,13 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 
 from striate.core.errors import NonFinite
 from striate.core.memory import ran_out_of_memory
 from striate.infer.forward import in_parts
 from striate.nets import find_folds, fold_for_good
+from striate.nets.folding import seen
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -22,7 +23,7 @@ OUTPUT_TOLERANCE = 0.05
 """What another way may differ by, as a share of the norm of all outputs: bfloat16 keeps 8 bits, and the random outputs
 of an untrained ResNet-18 differ by 0.01."""
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-_NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 class ForwardWay(NamedTuple):
@@ -101,14 +102,14 @@ def _cast(network: nn.Module, way: ForwardWay, images: Tensor) -> bool:
     Returns:
         whether that is so; else the network is as it was.
     """
-    expected = Ready(network, way, alone=False)(images).float()
+    expected = seen(network, images, Ready(network, way, alone=False))
     norms = {id(part) for module in network.modules() if isinstance(module, _NORMS) for part in _parts(module)}
     wide = [(part, part.data) for part in _parts(network) if part.dtype == torch.float32 and id(part) not in norms]
     for part, _ in wide:
         part.data = part.data.to(torch.bfloat16)
     try:
-        found = Ready(network, way, alone=True)(images).float()
-        if (found - expected).norm() <= OUTPUT_TOLERANCE / 2 * expected.norm():
+        found = seen(network, images, Ready(network, way, alone=True))
+        if all(_near(one.float(), other.float()) for one, other in zip(found, expected, strict=True)):
             return True
     except RuntimeError as error:  # operations that do not take both types
         if ran_out_of_memory(error):
@@ -116,6 +117,10 @@ def _cast(network: nn.Module, way: ForwardWay, images: Tensor) -> bool:
     for part, data in wide:
         part.data = data
     return False
+
+
+def _near(found: Tensor, expected: Tensor) -> bool:
+    return bool((found - expected).norm() <= OUTPUT_TOLERANCE / 2 * expected.norm())
 
 
 def _parts(module: nn.Module) -> Iterator[Tensor]:

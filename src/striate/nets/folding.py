@@ -12,7 +12,7 @@ would through the left side, and names, states and optimizers know nothing of it
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -61,7 +61,7 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
     network.eval()
     try:
         with torch.no_grad():
-            before = _seen(network, images)
+            before = seen(network, images)
             for handle in handles:
                 handle.remove()
             modules = dict(network.named_modules())
@@ -74,7 +74,7 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
             if len(set(names)) < len(names):  # a layer that is used twice
                 return ()
             with folded(network, found):
-                after = _seen(network, images)
+                after = seen(network, images)
     finally:
         for handle in handles:
             handle.remove()
@@ -87,13 +87,17 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
     return found if equal else ()
 
 
-def _seen(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """The outputs, and what the head receives: a head that is cleared gives nothing away."""
+def seen(network: nn.Module, images: Tensor, compute: Callable[[Tensor], Tensor] | None = None) -> list[Tensor]:
+    """The outputs, and what the head receives: a head that is cleared gives nothing away.
+
+    Args:
+        compute: runs the network in place of its own call.
+    """
     received: list[Tensor] = []
     head = network.get_submodule(head_name(network))
     handle = head.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0].clone()))
     try:
-        return [network(images), *received]
+        return [(compute or network)(images), *received]
     finally:
         handle.remove()
 

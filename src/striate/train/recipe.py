@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from striate.core.errors import PlanError
+from striate.core.memory import ran_out_of_memory
 from striate.core.plan import Plan
 from striate.data.loader import TrainBatches
 from striate.infer import ForwardWay, evaluating, waves
-from striate.nets import Folds, Normalize, find_folds
+from striate.nets import Folds, Normalize, find_folds, unsafe_channels_last
 from striate.plan.rules.growing import size_at
 from striate.tasks import Task
 from striate.train.groups import freeze_body, parameter_groups
@@ -131,6 +132,7 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     folds: dict[str, Folds] = {}
     for name, network in networks.items():
         network.to(recipe.device).to(memory_format=recipe.layout)
+        _refuse_unsafe(recipe, network)
         if plan["train.start_size"] < 1:
             _refuse_one_size(recipe, network)
         groups = parameter_groups(
@@ -161,6 +163,11 @@ def _compile(network: nn.Module, plan: Plan) -> None:
             "execution.compile and execution.fold_norms exclude each other: folded filters are computed in each step",
             fix="add --set execution.fold_norms=false, or leave execution.compile out",
         )
+    if plan["train.start_size"] < 1:
+        raise PlanError(
+            "execution.compile and train.start_size exclude each other: every size would be compiled",
+            fix="add --set train.start_size=1, or leave execution.compile out",
+        )
     compilers = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
     if plan["execution.device"] == "cpu" and not any(map(shutil.which, filter(None, compilers))):
         raise PlanError(
@@ -170,19 +177,31 @@ def _compile(network: nn.Module, plan: Plan) -> None:
     network.compile(dynamic=False)
 
 
-def _refuse_one_size(recipe: Recipe, network: nn.Module) -> None:
-    """Raise `PlanError` where a network cannot take the pictures of the first epoch."""
-    height, width = recipe.size(0)
-    images = waves((recipe.shape[0], height, width)).to(recipe.device).contiguous(memory_format=recipe.layout)
-    try:
-        with evaluating(network), torch.no_grad():
-            network(images)
-    except (RuntimeError, AssertionError, ValueError) as error:
+def _refuse_unsafe(recipe: Recipe, network: nn.Module) -> None:
+    """Raise `PlanError` where torch would write beyond its memory, which on less than 64 px it was not seen to do."""
+    large = recipe.device.type == "cpu" and max(recipe.shape[1:]) >= 64
+    if large and recipe.plan["execution.channels_last"] and (name := unsafe_channels_last(network)):
         raise PlanError(
-            f"the network takes no pictures of {height}×{width} px, which growing begins with: "
-            f"{str(error).splitlines()[0]}",
-            fix="leave train.start_size out, or `--set train.start_size=1`",
-        ) from error
+            f"torch corrupts memory in the backward pass of {name} channels-last: a strided 1×1 convolution of few "
+            "channels",
+            fix="leave execution.channels_last out, or `--set execution.channels_last=false`",
+        )
+
+
+def _refuse_one_size(recipe: Recipe, network: nn.Module) -> None:
+    """Raise `PlanError` where a network cannot take the pictures of every epoch."""
+    for height, width in dict.fromkeys(recipe.size(epoch) for epoch in range(int(recipe.plan["train.epochs"]))):
+        images = waves((recipe.shape[0], height, width)).to(recipe.device).contiguous(memory_format=recipe.layout)
+        try:
+            with evaluating(network), torch.no_grad():
+                network(images)
+        except (RuntimeError, AssertionError, ValueError) as error:
+            if ran_out_of_memory(error):
+                raise
+            raise PlanError(
+                f"the network takes no pictures of {height}×{width} px: {str(error).splitlines()[0]}",
+                fix="leave train.start_size out, or `--set train.start_size=1`",
+            ) from error
 
 
 def _example(recipe: Recipe) -> torch.Tensor:

@@ -16,11 +16,12 @@ from torch import nn
 
 from striate.core.errors import NonFinite
 from striate.core.memory import keep_freed_memory, ran_out_of_memory
-from striate.core.plan import AUTO, Decision
+from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import Batch
 from striate.infer import wait_for
-from striate.nets import build, depth_groups, find_folds, folded, head_parameters
+from striate.nets import build, depth_groups, find_folds, folded, head_parameters, unsafe_channels_last
 from striate.plan.rules.execution import Way
+from striate.plan.rules.execution import ways as ways_to_try
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
 from striate.train.step import clear_gradients, losses_of, train_step
@@ -88,8 +89,10 @@ def tuning_seconds(threads: int, spec: Mapping[str, Any], precisions: Sequence[s
     count = 4
     try:
         with _as_in_training(threads):
-            network = build(spec).to(memory_format=torch.channels_last).eval()
-            images = torch.randn(count, *spec["input"]).contiguous(memory_format=torch.channels_last)
+            network = build(spec).eval()
+            layout = torch.contiguous_format if unsafe_channels_last(network) else torch.channels_last
+            network = network.to(memory_format=layout)
+            images = torch.randn(count, *spec["input"]).contiguous(memory_format=layout)
             folds = find_folds(network, images)
 
             def forward(images: torch.Tensor, low: bool) -> torch.Tensor:
@@ -182,6 +185,16 @@ def try_ways(
     return {way: len(batch.ids) / spent for way, spent in times.items()}
 
 
+def safe_ways(plan: Plan, networks: Mapping[str, nn.Module]) -> tuple[list[Way], str | None]:
+    """The ways to try that do not corrupt memory, and the layer for which channels-last is left out; None for none."""
+    unsafe = None
+    if plan["execution.device"] == "cpu" and plan["execution.channels_last"] == AUTO:
+        unsafe = next(filter(None, map(unsafe_channels_last, networks.values())), None)
+    if unsafe is not None:
+        plan = plan.replace(execution={"channels_last": Decision(False, "the other layout is not safe", "measured")})
+    return ways_to_try(plan), unsafe
+
+
 def _enough(recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], way: Way) -> tuple[Batch, Batch, float]:
     """Two batches whose step takes about half a second, or of 16 samples, and the seconds that a whole one's takes.
 
@@ -193,11 +206,14 @@ def _enough(recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], way: W
     batch, other = found if len(found) == 2 else (found[0], next(iter(recipe.batches.epoch(1))))
     state = learning_state(tried, awake(networks()))
     least = max(LEAST, 2 * tried.plan["batch.accumulate"])
-    few = _part(batch, max(1, len(batch.ids) // least))  # which is quick, and takes little memory in float32
-    if tried.device.type != "cpu":  # its libraries are loaded by the first step
-        _loss_and_gradient(state, tried, few)
+    few = batch
+    if tried.device.type == "cpu":  # which few samples fill, at little memory in float32
+        few = _part(batch, max(1, len(batch.ids) // least))
+    _loss_and_gradient(state, tried, few)  # what is done once is done here
+    wait_for(tried.device.type)
     begun = time.perf_counter()
     _loss_and_gradient(state, tried, few)
+    wait_for(tried.device.type)
     spent = (time.perf_counter() - begun) * len(batch.ids) / len(few.ids)
     parts = max(1, len(batch.ids) // max(least, math.ceil(len(batch.ids) * LONG / spent)))
     return (batch, other, spent) if parts == 1 else (_part(batch, parts), _part(other, parts), spent)

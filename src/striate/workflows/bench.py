@@ -23,9 +23,9 @@ from striate.data.prepare import Preprocessing
 from striate.infer import forward_rates, wait_for
 from striate.nets import profile
 from striate.plan.planner import user_decisions
-from striate.plan.rules.execution import fastest, ways
+from striate.plan.rules.execution import fastest
 from striate.plan.rules.prediction import BATCHES, forward_ways
-from striate.train.speed import awake, try_ways
+from striate.train.speed import awake, safe_ways, try_ways
 from striate.workflows.materials import gather
 from striate.workflows.request import ReadRequest, Request
 from striate.workflows.stages import prepare, preprocessing_of
@@ -115,7 +115,8 @@ def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) 
         products = {name: _products(where, kind) for name, kind in kinds.items()}
         copied = _copied(where)
         reporter.stage(f"training {network}")
-        rates = try_ways(recipe, materials.networks, ways(prepared.plan), seconds=SECONDS)
+        safe, _ = safe_ways(prepared.plan, materials.networks())
+        rates = try_ways(recipe, materials.networks, safe, seconds=SECONDS)
         reporter.stage(f"predicting with {network}")
         ready, tried = awake(materials.networks())["network"].to(recipe.device), forward_ways(prepared.plan)
         forward = forward_rates(ready, materials.shape, tried, count=BATCHES[0], seconds=SECONDS)

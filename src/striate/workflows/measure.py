@@ -21,8 +21,7 @@ from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import Batch, EvalBatches
 from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_parts, made_ready, wait_for
-from striate.nets import unsafe_channels_last
-from striate.plan.rules.execution import Way, fastest, ways
+from striate.plan.rules.execution import Way, fastest
 from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
@@ -30,13 +29,21 @@ from striate.plan.rules.prediction import BATCHES, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe
-from striate.train.speed import READABLE, TIMED, awake, learning_state, range_test, try_ways, with_execution
+from striate.train.speed import (
+    READABLE,
+    TIMED,
+    awake,
+    learning_state,
+    range_test,
+    safe_ways,
+    try_ways,
+    with_execution,
+)
 from striate.train.step import train_step
 from striate.workflows.trials import Trials
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
 """Of a range test: steps, seconds where no minutes are given, and the share of all steps, 1 in so many, at most."""
-_CONTIGUOUS = Decision(False, "the other layout is not safe", "measured")
 TRIAL_SECONDS, FORWARD_SECONDS = 15.0, 5.0
 
 
@@ -110,12 +117,9 @@ def _resolved(
 def _execution(
     recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, reporter: Reporter
 ) -> Plan:
-    found, unsafe = ways(recipe.plan), None
-    if recipe.plan["execution.channels_last"] == AUTO and recipe.device.type == "cpu":
-        unsafe = next(filter(None, map(unsafe_channels_last, networks().values())), None)
+    found, unsafe = safe_ways(recipe.plan, networks())
     if unsafe is not None:
         reporter.line(f"channels-last is not tried: torch would corrupt memory in the backward pass of {unsafe}")
-        found = ways(recipe.plan.replace(execution={"channels_last": _CONTIGUOUS}))
     if len(found) == 1:
         way, because = found[0], "the only way that what you set leaves"
     else:
@@ -235,7 +239,7 @@ def _length(
         learning = sum(count * len(recipe.batches) * _between(steps, size) for size, count in sizes.items())
         return frozen * sample * trained + learning + epochs * beside
 
-    epochs, because = epochs_in(left, spent)
+    epochs, because = epochs_in(max(0.0, left), spent)
     reporter.line(f"epochs: {epochs} ({because})")
     return plan.replace(train={"epochs": Decision(epochs, because, "measured")})
 

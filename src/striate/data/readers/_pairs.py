@@ -6,6 +6,7 @@ to the first dot after the last slash.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -37,9 +38,11 @@ def find_labels(listing: Listing) -> dict[Pair, tuple[str, Source]]:
         key, kind = _parts(name)
         if kind in found and (source.path, key) in pictures:
             found[kind][source.path, key] = name, source
-    labels = found["cls"] or found["json"]
-    if found["cls"] or (labels and _label(Store(), *next(iter(labels.values())))):
-        return labels
+    if found["cls"]:
+        return found["cls"]
+    with contextlib.suppress(DataError):  # what is no JSON is no label either
+        if found["json"] and _label(Store(), *next(iter(found["json"].values()))):
+            return found["json"]
     return {}
 
 

@@ -30,13 +30,17 @@ WORTH = 1.05
 )
 def execution(context: Context) -> Decisions:
     machine = context.machine
-    timed = "a short timed trial decides"
+    timed, compiled = "a short timed trial decides", context.overrides.get("execution.compile")
     return {
         "execution.device": (machine.device, "what this machine has"),
         "execution.precision": (AUTO, timed),
         "execution.channels_last": (AUTO, timed),
         "execution.fold_norms": (
-            (AUTO, timed) if context["transfer.frozen_norms"] else (False, "norms learn from each batch")
+            (False, "norms learn from each batch")
+            if not context["transfer.frozen_norms"]
+            else (False, "compiled steps do not fold them")
+            if compiled is not None and compiled.value
+            else (AUTO, timed)
         ),
         "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
