@@ -250,8 +250,10 @@ def test_pictures_grow_from_epoch_to_epoch(tmp_path: Path, monkeypatch: pytest.M
     assert (expected[0], expected[-1]) == ((8, 8), (SIDE, SIDE))
 
 
-def test_a_network_for_one_size_cannot_grow() -> None:
-    recipe = toy_recipe(train__start_size=0.5)
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_network_for_one_size_cannot_grow(epochs: int) -> None:
+    """Known before the number of epochs is, for which a trial takes one."""
+    recipe = toy_recipe(train__start_size=0.5, train__epochs=epochs)
     fixed = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 3))
     with pytest.raises(PlanError, match="takes no pictures of 8×8 px") as error:
         fresh_state(recipe, {"network": fixed})
@@ -284,3 +286,14 @@ def test_what_cannot_be_compiled_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         toy_state(toy_recipe(execution__compile=True, train__start_size=0.5))
     with pytest.raises(PlanError, match=r"execution.compile and execution.fold_norms exclude"):
         toy_state(toy_recipe(execution__compile=True, execution__fold_norms=True, transfer__frozen_norms=True))
+
+
+def test_a_layout_in_which_torch_corrupts_memory_is_refused_on_large_pictures() -> None:
+    narrow = nn.Sequential(nn.Conv2d(3, 16, 1, stride=2), nn.Flatten(), nn.Linear(16 * 36, 3))
+    recipe = toy_recipe(execution__channels_last=True)
+    fresh_state(recipe, {"network": narrow})  # small ones are safe
+    recipe.batches.augmenter.size = (64, 64)
+    with pytest.raises(PlanError, match="corrupts memory in the backward pass of 0") as error:
+        fresh_state(recipe, {"network": narrow})
+    assert "execution.channels_last=false" in str(error.value)
+    fresh_state(toy_recipe(), {"network": narrow})

@@ -75,8 +75,8 @@ def made_ready(network: nn.Module, way: ForwardWay, shape: Sequence[int]) -> Rea
     """A copy of a network that only predicts: norms folded into convolutions, filters in their layout and precision.
 
     It gives what the network gives in evaluation mode, but for the rounding of the folded filters; in bfloat16 what it
-    gives under autocast, or as near to it as to float32. Its parameters no longer follow the network's, and are not
-    those that a Model keeps.
+    gives under autocast, or within `OUTPUT_TOLERANCE` / 2 of it. Its parameters no longer follow the network's, and are
+    not those that a Model keeps.
 
     Args:
         way: how it will be computed.
@@ -111,7 +111,7 @@ def _cast(network: nn.Module, way: ForwardWay, images: Tensor) -> bool:
         found = seen(network, images, Ready(network, way, alone=True))
         if all(_near(one.float(), other.float()) for one, other in zip(found, expected, strict=True)):
             return True
-    except RuntimeError as error:  # operations that do not take both types
+    except (RuntimeError, TypeError, ValueError) as error:  # operations that do not take both types
         if ran_out_of_memory(error):
             raise
     for part, data in wide:

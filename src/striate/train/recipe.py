@@ -126,6 +126,7 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
             recipe's device and layout in place.
     """
     plan = recipe.plan
+    refuse_contradictions(plan)
     make = OPTIMIZERS.get(plan["optimizer.name"])
     averages: dict[str, nn.Module] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
@@ -144,37 +145,37 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
         optimizers[name] = make(groups, plan["optimizer.momentum"])
         if plan["train.ema"] > 0:
             averages[name] = _frozen_copy(network)
-        if plan["execution.fold_norms"] and not plan["transfer.frozen_norms"]:
-            raise PlanError(
-                "execution.fold_norms needs norms that keep their statistics",
-                fix="add --set transfer.frozen_norms=true, or leave execution.fold_norms out",
-            )
         if plan["execution.compile"]:
-            _compile(network, plan)
+            network.compile(dynamic=False)  # at the first step; copies, which validate and predict, are not compiled
         if plan["execution.fold_norms"]:
             folds[name] = find_folds(network, _example(recipe))
     return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds)
 
 
-def _compile(network: nn.Module, plan: Plan) -> None:
-    """Let torch compile the network at its first step; copies of it, which validate and predict, are not compiled."""
-    if plan["execution.fold_norms"]:
+def refuse_contradictions(plan: Plan) -> None:
+    """Raise `PlanError` where leaves exclude each other, or this machine; one still to be measured excludes none."""
+    folds, compiles = plan["execution.fold_norms"] is True, plan["execution.compile"]
+    if folds and not plan["transfer.frozen_norms"]:
+        raise PlanError(
+            "execution.fold_norms needs norms that keep their statistics",
+            fix="add --set transfer.frozen_norms=true, or leave execution.fold_norms out",
+        )
+    if compiles and folds:
         raise PlanError(
             "execution.compile and execution.fold_norms exclude each other: folded filters are computed in each step",
             fix="add --set execution.fold_norms=false, or leave execution.compile out",
         )
-    if plan["train.start_size"] < 1:
+    if compiles and plan["train.start_size"] < 1:
         raise PlanError(
             "execution.compile and train.start_size exclude each other: every size would be compiled",
             fix="add --set train.start_size=1, or leave execution.compile out",
         )
     compilers = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
-    if plan["execution.device"] == "cpu" and not any(map(shutil.which, filter(None, compilers))):
+    if compiles and plan["execution.device"] == "cpu" and not any(map(shutil.which, filter(None, compilers))):
         raise PlanError(
             "execution.compile needs a C++ compiler on a processor, and none is found",
             fix="install g++ or clang++, name yours in CXX, or leave execution.compile out",
         )
-    network.compile(dynamic=False)
 
 
 def _refuse_unsafe(recipe: Recipe, network: nn.Module) -> None:
@@ -189,8 +190,9 @@ def _refuse_unsafe(recipe: Recipe, network: nn.Module) -> None:
 
 
 def _refuse_one_size(recipe: Recipe, network: nn.Module) -> None:
-    """Raise `PlanError` where a network cannot take the pictures of every epoch."""
-    for height, width in dict.fromkeys(recipe.size(epoch) for epoch in range(int(recipe.plan["train.epochs"]))):
+    """Raise `PlanError` where a network cannot take the pictures of every epoch, however many there will be."""
+    start = recipe.plan["train.start_size"]
+    for height, width in dict.fromkeys(size_at(epoch, 1000, recipe.shape[1:], start) for epoch in range(1000)):
         images = waves((recipe.shape[0], height, width)).to(recipe.device).contiguous(memory_format=recipe.layout)
         try:
             with evaluating(network), torch.no_grad():

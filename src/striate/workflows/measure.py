@@ -28,7 +28,7 @@ from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.plan.rules.prediction import BATCHES, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
 from striate.train.probe import fitting_seconds
-from striate.train.recipe import Recipe
+from striate.train.recipe import Recipe, refuse_contradictions
 from striate.train.speed import (
     READABLE,
     TIMED,
@@ -69,6 +69,7 @@ def resolve_plan(
         folder: where checkpoints will be, to time one; what is written there is removed again.
         trials: what was measured before.
     """
+    refuse_contradictions(recipe.plan)
     while True:
         try:
             return _resolved(recipe, networks, validation, seconds, scored, folder, trials, reporter)

@@ -74,8 +74,9 @@ def audited(
                 fix="train again on the data as it is now",
             )
         check_audit(audit, dataset, limit)
-        same = found is not None and found.fingerprint == audit.fingerprint
-        return replace(audit, hashes=found.hashes) if found is not None and same else audit
+        if found is not None and found.fingerprint == audit.fingerprint:
+            return replace(audit, hashes=found.hashes)
+        return audit
     reporter.stage("audit")
     if found is not None:
         reporter.line(f"audit: none of the files has changed since {found.samples:,} samples were read before")

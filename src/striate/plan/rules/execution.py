@@ -30,18 +30,12 @@ WORTH = 1.05
 )
 def execution(context: Context) -> Decisions:
     machine = context.machine
-    timed, compiled = "a short timed trial decides", context.overrides.get("execution.compile")
+    timed = "a short timed trial decides"
     return {
         "execution.device": (machine.device, "what this machine has"),
         "execution.precision": (AUTO, timed),
         "execution.channels_last": (AUTO, timed),
-        "execution.fold_norms": (
-            (False, "norms learn from each batch")
-            if not context["transfer.frozen_norms"]
-            else (False, "compiled steps do not fold them")
-            if compiled is not None and compiled.value
-            else (AUTO, timed)
-        ),
+        "execution.fold_norms": _folding(context, timed),
         "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.cores, f"{machine.cores} cores"),
@@ -53,6 +47,15 @@ def execution(context: Context) -> Decisions:
             else "there is no folder for it (no home, nor STRIATE_CACHE), or its disk cannot be asked",
         ),
     }
+
+
+def _folding(context: Context, timed: str) -> tuple[bool | str, str]:
+    compiled = context.overrides.get("execution.compile")
+    if not context["transfer.frozen_norms"]:
+        return False, "norms learn from each batch"
+    if compiled is not None and compiled.value:
+        return False, "compiled steps do not fold them"
+    return AUTO, timed
 
 
 class Way(NamedTuple):
