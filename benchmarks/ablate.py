@@ -11,14 +11,12 @@ import statistics
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import goals
 from benchmarks.goals import HERE, Goal
-from benchmarks.tables import add_rows
-from striate.core import machine
+from benchmarks.tables import ORIGIN, add_rows, origin
 from striate.core.artifacts import make_folder
 from striate.core.errors import StriateError, UnknownName, UsageError
 
@@ -30,11 +28,7 @@ HEADER = (
     "value",
     "seconds",
     "epochs",
-    "versions",
-    "processor",
-    "cores",
-    "date",
-    "commit",
+    *ORIGIN,
 )
 BASE = "base"
 
@@ -117,11 +111,8 @@ def train(ablation: Ablation, switch: str, seed: int, runs: Path) -> list[Any]:
     test = found["metrics"]["test"]
     if ablation.metric not in test:
         raise UnknownName("metric", ablation.metric, test)
-    versions = " ".join(f"{name}={number}" for name, number in machine.versions().items())
     figures = [f"{test[ablation.metric]:.5f}", f"{seconds:.1f}", goals.epochs_of(folder)]
-    where = [versions, machine.processor(), machine.cores()]
-    when = [datetime.now(UTC).strftime("%Y-%m-%d"), goals.commit()]
-    return [ablation.name, switch, seed, ablation.metric, *figures, *where, *when]
+    return [ablation.name, switch, seed, ablation.metric, *figures, *origin()]
 
 
 def summary(values: dict[str, dict[int, float]]) -> list[str]:

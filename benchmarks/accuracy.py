@@ -16,14 +16,13 @@ import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import goals
 from benchmarks.environments import Peer, choose, environment_of, read_peers, surroundings, versions_of
 from benchmarks.plain import read_parts
-from benchmarks.tables import add_rows
+from benchmarks.tables import ORIGIN, add_rows, origin
 from striate.core import machine
 from striate.core.artifacts import make_folder, read_json
 from striate.core.errors import StriateError
@@ -42,11 +41,7 @@ HEADER = (
     "seed",
     "figure",
     "value",
-    "versions",
-    "processor",
-    "cores",
-    "date",
-    "commit",
+    *ORIGIN,
 )
 FIGURES = ("accuracy", "seconds", "epochs")
 """Share of the test pictures named rightly; seconds of the whole command; passes over the training pictures."""
@@ -295,9 +290,8 @@ def run(call: Any) -> list[str]:
             continue
         print(f"{entry}: " + ", ".join(f"{name} {value:.4g}" for name, value in outcome.figures.items()), flush=True)
         about = [entry.data, f"{entry.minutes:g}", entry.peer.name, entry.setting, outcome.network, entry.seed]
-        where = [outcome.versions, machine.processor(), machine.cores()]
-        when = [datetime.now(UTC).strftime("%Y-%m-%d"), goals.commit()]
-        rows = [[*about, name, f"{value:.6g}", *where, *when] for name, value in outcome.figures.items()]
+        made = origin(outcome.versions)
+        rows = [[*about, name, f"{value:.6g}", *made] for name, value in outcome.figures.items()]
         add_rows(table, HEADER, rows)
         fresh += [[str(value) for value in row] for row in rows]
     return [*summary(fresh), *(times_to(fresh, call.mark) if call.mark is not None else [])]

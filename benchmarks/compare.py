@@ -15,13 +15,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import Peer, choose, environment_of, read_peers, surroundings, versions_of
-from benchmarks.goals import commit, data_folder, results_path
-from benchmarks.tables import add_rows
+from benchmarks.goals import data_folder, results_path
+from benchmarks.tables import ORIGIN, add_rows, origin
 from striate.core import machine
 from striate.core.artifacts import make_folder
 from striate.core.errors import StriateError, UsageError
@@ -37,11 +36,7 @@ HEADER = (
     "repeat",
     "figure",
     "value",
-    "versions",
-    "processor",
-    "cores",
-    "date",
-    "commit",
+    *ORIGIN,
 )
 MEASURES = {
     "train": ("first_epoch", "first_step", "rate", "memory"),
@@ -189,9 +184,8 @@ def run(call: Any) -> list[str]:
                 said = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
                 print(f"{measure} {network} {peer.name} {setting}: {said}", flush=True)
                 about = [measure, network, peer.name, setting, call.size, call.batch, call.count, repeat]
-                where = [versions[peer.name], machine.processor(), machine.cores()]
-                when = [datetime.now(UTC).strftime("%Y-%m-%d"), commit()]
-                rows = [[*about, name, f"{value:.6g}", *where, *when] for name, value in found.items()]
+                made = origin(versions[peer.name])
+                rows = [[*about, name, f"{value:.6g}", *made] for name, value in found.items()]
                 fresh += rows
                 add_rows(table, HEADER, rows)
     return summary([[str(value) for value in row] for row in fresh])

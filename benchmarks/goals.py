@@ -14,7 +14,6 @@ import time
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,7 @@ HEADER = (
     "seconds",
     "samples_per_second",
     "quarantined",
-    "versions",
-    "processor",
-    "cores",
-    "date",
-    "commit",
+    *tables.ORIGIN,
 )
 
 
@@ -112,24 +107,12 @@ def read_rows(path: Path) -> list[list[str]]:
     return tables.read_rows(path, HEADER)
 
 
-def commit() -> str:
-    """The commit that is measured, with a + where the tree differs from it; empty outside a repository."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(HERE), *arguments], capture_output=True, text=True, check=False).stdout
-
-    name = git("rev-parse", "--short=12", "HEAD").strip()
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../src")
-    return name + ("+" if name and changed.strip() else "")
-
-
 def row(goal: str, seed: int, metric: str, summary: dict[str, Any], seconds: float) -> list[Any]:
     """A row of results from what `striate train --json` printed (or an object of the same shape)."""
     test = summary["metrics"]["test"]
     if metric not in test:
         raise UnknownName("metric", metric, test)
     interval = test.get(f"{metric}_interval")
-    versions = " ".join(f"{name}={number}" for name, number in machine.versions().items())
     return [
         goal,
         seed,
@@ -139,11 +122,7 @@ def row(goal: str, seed: int, metric: str, summary: dict[str, Any], seconds: flo
         f"{seconds:.1f}",
         f"{summary['samples_per_second']:.1f}",
         summary["quarantined"],
-        versions,
-        machine.processor(),
-        machine.cores(),
-        datetime.now(UTC).strftime("%Y-%m-%d"),
-        commit(),
+        *tables.origin(),
     ]
 
 

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.compare import Watch
-from benchmarks.goals import HERE, commit, results_path
-from benchmarks.tables import add_rows
+from benchmarks.goals import HERE, results_path
+from benchmarks.tables import ORIGIN, add_rows, origin
 from striate.core import machine
 from striate.core.artifacts import make_folder
 from striate.core.errors import StriateError
 
-HEADER = ("count", "way", "figure", "value", "versions", "processor", "cores", "date", "commit")
+HEADER = ("count", "way", "figure", "value", *ORIGIN)
 WAYS = ("packed", "streamed", "predicted")
 CLASSES = ("amber", "blue", "coral", "dusk")
 WIDTH, HEIGHT = 96, 80
@@ -87,8 +86,7 @@ def run(call: Any) -> list[str]:
         call: counts, work, results.
     """
     work, table = make_folder(call.work.resolve()), results_path("growth", call.results)
-    versions = " ".join(f"{name}={number}" for name, number in machine.versions().items())
-    about = [versions, machine.processor(), machine.cores(), datetime.now(UTC).strftime("%Y-%m-%d"), commit()]
+    about = origin()
     fresh: list[tuple[int, str, str, float]] = []
     for count in sorted(call.counts):
         data = make(work / f"made-{count}", count)

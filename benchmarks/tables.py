@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from striate.core import machine
 from striate.core.artifacts import make_folder, write_csv
 from striate.core.errors import StriateError
+
+ORIGIN = ("versions", "processor", "cores", "date", "commit")
+"""The last columns of every table: what computed a row, where and when."""
+
+
+def origin(versions: str | None = None) -> list[Any]:
+    """The values of these columns at this moment.
+
+    Args:
+        versions: of what computed; striate's own and those of its libraries without.
+    """
+    own = " ".join(f"{name}={number}" for name, number in machine.versions().items())
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    return [own if versions is None else versions, machine.processor(), machine.cores(), day, commit()]
+
+
+def commit() -> str:
+    """The commit that is measured, with a + where the tree differs from it; empty outside a repository."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments], capture_output=True, text=True, check=False
+        ).stdout
+
+    name = git("rev-parse", "--short=12", "HEAD").strip()
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../src")
+    return name + ("+" if name and changed.strip() else "")
 
 
 def read_rows(path: Path, header: Sequence[str]) -> list[list[str]]:

@@ -12,8 +12,8 @@ import time
 from functools import cache
 from pathlib import Path
 
-import torch
 from _contest import answer, count, epochs_within, seconds_left
+from _fastai import Low
 from _job import question
 from _mobilenet import mobilenet
 from fastai.vision.all import (
@@ -96,18 +96,6 @@ def make(loaders):
         learner.loss_func = LabelSmoothingCrossEntropyFlat(eps=0.1)
         learner.to_channelslast(use_amp=False)
     return learner
-
-
-class Low(Callback):
-    """bfloat16."""
-
-    def before_batch(self):
-        self.cast = torch.autocast("cpu", torch.bfloat16)
-        self.cast.__enter__()
-
-    def after_pred(self):
-        self.learn.pred = self.pred.float()
-        self.cast.__exit__(None, None, None)
 
 
 class Rehearsal(Callback):

@@ -8,7 +8,7 @@ precision is for GPUs).
 import time
 from pathlib import Path
 
-import torch
+from _fastai import Low
 from _job import Clock, answer, latency, question
 from fastai.vision.all import (
     Callback,
@@ -37,16 +37,6 @@ class Steps(Callback):
     def after_batch(self):
         if self.training:
             self.clock.step(len(self.xb[0]))
-
-
-class Low(Callback):
-    def before_batch(self):
-        self.cast = torch.autocast("cpu", torch.bfloat16)
-        self.cast.__enter__()
-
-    def after_pred(self):
-        self.learn.pred = self.pred.float()
-        self.cast.__exit__(None, None, None)
 
 
 def make():
