@@ -62,7 +62,10 @@ if job["measure"] == "train":
         os.execv(sys.executable, [sys.executable, sys.argv[0], later])
     answer(**clock.found())
 else:
-    model = st.load(max(st.runs(job["trained"]), key=lambda one: one.path).path)
+    trained = st.runs(job["trained"])
+    if not trained:
+        raise SystemExit("striate predicts with what it trained in this folder before: let --measures begin with train")
+    model = st.load(max(trained, key=lambda one: one.path).path)
     if job["setting"] == "one view":
         model.views = "single"
     if job["measure"] == "predict":

@@ -15,7 +15,7 @@ from striate.core.artifacts import read_json
 from striate.core.cache import KINDS, Cache, Entry, cache_folder
 from striate.core.errors import RunError, StriateError, UsageError
 from striate.core.events import Reporter, Silent
-from striate.core.machine import cores
+from striate.core.machine import processors
 from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
@@ -163,7 +163,7 @@ def audit(
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
-    return run_audit(dataset, workers=cores() if workers is None else workers, reporter=reporter)
+    return run_audit(dataset, workers=processors() if workers is None else workers, reporter=reporter)
 
 
 def plan(

@@ -24,6 +24,39 @@ def test_cores_follow_the_affinity() -> None:
             os.sched_setaffinity(0, before)
 
 
+def test_two_threads_of_a_core_are_one_core_and_two_processors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for number, siblings in enumerate(("0,4", "1,5", "0,4", "1,5", "2")):
+        folder = tmp_path / f"cpu{number}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings + "\n")
+    monkeypatch.setattr(machine, "_CPUS", tmp_path)
+    monkeypatch.setattr(machine, "_allowed", lambda: {0, 1, 2, 3, 4})
+    monkeypatch.setattr(machine, "_GROUPS", tmp_path)
+    assert (machine.cores(), machine.processors()) == (3, 5)
+    monkeypatch.setattr(machine, "_allowed", lambda: {0, 2, 9})  # of the last, nothing is known
+    assert (machine.cores(), machine.processors()) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "processors"),
+    [
+        ("max 100000", 5),
+        ("200000 100000", 2),
+        ("150000 100000", 2),
+        ("50000 100000", 1),
+        ("900000 100000", 5),
+        ("?", 5),
+    ],
+)
+def test_a_control_group_limits_the_processors(
+    said: str, processors: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cpu.max").write_text(said + "\n")
+    monkeypatch.setattr(machine, "_GROUPS", tmp_path)
+    monkeypatch.setattr(machine, "_allowed", lambda: {0, 1, 2, 3, 4})
+    assert machine.processors() == processors
+
+
 def test_memory_is_a_sensible_number_of_bytes() -> None:
     assert 2**28 < machine.memory_bytes() < 2**44
 

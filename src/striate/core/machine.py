@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+_CPUS = Path("/sys/devices/system/cpu")
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """Logical processors that this process may use at once: what its affinity names, and its control group lets run.
+
+    As many decode: two threads of one core fill each other's waits.
+    """
+    return _within_quota(len(_allowed()))
+
 
 def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Physical cores that this process may use at once. As many compute: a core's two threads share its arithmetic."""
+    siblings = set()
+    for number in _allowed():
+        try:
+            siblings.add((_CPUS / f"cpu{number}" / "topology" / "thread_siblings_list").read_text())
+        except OSError:  # not Linux, or hidden by a sandbox: each counts as a core of its own
+            siblings.add(str(number))
+    return _within_quota(len(siblings))
+
+
+def _allowed() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _within_quota(count: int) -> int:
+    """What a container may use of that many: `docker run --cpus 2` sets a share of the time, and hides nothing."""
+    try:
+        quota, period = (_GROUPS / "cpu.max").read_text().split()
+        if quota != "max":
+            count = min(count, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):
+        pass  # no control group, or one of the first version
+    return max(1, count)
 
 
 def memory_bytes() -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from striate.core.artifacts import finite, make_folder, write_json
 from striate.core.errors import DataError, StriateError, UsageError
-from striate.core.machine import cores
+from striate.core.machine import processors
 from striate.core.records import Damaged, Picture, Pixels
 from striate.core.tensors import read_tensors, write_tensors
 from striate.data.dataset import list_pictures
@@ -312,7 +312,9 @@ class Model:
         on_damaged: OnDamaged,
     ) -> Iterator[Prediction]:
         keys: deque[str] = deque()
-        batches = self._prepared_batches(items, batch_size, cores() if workers is None else workers, on_damaged, keys)
+        batches = self._prepared_batches(
+            items, batch_size, processors() if workers is None else workers, on_damaged, keys
+        )
         for outputs, _ in self._stream(batches, lambda row: keys[row]):
             for row in self._scores(outputs):
                 yield self._prediction(keys.popleft(), row)

@@ -24,10 +24,11 @@ class Machine:
     """What the training will run on.
 
     Args:
-        cores: processor cores.
+        cores: physical cores, which compute.
         memory_bytes: memory that may still be taken, on the device that trains.
         device: "cpu", "cuda" or "mps".
         disk_bytes: what is free on the disk that holds the cache.
+        processors: logical ones, which decode; as many as cores unless given.
         macs_per_second: multiply-accumulates of a forward pass that a training does a second, measured on a block of
             convolution, norm and activation; None where it was not measured.
         tuning_seconds: that fine-tuning takes for a sample of the size the weights at hand were trained at, measured on
@@ -38,6 +39,7 @@ class Machine:
     memory_bytes: int
     device: str
     disk_bytes: int = 0
+    processors: int | None = None
     macs_per_second: float | None = None
     tuning_seconds: float | None = None
 

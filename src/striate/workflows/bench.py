@@ -16,7 +16,7 @@ from torch import nn
 
 from striate.core.errors import UsageError
 from striate.core.events import Reporter, Silent
-from striate.core.machine import cores, memory_bytes, processor, versions
+from striate.core.machine import cores, memory_bytes, processor, processors, versions
 from striate.core.memory import keep_freed_memory
 from striate.data.decode import decode
 from striate.data.prepare import Preprocessing
@@ -161,7 +161,7 @@ def _file(number: int) -> bytes:
 
 def _decoded(files: Sequence[bytes], preprocessing: Preprocessing) -> float:
     """Pictures a second, from bytes to pixels, in as many threads as there are cores."""
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         started, count = time.perf_counter(), 0
         while time.perf_counter() - started < DECODING_SECONDS:
             count += sum(1 for _ in pool.map(lambda file: preprocessing.prepare(decode(file)), files))

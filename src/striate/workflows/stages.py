@@ -14,7 +14,7 @@ from striate.core.artifacts import read_json, write_json
 from striate.core.cache import SMALL, Cache, cache_folder
 from striate.core.errors import NetworkError, RunError, UsageError
 from striate.core.events import Reporter
-from striate.core.machine import cores, free_bytes, memory_bytes
+from striate.core.machine import cores, free_bytes, memory_bytes, processors
 from striate.core.plan import AUTO, Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder
@@ -163,7 +163,7 @@ def machine(device: str) -> Machine:
     ):
         raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found, free_bytes(cache_folder("packs")))
+    return Machine(cores(), free, found, free_bytes(cache_folder("packs")), processors())
 
 
 def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision]) -> Machine:
@@ -214,7 +214,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         _check_name(name.value)
     dataset = read_dataset(request.read, reporter)
     limit = chosen.get("split.damage_limit")
-    audit = audited(dataset, run, cores(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
+    audit = audited(dataset, run, processors(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
         return Prepared(dataset, audit, split, _whole_plan(run), weights)

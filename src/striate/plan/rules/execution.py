@@ -38,7 +38,7 @@ def execution(context: Context) -> Decisions:
         "execution.fold_norms": _folding(context, timed),
         "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
-        "execution.workers": (machine.cores, f"{machine.cores} cores"),
+        "execution.workers": (machine.processors or machine.cores, f"{machine.processors or machine.cores} processors"),
         "execution.pack_bytes": (machine.memory_bytes // 4, "a quarter of the free memory"),
         "execution.cache_bytes": (
             min(CACHE_MOST, machine.disk_bytes // 10),
