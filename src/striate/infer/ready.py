@@ -14,7 +14,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from striate.core.errors import NonFinite
 from striate.core.memory import ran_out_of_memory
 from striate.infer.forward import in_parts
-from striate.nets import find_folds, fold_for_good
+from striate.infer.fusing import fused
+from striate.nets import find_folds, fold_for_good, head_name
 from striate.nets.folding import seen
 
 Precision = Literal["float32", "bfloat16"]
@@ -72,7 +73,8 @@ class Ready(nn.Module):
 
 @torch.no_grad()
 def made_ready(network: nn.Module, way: ForwardWay, shape: Sequence[int]) -> Ready:
-    """A copy of a network that only predicts: norms folded into convolutions, filters in their layout and precision.
+    """A copy of a network that only predicts: norms folded into convolutions, filters in their layout and precision;
+    on a processor, additions and activations done by the convolutions before them.
 
     It gives what the network gives in evaluation mode, but for the rounding of the folded filters; in bfloat16 what it
     gives under autocast, or within `OUTPUT_TOLERANCE` / 2 of it. Its parameters no longer follow the network's, and are
@@ -87,11 +89,24 @@ def made_ready(network: nn.Module, way: ForwardWay, shape: Sequence[int]) -> Rea
     fold_for_good(ready, find_folds(ready, images))
     ready.to(memory_format=way.layout)
     if way.precision == "float32":
-        return Ready(ready, way, alone=False)
+        return Ready(_fused(ready, way, images), way, alone=False)
     for module in ready.modules():
         if isinstance(module, _LAYERS):
             module.to(torch.bfloat16)  # autocast would do so in each pass
-    return Ready(ready, way, alone=_cast(ready, way, images))
+    alone = _cast(ready, way, images)
+    return Ready(_fused(ready, way, images) if alone else ready, way, alone)
+
+
+def _fused(network: nn.Module, way: ForwardWay, images: Tensor) -> nn.Module:
+    """The network with its convolutions fused with what follows them, where that gives the same; else the network."""
+    alone = way.precision == "bfloat16"
+    head = head_name(network)
+    faster = fused(network, images.to(torch.bfloat16) if alone else images, but=head)
+    if faster is network:
+        return network
+    expected = seen(network, images, Ready(network, way, alone))
+    found = seen(faster, images, Ready(faster, way, alone), head=head)
+    return faster if all(_near(*both) for both in zip(found, expected, strict=True)) else network
 
 
 def _cast(network: nn.Module, way: ForwardWay, images: Tensor) -> bool:
@@ -109,7 +124,7 @@ def _cast(network: nn.Module, way: ForwardWay, images: Tensor) -> bool:
         part.data = part.data.to(torch.bfloat16)
     try:
         found = seen(network, images, Ready(network, way, alone=True))
-        if all(_near(one.float(), other.float()) for one, other in zip(found, expected, strict=True)):
+        if all(_near(*both) for both in zip(found, expected, strict=True)):
             return True
     except (RuntimeError, TypeError, ValueError) as error:  # operations that do not take both types
         if ran_out_of_memory(error):
@@ -120,6 +135,7 @@ def _cast(network: nn.Module, way: ForwardWay, images: Tensor) -> bool:
 
 
 def _near(found: Tensor, expected: Tensor) -> bool:
+    found, expected = found.float(), expected.float()
     return bool((found - expected).norm() <= OUTPUT_TOLERANCE / 2 * expected.norm())
 
 

@@ -87,15 +87,19 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
     return found if equal else ()
 
 
-def seen(network: nn.Module, images: Tensor, compute: Callable[[Tensor], Tensor] | None = None) -> list[Tensor]:
+def seen(
+    network: nn.Module, images: Tensor, compute: Callable[[Tensor], Tensor] | None = None, *, head: str | None = None
+) -> list[Tensor]:
     """The outputs, and what the head receives: a head that is cleared gives nothing away.
 
     Args:
         compute: runs the network in place of its own call.
+        head: the head's dotted name, where the network does not tell it.
     """
     received: list[Tensor] = []
-    head = network.get_submodule(head_name(network))
-    handle = head.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0].clone()))
+    handle = network.get_submodule(head or head_name(network)).register_forward_pre_hook(
+        lambda _, inputs: received.append(inputs[0].clone())
+    )
     try:
         return [(compute or network)(images), *received]
     finally:
