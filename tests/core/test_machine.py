@@ -101,6 +101,25 @@ def test_processors_of_one_name_are_told_by_their_instructions(
     assert machine.processor() == expected
 
 
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("AVX2", "AMD EPYC avx2"),
+        ("avx2_vnni", "AMD EPYC avx2"),
+        ("AVX512_CORE", "AMD EPYC avx512f"),
+        ("AVX512_CORE_BF16", "AMD EPYC avx512_bf16"),
+        ("AVX512_CORE_AMX", "AMD EPYC amx_bf16"),
+        ("SSE41", "AMD EPYC"),
+        ("ALL", "AMD EPYC amx_bf16"),
+    ],
+)
+def test_a_limit_of_onednn_counts_as_the_machine_s(limit: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "model name\t: AMD EPYC\nflags\t\t: avx avx2 avx512f avx512_bf16 amx_bf16\n"
+    monkeypatch.setattr(Path, "read_text", lambda path, *arguments, **options: told)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert machine.processor() == expected
+
+
 def test_the_room_on_a_disk_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for path in (tmp_path, tmp_path / "a" / "b", tmp_path / "file" / "b"):

@@ -87,13 +87,20 @@ def _available_bytes() -> int:
         return 4 * 1024**3
 
 
-_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # what convolutions run on, the fastest first
+# What convolutions run on, the fastest first; with the words of oneDNN's limits (ONEDNN_MAX_CPU_ISA) that admit it.
+_INSTRUCTIONS = {
+    "amx_bf16": ("AMX",),
+    "avx512_bf16": ("AMX", "BF16", "FP16"),
+    "avx512f": ("AVX512",),
+    "avx2": ("AVX2", "AVX512"),
+}
 
 
 def processor() -> str:
     """The processor's name and the fastest of its instructions that convolutions use, as far as they are told.
 
-    Machines of one name differ severalfold in these: a virtual "AMD EPYC" has bfloat16 or has not.
+    Machines of one name differ severalfold in these: a virtual "AMD EPYC" has bfloat16 or has not. A limit that
+    oneDNN was given counts as the machine's own.
     """
     found: dict[str, str] = {}
     try:
@@ -104,7 +111,10 @@ def processor() -> str:
         pass  # not Linux
     name = found.get("model name") or platform.processor() or platform.machine()
     known = found.get("flags", "").split()
-    return " ".join([name, *[flag for flag in _INSTRUCTIONS if flag in known][:1]])
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
+    free = limit in ("", "ALL", "DEFAULT")
+    usable = [flag for flag, words in _INSTRUCTIONS.items() if free or any(word in limit for word in words)]
+    return " ".join([name, *[flag for flag in usable if flag in known][:1]])
 
 
 def versions() -> dict[str, str]:
