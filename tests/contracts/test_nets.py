@@ -25,6 +25,7 @@ from striate.nets.notation import from_plain, to_plain
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Conv": {"filters": 4, "padding": 1},
     "Dense": {"units": 4},
+    "GroupNorm": {"groups": 3},
     "Repeat": {"block": Conv(4, padding=1), "count": 2},
     "Residual": {"body": (Conv(4, padding=1),)},
     "Sequence": {"nodes": (Conv(4), Conv(5))},
@@ -37,6 +38,8 @@ SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
     "plain": (1, 10, {"filters": [8, 8], "units": 16}),
 }
 SHAPES = [(6,), (6, 9), (6, 9, 8), (6, 5, 6, 7)]
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 nodes = pytest.mark.parametrize("kind", [kind for _, kind in NODES.items()], ids=NODES.names())
 families = pytest.mark.parametrize("name", FAMILIES.names())
@@ -162,7 +165,7 @@ def test_a_family_overfits_sixteen_samples(name: str) -> None:
     labels = torch.arange(16) % 4
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3, weight_decay=0)
     for module in network.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, DROPOUTS):
             module.p = 0.0
     for _ in range(150):
         loss = nn.functional.cross_entropy(network(images), labels)

@@ -19,8 +19,8 @@ from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import Activation
 from striate.nets.nodes.conv import Conv
 from striate.nets.nodes.dense import Dense
-from striate.nets.nodes.dropout import Dropout
-from striate.nets.nodes.norm import BatchNorm
+from striate.nets.nodes.dropout import ChannelDropout, Dropout, StochasticDepth
+from striate.nets.nodes.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from striate.nets.nodes.pool import GlobalPool, Pool
 from striate.nets.nodes.shape import Flatten
 from striate.nets.nodes.structure import Repeat, Residual, Sequence
@@ -33,14 +33,19 @@ __all__ = [
     "NODES",
     "Activation",
     "BatchNorm",
+    "ChannelDropout",
     "Conv",
     "Dense",
     "Dropout",
     "Flatten",
     "Folds",
     "GlobalPool",
+    "GroupNorm",
+    "InstanceNorm",
+    "LayerNorm",
     "LayerProfile",
     "LoadReport",
+    "LocalResponseNorm",
     "Network",
     "Node",
     "Normalize",
@@ -50,6 +55,7 @@ __all__ = [
     "Residual",
     "Sequence",
     "Shape",
+    "StochasticDepth",
     "Structure",
     "Weights",
     "build",
