@@ -23,12 +23,18 @@ from striate.nets.notation import from_plain, to_plain
 
 # One value of each node that needs arguments; the others are made without.
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "AdaptivePool": {"size": 2},
+    "AtrousSpatialPyramid": {"filters": 4, "rates": (1, 2)},
     "Conv": {"filters": 4, "padding": 1},
     "Dense": {"units": 4},
+    "FixedConv": {"kind": "sobel"},
     "GroupNorm": {"groups": 3},
     "Repeat": {"block": Conv(4, padding=1), "count": 2},
     "Residual": {"body": (Conv(4, padding=1),)},
+    "SeparableConv": {"filters": 4, "padding": 1},
     "Sequence": {"nodes": (Conv(4), Conv(5))},
+    "TransposedConv": {"filters": 4},
+    "Upsample": {"scale": 2},
 }
 # (channels, height and width, arguments) of each family's narrowest variant.
 SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
