@@ -23,11 +23,18 @@ from striate.nets.notation import from_plain, to_plain
 
 # One value of each node that needs arguments; the others are made without.
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "AdaptivePool": {"size": 2},
+    "AtrousSpatialPyramid": {"filters": 4, "rates": (1, 2)},
     "Conv": {"filters": 4, "padding": 1},
     "Dense": {"units": 4},
+    "FixedConv": {"kind": "sobel"},
+    "GroupNorm": {"groups": 3},
     "Repeat": {"block": Conv(4, padding=1), "count": 2},
     "Residual": {"body": (Conv(4, padding=1),)},
+    "SeparableConv": {"filters": 4, "padding": 1},
     "Sequence": {"nodes": (Conv(4), Conv(5))},
+    "TransposedConv": {"filters": 4},
+    "Upsample": {"scale": 2},
 }
 # (channels, height and width, arguments) of each family's narrowest variant.
 SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
@@ -37,6 +44,8 @@ SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
     "plain": (1, 10, {"filters": [8, 8], "units": 16}),
 }
 SHAPES = [(6,), (6, 9), (6, 9, 8), (6, 5, 6, 7)]
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 nodes = pytest.mark.parametrize("kind", [kind for _, kind in NODES.items()], ids=NODES.names())
 families = pytest.mark.parametrize("name", FAMILIES.names())
@@ -162,7 +171,7 @@ def test_a_family_overfits_sixteen_samples(name: str) -> None:
     labels = torch.arange(16) % 4
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3, weight_decay=0)
     for module in network.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, DROPOUTS):
             module.p = 0.0
     for _ in range(150):
         loss = nn.functional.cross_entropy(network(images), labels)

@@ -17,13 +17,16 @@ from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Structure
 from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import Activation
-from striate.nets.nodes.conv import Conv
+from striate.nets.nodes.atrous import AtrousSpatialPyramid
+from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
 from striate.nets.nodes.dense import Dense
-from striate.nets.nodes.dropout import Dropout
-from striate.nets.nodes.norm import BatchNorm
-from striate.nets.nodes.pool import GlobalPool, Pool
+from striate.nets.nodes.dropout import ChannelDropout, Dropout, StochasticDepth
+from striate.nets.nodes.fixed import FixedConv
+from striate.nets.nodes.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from striate.nets.nodes.pool import AdaptivePool, GlobalPool, Pool, SpatialPyramidPool
 from striate.nets.nodes.shape import Flatten
 from striate.nets.nodes.structure import Repeat, Residual, Sequence
+from striate.nets.nodes.upsample import TransposedConv, Upsample
 from striate.nets.normalize import Normalize
 from striate.nets.spec import build, resolve
 from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
@@ -32,15 +35,24 @@ __all__ = [
     "FAMILIES",
     "NODES",
     "Activation",
+    "AdaptivePool",
+    "AtrousSpatialPyramid",
     "BatchNorm",
+    "ChannelDropout",
     "Conv",
     "Dense",
+    "DepthwiseConv",
     "Dropout",
+    "FixedConv",
     "Flatten",
     "Folds",
     "GlobalPool",
+    "GroupNorm",
+    "InstanceNorm",
+    "LayerNorm",
     "LayerProfile",
     "LoadReport",
+    "LocalResponseNorm",
     "Network",
     "Node",
     "Normalize",
@@ -48,9 +60,14 @@ __all__ = [
     "Profile",
     "Repeat",
     "Residual",
+    "SeparableConv",
     "Sequence",
     "Shape",
+    "SpatialPyramidPool",
+    "StochasticDepth",
     "Structure",
+    "TransposedConv",
+    "Upsample",
     "Weights",
     "build",
     "depth_groups",

@@ -12,6 +12,7 @@ list, a named one renames none, and a state_dict reads like the network.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -269,7 +270,7 @@ def _as_tuples(value: Any) -> Any:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a kind that an annotation names; a bool is no number."""
+    """Whether a value is of a kind that an annotation names; a bool is no number, nor is NaN."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in arguments)
@@ -278,7 +279,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(entry, arguments[0]) for entry in value)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, type(None) if hint is None else hint)
