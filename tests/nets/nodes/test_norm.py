@@ -99,7 +99,12 @@ def test_the_paper_s_alpha_is_a_fifth_of_torch_s() -> None:
     papers = LocalResponseNorm().build((16, 3, 3))(x)
     torch.testing.assert_close(papers, nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)(x))
     torchs = LocalResponseNorm(offset=1.0, alpha_times="mean").build((16, 3, 3))(x)
-    assert torch.equal(torchs, nn.LocalResponseNorm(5)(x))
+    torch.testing.assert_close(torchs, nn.LocalResponseNorm(5)(x))
+
+
+def test_local_response_norm_takes_pictures_laid_out_channels_last() -> None:
+    module, x = LocalResponseNorm().build((8, 4, 5)), torch.randn(2, 8, 4, 5)
+    torch.testing.assert_close(module(x.to(memory_format=torch.channels_last)), module(x))
 
 
 @pytest.mark.parametrize(
