@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models.convnext import LayerNorm2d
 
 from striate.core.errors import NetworkError
 from striate.nets import GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, Node
@@ -43,8 +44,6 @@ def test_a_layer_norm_is_over_the_channels_of_each_position(shape: Shape) -> Non
 
 
 def test_a_layer_norm_is_torchvision_s_for_pictures() -> None:
-    from torchvision.models.convnext import LayerNorm2d
-
     x = torch.randn(2, 6, 4, 3, dtype=torch.float64)
     theirs, ours = LayerNorm2d(6, eps=1e-6).double(), drawn(LayerNorm(epsilon=1e-6), (6, 4, 3))
     theirs.load_state_dict(ours.state_dict())
