@@ -78,7 +78,7 @@ class Pool(Node):
         if any(size < one for size, one in zip(shape[1:], least, strict=True)):
             raise Misfit(
                 self, f"needs at least {'×'.join(map(str, least))}", shape,
-                fix="give larger pictures, or leave this pooling layer out",
+                fix="give larger inputs, or leave this pooling layer out",
             )  # fmt: skip
         return (shape[0], *(self._outputs(*axis) for axis in axes))
 
