@@ -6,6 +6,7 @@ defaults at 32 px.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import json
@@ -129,6 +130,26 @@ def test_a_node_without_grid_or_vector_never_breaks_with_a_traceback(kind: type[
                 node.build(shape)
         else:
             node.build(shape)
+
+
+@nodes
+def test_a_node_s_module_works_in_other_precisions_as_a_copy_and_without_memory(kind: type[Node]) -> None:
+    node = example(kind)
+    shape = next(one for one in SHAPES[::-1] if _takes(node, one))
+    output, x = node.output_shape(shape), torch.randn(3, *shape)
+    module = node.build(shape).eval()
+    given = x.clone()
+    expected = module(x)
+    assert torch.equal(x, given), "a layer in place would break hooks"
+    assert torch.equal(copy.deepcopy(module)(x), expected)
+    for dtype in (torch.float64, torch.bfloat16):
+        found = copy.deepcopy(module).to(dtype)(x.to(dtype))
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
+    with torch.device("meta"):
+        meta = node.build(shape)
+    assert all(one.is_meta for one in (*meta.parameters(), *meta.buffers()))
+    assert meta(torch.zeros(3, *shape, device="meta")).shape == (3, *output)
 
 
 @families

@@ -14,7 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.core.errors import NetworkError
-from striate.nets import Conv, DepthwiseConv, Network, Node, SeparableConv
+from striate.nets import (
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    GlobalPool,
+    Network,
+    Node,
+    SeparableConv,
+    find_folds,
+    folded,
+)
 from striate.nets.node import Shape
 from striate.nets.nodes.conv import PaddedConv1d, PaddedConv2d, PaddedConv3d
 
@@ -90,6 +101,20 @@ def test_torch_s_own_layer_serves_wherever_it_pads_so(axes: int) -> None:
         module = node.build(shape)
         assert isinstance(module, PADDED[axes - 1])
         assert "fill=" in repr(module)
+
+
+@pytest.mark.parametrize("node", [Conv(4, 3, 2, "same"), Conv(4, padding=1, fill=7.0), DepthwiseConv(padding="same")])
+def test_a_norm_folds_into_convolutions_that_pad_themselves_too(node: Node) -> None:
+    network = Network("n", (node, BatchNorm(), GlobalPool(), Dense(3))).build((3, 8, 8)).eval()
+    norm = network.get_submodule("norm1")
+    nn.init.normal_(norm.bias)  # type: ignore[arg-type]
+    nn.init.normal_(norm.running_mean)  # type: ignore[arg-type]
+    x = torch.randn(2, 3, 8, 8)
+    folds = find_folds(network, x)
+    assert [second for _, second in folds] == ["norm1"]
+    with torch.no_grad(), folded(network, folds):
+        found = network(x)
+    torch.testing.assert_close(found, network(x))
 
 
 def test_a_causal_convolution_sees_nothing_of_what_comes() -> None:

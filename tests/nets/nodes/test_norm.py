@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models.convnext import LayerNorm2d
 
 from striate.core.errors import NetworkError
 from striate.nets import GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, Node
@@ -43,8 +44,6 @@ def test_a_layer_norm_is_over_the_channels_of_each_position(shape: Shape) -> Non
 
 
 def test_a_layer_norm_is_torchvision_s_for_pictures() -> None:
-    from torchvision.models.convnext import LayerNorm2d
-
     x = torch.randn(2, 6, 4, 3, dtype=torch.float64)
     theirs, ours = LayerNorm2d(6, eps=1e-6).double(), drawn(LayerNorm(epsilon=1e-6), (6, 4, 3))
     theirs.load_state_dict(ours.state_dict())
@@ -99,7 +98,12 @@ def test_the_paper_s_alpha_is_a_fifth_of_torch_s() -> None:
     papers = LocalResponseNorm().build((16, 3, 3))(x)
     torch.testing.assert_close(papers, nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)(x))
     torchs = LocalResponseNorm(offset=1.0, alpha_times="mean").build((16, 3, 3))(x)
-    assert torch.equal(torchs, nn.LocalResponseNorm(5)(x))
+    torch.testing.assert_close(torchs, nn.LocalResponseNorm(5)(x))
+
+
+def test_local_response_norm_takes_pictures_laid_out_channels_last() -> None:
+    module, x = LocalResponseNorm().build((8, 4, 5)), torch.randn(2, 8, 4, 5)
+    torch.testing.assert_close(module(x.to(memory_format=torch.channels_last)), module(x))
 
 
 @pytest.mark.parametrize(

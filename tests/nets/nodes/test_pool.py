@@ -89,6 +89,20 @@ def test_same_padding_is_tensorflow_s_at_whatever_size_comes(
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize(
+    "node", [Pool(2, "average"), Pool(2, "average", padding="same"), Pool(2, padding="same"), AdaptivePool(2)]
+)
+def test_halves_are_taken_on_every_grid(node: Node, axes: int) -> None:
+    module = node.build((2, *(5,) * axes))
+    x = torch.randn(2, 2, *(5,) * axes, dtype=torch.bfloat16, requires_grad=True)
+    y = module(x)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), module(x.float()), rtol=0.01, atol=0.01)
+    y.sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["max", "average"])
 def test_torch_s_own_layer_serves_a_window_with_a_middle(axes: int, kind: Any) -> None:
     module = Pool(3, kind, 1, "same").build((2, *(8,) * axes))

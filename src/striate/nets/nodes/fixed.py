@@ -110,7 +110,7 @@ def fixed_filters(kind: FilterKind, axes: int) -> Tensor:
     if kind == "sobel":
         return torch.stack([_outer(_SLOPE if other == axis else _SMOOTH for other in along) for axis in along])
     if kind == "blur":
-        return (_outer(_SMOOTH for _ in along) / 4**axes).unsqueeze(0)
+        return (_outer(_SMOOTH for _ in along) / 4.0**axes).unsqueeze(0)
     bends = [_outer(_BEND if other == axis else _POINT for other in along) for axis in along]
     laplacian = torch.stack(bends).sum(0, keepdim=True)
     return laplacian if kind == "laplacian" else _outer(_POINT for _ in along) - laplacian
@@ -120,5 +120,5 @@ def _outer(factors: Iterable[tuple[float, ...]]) -> Tensor:
     """The product of one factor for each axis."""
     product = torch.ones(())
     for factor in factors:
-        product = product.unsqueeze(-1) * torch.tensor(factor)
+        product = torch.mul(product.unsqueeze(-1), torch.tensor(factor))
     return product

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from striate.core.errors import NetworkError
 from striate.nets.node import Misfit, Node, Shape, for_axes, needs_grid
@@ -246,10 +247,20 @@ class LocalResponseNorm(Node):
         return shape
 
     def build(self, shape: Shape) -> nn.Module:
-        """`nn.LocalResponseNorm`."""
+        """`NeighbourNorm`."""
         self.output_shape(shape)
         alpha = self.alpha * (self.size if self.alpha_times == "sum" else 1)
-        return nn.LocalResponseNorm(self.size, alpha=alpha, beta=self.beta, k=self.offset)
+        return NeighbourNorm(self.size, alpha=alpha, beta=self.beta, k=self.offset)
+
+
+class NeighbourNorm(nn.LocalResponseNorm):
+    """`nn.LocalResponseNorm` on planes, for torch's own takes neither bfloat16 on a processor nor channels-last."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        squares = input.square().flatten(2).unsqueeze(1)  # (N, 1, C, positions)
+        padded = functional.pad(squares, [0, 0, self.size // 2, (self.size - 1) // 2])
+        means = functional.avg_pool2d(padded, (self.size, 1), stride=1).reshape(input.shape)
+        return input / (self.k + self.alpha * means) ** self.beta
 
 
 def _needs_channels(node: Node, shape: Shape) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,8 @@ from striate.nets.node import Misfit, Node, Shape, Sizes, for_axes, needs_grid, 
 from striate.nets.nodes import NODES
 from striate.nets.nodes._windows import Windows
 
-PoolKind = Literal["max", "average"]
+PoolKind: TypeAlias = Literal["max", "average"]
 
-_POOL: dict[str, tuple[Any, Any, Any]] = {
-    "max": (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d),
-    "average": (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d),
-}
 _ADAPTIVE_POOL: dict[str, tuple[Any, Any, Any]] = {
     "max": (functional.adaptive_max_pool1d, functional.adaptive_max_pool2d, functional.adaptive_max_pool3d),
     "average": (functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
@@ -81,7 +78,7 @@ class Pool(Node):
         if any(size < one for size, one in zip(shape[1:], least, strict=True)):
             raise Misfit(
                 self, f"needs at least {'×'.join(map(str, least))}", shape,
-                fix="give larger pictures, or leave this pooling layer out",
+                fix="give larger inputs, or leave this pooling layer out",
             )  # fmt: skip
         return (shape[0], *(self._outputs(*axis) for axis in axes))
 
@@ -94,16 +91,10 @@ class Pool(Node):
             pads = None  # torch's own refuses grids smaller than the window, padded or not
         if pads is None:
             return PaddedPooling(self.kind, windows, self.count_padding)
-        if self.kind == "max":
-            kinds: tuple[Any, Any, Any] = nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d
-            module = for_axes(shape, *kinds)(windows.kernel_size, windows.stride, pads, ceil_mode=self.partial)
-        else:
-            kinds = nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d
-            module = for_axes(shape, *kinds)(
-                windows.kernel_size, windows.stride, pads, self.partial, count_include_pad=self.count_padding
-            )
-        assert isinstance(module, nn.Module)
-        return module
+        options = {"ceil_mode": self.partial}
+        if self.kind == "average":
+            options["count_include_pad"] = self.count_padding
+        return _pooling(self.kind, len(pads))(windows.kernel_size, windows.stride, pads, **options)
 
     def _windows(self, shape: Shape) -> Windows:
         kernels = per_axis(self, "kernel_size", shape)
@@ -125,6 +116,14 @@ class Pool(Node):
         return count - 1 if (count - 1) * stride >= size + pad else count
 
 
+class AveragePool3d(nn.AvgPool3d):
+    """`nn.AvgPool3d`, by way of float32 for halves, which torch's own does not take on a processor."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        halves = input.dtype in (torch.bfloat16, torch.float16)
+        return super().forward(input.float() if halves else input).to(input.dtype)
+
+
 class PaddedPooling(nn.Module):
     """Pooling of (N, C, *grid) behind padding with as many positions as the grid's size asks for.
 
@@ -137,6 +136,7 @@ class PaddedPooling(nn.Module):
     def __init__(self, kind: PoolKind, windows: Windows, count_padding: bool) -> None:
         super().__init__()
         self.kind, self.windows, self.count_padding = kind, windows, count_padding
+        self.pool = _pooling(kind, len(windows.kernel_size))(windows.kernel_size, windows.stride)
 
     def forward(self, maps: Tensor) -> Tensor:
         pooled = self._pool(maps)
@@ -145,12 +145,17 @@ class PaddedPooling(nn.Module):
         return pooled / self._pool(maps.new_ones(1, 1, *maps.shape[2:]))
 
     def _pool(self, maps: Tensor) -> Tensor:
-        pool = _POOL[self.kind][maps.dim() - 3]
-        pooled: Tensor = pool(self.windows.pad(maps), self.windows.kernel_size, self.windows.stride)
+        pooled: Tensor = self.pool(self.windows.pad(maps))
         return pooled
 
     def extra_repr(self) -> str:
-        return f"{self.kind}, kernel_size={self.windows.kernel_size}, stride={self.windows.stride}, padding='same'"
+        return f"padding={self.windows.padding!r}"
+
+
+def _pooling(kind: PoolKind, axes: int) -> Callable[..., nn.Module]:
+    largest: tuple[Callable[..., nn.Module], ...] = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+    means: tuple[Callable[..., nn.Module], ...] = (nn.AvgPool1d, nn.AvgPool2d, AveragePool3d)
+    return (largest if kind == "max" else means)[axes - 1]
 
 
 @NODES.register("AdaptivePool")
