@@ -18,15 +18,30 @@ import yaml
 from torch import nn
 
 from striate.core.errors import NetworkError
-from striate.nets import FAMILIES, NODES, Conv, Network, Node, build, depth_groups, head_name, profile, resolve
-from striate.nets.node import Walk
+from striate.nets import (
+    FAMILIES,
+    NODES,
+    Conv,
+    Network,
+    Node,
+    Sequence,
+    build,
+    depth_groups,
+    head_name,
+    profile,
+    resolve,
+)
+from striate.nets.node import Linked, Walk
 from striate.nets.notation import from_plain, to_plain
 
 # One value of each node that needs arguments; the others are made without.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "AdaptivePool": {"size": 2},
     "AtrousSpatialPyramid": {"filters": 4, "rates": (1, 2)},
+    "Branches": {"branches": ((Conv(4, padding=1),), ())},
     "Conv": {"filters": 4, "padding": 1},
+    "ConvBlockAttention": {"reduction": 2},
+    "DenselyConnected": {"block": Conv(4, padding=1), "count": 2},
     "Dense": {"units": 4},
     "FixedConv": {"kind": "sobel"},
     "GroupNorm": {"groups": 3},
@@ -34,14 +49,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Residual": {"body": (Conv(4, padding=1),)},
     "SeparableConv": {"filters": 4, "padding": 1},
     "Sequence": {"nodes": (Conv(4), Conv(5))},
+    "Skip": {"taps": ("conv1",)},
+    "SqueezeExcite": {"reduction": 2},
+    "Tied": {"to": "conv1"},
     "TransposedConv": {"filters": 4},
     "Upsample": {"scale": 2},
 }
 # (channels, height and width, arguments) of each family's narrowest variant.
 SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
+    "alexnet": (1, 63, {"width": 8, "units": 32}),
+    "alexnet_2012": (1, 67, {"width": 6, "units": 32}),
     "cifarnet": (1, 8, {"widths": [8, 8]}),
     "compact": (1, 8, {"width": 8, "blocks": [1, 1]}),
     "lenet5": (1, 28, {"padding": 2}),
+    "mobilenet_v1": (1, 32, {"width": 4}),
+    "mobilenet_v2": (1, 32, {"width": 0.25, "features": 64}),
+    **{name: (1, 32, {"width": 4}) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
+    **{f"vgg{depth}{norm}": (1, 32, {"width": 4, "units": 32}) for depth in (11, 13, 16, 19) for norm in ("", "_bn")},
     "plain": (1, 10, {"filters": [8, 8], "units": 16}),
 }
 SHAPES = [(6,), (6, 9), (6, 9, 8), (6, 5, 6, 7)]
@@ -54,6 +78,12 @@ families = pytest.mark.parametrize("name", FAMILIES.names())
 
 def example(kind: type[Node]) -> Node:
     return kind(**EXAMPLES.get(kind.__name__, {}))
+
+
+def standing(kind: type[Node]) -> Node:
+    """The example where it can stand alone: a node that uses an earlier one of its list gets one."""
+    node = example(kind)
+    return Sequence((Conv(6, 1), node)) if isinstance(node, Linked) else node
 
 
 def spec_of(name: str, outputs: int = 4) -> dict[str, Any]:
@@ -90,7 +120,7 @@ def test_a_node_refuses_an_unknown_argument(kind: type[Node]) -> None:
 
 @nodes
 def test_a_node_gives_the_shape_that_it_infers_on_every_grid(kind: type[Node]) -> None:
-    node, served = example(kind), 0
+    node, served = standing(kind), 0
     for shape in SHAPES:
         try:
             output = node.output_shape(shape)
@@ -109,7 +139,7 @@ def test_a_node_gives_the_shape_that_it_infers_on_every_grid(kind: type[Node]) -
 
 @nodes
 def test_a_node_builds_the_same_bits_after_the_same_seed(kind: type[Node]) -> None:
-    node = example(kind)
+    node = standing(kind)
     shape = next(one for one in SHAPES[::-1] if _takes(node, one))
     states = []
     for _ in range(2):
@@ -121,7 +151,7 @@ def test_a_node_builds_the_same_bits_after_the_same_seed(kind: type[Node]) -> No
 
 @nodes
 def test_a_node_without_grid_or_vector_never_breaks_with_a_traceback(kind: type[Node]) -> None:
-    node = example(kind)
+    node = standing(kind)
     for shape in ((1,), (1, 1), (1, 1, 1), (1, 1, 1, 1), (2, 1, 1, 1, 1)):
         try:
             node.output_shape(shape)
@@ -134,7 +164,7 @@ def test_a_node_without_grid_or_vector_never_breaks_with_a_traceback(kind: type[
 
 @nodes
 def test_a_node_s_module_works_in_other_precisions_as_a_copy_and_without_memory(kind: type[Node]) -> None:
-    node = example(kind)
+    node = standing(kind)
     shape = next(one for one in SHAPES[::-1] if _takes(node, one))
     output, x = node.output_shape(shape), torch.randn(3, *shape)
     module = node.build(shape).eval()

@@ -90,7 +90,5 @@ def test_a_family_gives_what_its_reference_gives(family: str, reference: Referen
 def test_networks_that_are_not_the_same_are_refused() -> None:
     first = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 5, 1))
     second = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 6, 1))
-    with pytest.raises(
-        WeightsError, match=r"not the same: 1\.weight, 1\.bias of the one and 1"
-    ):
+    with pytest.raises(WeightsError, match=r"not the same: 1\.weight, 1\.bias of the one and 1"):
         pair(first, second, torch.zeros(1, 3, 2, 2))

@@ -18,14 +18,17 @@ from striate.nets.node import Node, Shape, Structure
 from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import Activation
 from striate.nets.nodes.atrous import AtrousSpatialPyramid
+from striate.nets.nodes.branches import Branches, DenselyConnected
 from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.dropout import ChannelDropout, Dropout, StochasticDepth
+from striate.nets.nodes.excite import ConvBlockAttention, SqueezeExcite
 from striate.nets.nodes.fixed import FixedConv
 from striate.nets.nodes.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
 from striate.nets.nodes.pool import AdaptivePool, GlobalPool, Pool, SpatialPyramidPool
 from striate.nets.nodes.shape import Flatten
 from striate.nets.nodes.structure import Repeat, Residual, Sequence
+from striate.nets.nodes.taps import Skip, Tied
 from striate.nets.nodes.upsample import TransposedConv, Upsample
 from striate.nets.normalize import Normalize
 from striate.nets.spec import build, resolve
@@ -38,9 +41,12 @@ __all__ = [
     "AdaptivePool",
     "AtrousSpatialPyramid",
     "BatchNorm",
+    "Branches",
     "ChannelDropout",
     "Conv",
+    "ConvBlockAttention",
     "Dense",
+    "DenselyConnected",
     "DepthwiseConv",
     "Dropout",
     "FixedConv",
@@ -63,9 +69,12 @@ __all__ = [
     "SeparableConv",
     "Sequence",
     "Shape",
+    "Skip",
     "SpatialPyramidPool",
+    "SqueezeExcite",
     "StochasticDepth",
     "Structure",
+    "Tied",
     "TransposedConv",
     "Upsample",
     "Weights",

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.core.errors import NetworkError
-from striate.nets.node import Node, Shape, Structure, Walk, build_chain, needs_grid
+from striate.nets.chain import build_modules
+from striate.nets.node import Node, Shape, Structure, Walk, needs_grid
 from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import Activation
 from striate.nets.nodes.conv import Conv
@@ -58,15 +59,14 @@ class AtrousSpatialPyramid(Structure):
         """Through each branch, then the projection."""
         needs_grid(self, shape)
         branches = self._branches()
-        for branch in branches:
-            walk.chain((branch,), shape)
+        walk.branches({branch.name or "": branch.nodes for branch in branches}, shape)
         return walk.chain((self._project(),), (len(branches) * self.filters, *shape[1:]))
 
     def build(self, shape: Shape) -> nn.Module:
         """`AtrousPyramid`."""
         self.output_shape(shape)
         branches = self._branches()
-        modules = {name: module for branch in branches for name, module in build_chain((branch,), shape).items()}
+        modules = {name: module for branch in branches for name, module in build_modules((branch,), shape).items()}
         project = self._project().build((len(branches) * self.filters, *shape[1:]))
         return AtrousPyramid(modules, project)
 

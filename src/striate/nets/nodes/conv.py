@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from striate.core.errors import NetworkError
+from striate.nets.chain import build_chain
 from striate.nets.initialise import Initialiser, initialise
 from striate.nets.node import (
     Misfit,
@@ -16,7 +17,6 @@ from striate.nets.node import (
     Sizes,
     Structure,
     Walk,
-    build_chain,
     for_axes,
     needs_grid,
     per_axis,
@@ -170,7 +170,7 @@ class SeparableConv(Structure):
     def build(self, shape: Shape) -> nn.Module:
         """`nn.Sequential` of both."""
         self.output_shape(shape)
-        return nn.Sequential(build_chain(self._parts(), shape))
+        return build_chain(self._parts(), shape)
 
     def _parts(self) -> tuple[Node, Node]:
         depthwise = DepthwiseConv(
