@@ -59,13 +59,24 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 SMALLEST: dict[str, tuple[int, int, dict[str, Any]]] = {
     "alexnet": (1, 63, {"width": 8, "units": 32}),
     "alexnet_2012": (1, 67, {"width": 6, "units": 32}),
+    "cbam_resnet50": (1, 32, {"width": 4, "reduction": 4}),
     "cifarnet": (1, 8, {"widths": [8, 8]}),
     "compact": (1, 8, {"width": 8, "blocks": [1, 1]}),
+    **{name: (1, 32, {"growth": 4}) for name in ("densenet121", "densenet169", "densenet201")},
+    "efficientnet_b0": (1, 32, {"width": 0.25, "features": 64, "stochastic_depth": 0.0}),
+    "googlenet": (1, 32, {"width": 0.125}),
+    "inception_v3": (1, 75, {"width": 0.125}),
     "lenet5": (1, 28, {"padding": 2}),
     "mobilenet_v1": (1, 32, {"width": 4}),
     "mobilenet_v2": (1, 32, {"width": 0.25, "features": 64}),
     **{name: (1, 32, {"width": 4}) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
     **{f"vgg{depth}{norm}": (1, 32, {"width": 4, "units": 32}) for depth in (11, 13, 16, 19) for norm in ("", "_bn")},
+    "mobilenet_v3_large": (1, 32, {"width": 0.25}),
+    "mobilenet_v3_small": (1, 32, {"width": 0.25}),
+    **{f"resnet{depth}": (1, 8, {"width": 4}) for depth in (20, 32, 44, 56, 110)},
+    "se_resnet50": (1, 32, {"width": 4, "reduction": 4}),
+    "squeezenet1_0": (1, 32, {"width": 0.5}),
+    "squeezenet1_1": (1, 32, {"width": 0.5}),
     "plain": (1, 10, {"filters": [8, 8], "units": 16}),
 }
 SHAPES = [(6,), (6, 9), (6, 9, 8), (6, 5, 6, 7)]
@@ -198,7 +209,7 @@ def test_a_family_is_a_network_by_its_name_with_a_head_and_survives_json(name: s
     assert json.loads(json.dumps(spec)) == spec
     module = build(spec)
     assert head_name(module) == "head"
-    assert isinstance(module.get_submodule("head"), nn.Linear)
+    assert isinstance(module.get_submodule("head"), nn.Linear | nn.Conv2d)
     assert module(torch.randn(2, *spec["input"])).shape == (2, 4)
 
 

@@ -36,6 +36,18 @@ def convolved(
     return nodes if activation is None else (*nodes, Activation(activation))
 
 
+def eights(filters: float) -> int:
+    """The nearest multiple of 8, at least 8, and never less than nine tenths of what was asked for.
+
+    So MobileNets and EfficientNets round their filters.
+
+    >>> eights(24), eights(8.5), eights(35)
+    (24, 8, 32)
+    """
+    rounded = max(8, int(filters + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * filters else rounded
+
+
 def basic_block(filters: int, stride: int = 1, **about: Any) -> Residual:
     """Two 3×3 convolutions with norms beside a shortcut (He et al. 2016, figure 5, left).
 

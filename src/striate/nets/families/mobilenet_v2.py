@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from striate.nets.families import FAMILIES, same_as
-from striate.nets.families._blocks import convolved
+from striate.nets.families._blocks import convolved, eights
 from striate.nets.network import HEAD, Network
 from striate.nets.node import Node
 from striate.nets.nodes.activation import Activation
@@ -44,12 +44,12 @@ def mobilenet_v2(
         dropout: rate ahead of the head.
     """
     pads = 1 if padding == "even" else "same"
-    channels = _eights(32 * width)
+    channels = eights(32 * width)
     nodes: list[Node] = [
         Sequence(convolved(channels, 3, stride=2, padding=pads, activation="relu6"), name="stem"),
     ]
     for number, (times, filters, count, stride) in enumerate(STAGES, 1):
-        filters, blocks = _eights(filters * width), []
+        filters, blocks = eights(filters * width), []
         for turn in range(count):
             step = stride if turn == 0 else 1
             body: tuple[Node, ...] = (
@@ -66,12 +66,6 @@ def mobilenet_v2(
         nodes.append(Sequence(tuple(blocks), name=f"stage{number}"))
     nodes.append(Sequence(convolved(features, 1, activation="relu6"), name="features"))
     return Network("mobilenet_v2", (*nodes, GlobalPool(), Dropout(dropout), Dense(outputs, name=HEAD)))
-
-
-def _eights(filters: float) -> int:
-    """The nearest multiple of 8, at least 8, and never less than nine tenths of what was asked for."""
-    rounded = max(8, int(filters + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * filters else rounded
 
 
 same_as("mobilenet_v2", "torchvision/mobilenet_v2")
