@@ -49,7 +49,7 @@ class Chain(nn.Sequential):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return follow(self._modules, input)  # type: ignore[arg-type]
+        return follow(self._modules, input)
 
 
 def follow(modules: Mapping[str, nn.Module], x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from striate.core.errors import WeightsError
 from striate.core.wording import some
-from striate.nets.families import FAMILIES, RENAMES, Reference, reference_of
+from striate.nets.families import FAMILIES, REFERENCES, RENAMES, Reference, reference_of
 from striate.nets.spec import checked, resolve
 from striate.nets.weights import Weights
 
@@ -47,10 +47,34 @@ def translated(weights: Weights, family: str, arguments: Mapping[str, Any]) -> W
             return weights  # of another network, as loading them will say
         names = {theirs: ours for ours, theirs in library_names(family, reference).items()}
         return replace(weights, tensors={names.get(name, name): one for name, one in weights.tensors.items()})
-    rename = RENAMES.get(family)
-    if rename is None:
-        return weights
-    return replace(weights, tensors={rename(name): tensor for name, tensor in weights.tensors.items()})
+    rename = RENAMES.get(family, str)
+    tensors = {rename(name): tensor for name, tensor in weights.tensors.items()}
+    return weights if list(tensors) == list(weights.tensors) else replace(weights, tensors=tensors)
+
+
+def hub_network(family: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The library's network, and its arguments, whose hub has weights for a family; itself for a library's.
+
+    Args:
+        family: a family, or a library's network.
+        arguments: of it.
+
+    Raises:
+        WeightsError: no library has the family's network, or none with these arguments.
+
+    >>> hub_network("resnet50", {})
+    ('torchvision/resnet50', {})
+    """
+    if family not in FAMILIES:
+        return family, arguments
+    found = [one for one in REFERENCES.get(family, ()) if not one.network_arguments]
+    for reference in found:
+        if dict(reference.arguments) == dict(arguments):
+            return reference.network, {}
+    raise WeightsError(
+        f"no library's hub has weights for {family}" + (f" with {', '.join(arguments)}" if found else ""),
+        fix="leave its arguments out" if found else "give --weights FILE, or train from scratch with --weights none",
+    )
 
 
 def library_names(family: str, reference: Reference) -> dict[str, str]:

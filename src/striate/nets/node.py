@@ -253,7 +253,8 @@ class Walk:
 
     def branches(self, branches: Mapping[str, Sequence[Node]], shape: Shape) -> list[Shape]:
         """Pass a shape through each of several lists by name, side by side; what flows on comes from all of them."""
-        origin, ends = self.sources, []
+        origin = self.sources
+        ends: list[int] = []
         shapes: list[Shape] = []
         for name, nodes in branches.items():
             self.sources = origin

@@ -38,6 +38,16 @@ RENAMES: dict[str, Callable[[str], str]] = {}
 """By family: from the names of tensors in weights files that circulate to ours; each family's file adds its own."""
 
 
+GRIDS: set[str] = set()
+"""The families that give outputs for each position, which tasks with one target a sample cannot use."""
+
+
+def gives_grid(family: Family) -> Family:
+    """Declare, above its registration, that a family ends in a grid."""
+    GRIDS.add(family.__name__)
+    return family
+
+
 def same_as(family: str, network: str, **about: Any) -> None:
     """Declare that a family is a library's network.
 
@@ -56,4 +66,4 @@ def reference_of(family: str, network: str, network_arguments: Mapping[str, Any]
     return next(fits, None)
 
 
-__all__ = ["FAMILIES", "REFERENCES", "RENAMES", "Family", "Reference", "reference_of", "same_as"]
+__all__ = ["FAMILIES", "GRIDS", "REFERENCES", "RENAMES", "Family", "Reference", "gives_grid", "reference_of", "same_as"]

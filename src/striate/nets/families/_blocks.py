@@ -67,18 +67,19 @@ def basic_block(filters: int, stride: int = 1, **about: Any) -> Residual:
     )
 
 
-def bottleneck(filters: int, stride: int = 1, *, after: tuple[Node, ...] = ()) -> Residual:
+def bottleneck(filters: int, stride: int = 1, *, dilation: int = 1, after: tuple[Node, ...] = ()) -> Residual:
     """1×1 down, 3×3, 1×1 up to four times the filters, beside a shortcut (He et al. 2016, figure 5, right).
 
     The stride is in the 3×3 convolution, as in torchvision and timm ("ResNet v1.5"); the paper has it in the first.
 
     Args:
+        dilation: of the 3×3 convolution.
         after: nodes behind the last norm, ahead of the sum: attention.
     """
     return Residual(
         (
             *convolved(filters, 1),
-            *convolved(filters, 3, stride=stride, padding=1),
+            *convolved(filters, 3, stride=stride, padding=dilation, dilation=dilation),
             Conv(4 * filters, kernel_size=1, bias=False),
             BatchNorm(initial_scale=0.0),
             *after,

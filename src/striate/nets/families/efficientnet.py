@@ -49,7 +49,8 @@ def efficientnet_b0(
     nodes: list[Node] = [Sequence(convolved(channels, 3, stride=2, padding=1, activation="silu"), name="stem")]
     before = 0
     for number, (times, kernel_size, stride, filters, count) in enumerate(STAGES, 1):
-        filters, blocks = eights(filters * width), []
+        filters = eights(filters * width)
+        blocks: list[Node] = []
         for turn in range(count):
             step = stride if turn == 0 else 1
             body: tuple[Node, ...] = (

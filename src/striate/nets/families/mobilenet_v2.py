@@ -43,7 +43,7 @@ def mobilenet_v2(
             does, with which the original weights were trained: the other gives them features that are worthless.
         dropout: rate ahead of the head.
     """
-    pads = 1 if padding == "even" else "same"
+    pads: Literal["same"] | int = 1 if padding == "even" else "same"
     channels = eights(32 * width)
     nodes: list[Node] = [
         Sequence(convolved(channels, 3, stride=2, padding=pads, activation="relu6"), name="stem"),

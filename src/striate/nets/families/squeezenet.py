@@ -55,7 +55,7 @@ def _add(name: str) -> None:
                 for turn, filters in enumerate(squeezed, 1)
             )
             nodes.append(Sequence((*fires, POOL) if number < len(stages) else fires, name=f"stage{number}"))
-        head = (Dropout(dropout), Conv(outputs, 1, name=HEAD), RELU, GlobalPool())
+        head = (Dropout(dropout), Conv(outputs, 1, init="default", name=HEAD), RELU, GlobalPool())
         return Network(name, (*nodes, *head))
 
     same_as(name, f"torchvision/{name}")

@@ -65,7 +65,7 @@ class Branches(Structure):
     def build(self, shape: Shape) -> nn.Module:
         """`BranchJoin`."""
         self.output_shape(shape)
-        modules = {
+        modules: dict[str, nn.Module] = {
             name: build_chain(nodes, shape) if nodes else nn.Identity() for name, nodes in self.by_name().items()
         }
         return BranchJoin(modules, self.join)
