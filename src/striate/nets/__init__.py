@@ -12,7 +12,8 @@ from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsaf
 from striate.nets.families import FAMILIES
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
-from striate.nets.measure import LayerProfile, Profile, profile
+from striate.nets.flow import Edge, Flow, ReceptiveField, Step
+from striate.nets.measure import LayerProfile, Profile, profile, profile_module
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Structure
 from striate.nets.nodes import NODES
@@ -36,7 +37,9 @@ __all__ = [
     "Conv",
     "Dense",
     "Dropout",
+    "Edge",
     "Flatten",
+    "Flow",
     "Folds",
     "GlobalPool",
     "LayerProfile",
@@ -46,10 +49,12 @@ __all__ = [
     "Normalize",
     "Pool",
     "Profile",
+    "ReceptiveField",
     "Repeat",
     "Residual",
     "Sequence",
     "Shape",
+    "Step",
     "Structure",
     "Weights",
     "build",
@@ -62,6 +67,7 @@ __all__ = [
     "load_weights",
     "pretrained_weights",
     "profile",
+    "profile_module",
     "read_weights",
     "resolve",
     "unsafe_channels_last",

@@ -159,7 +159,7 @@ def joined(fields: Sequence[Field], shape: Sequence[int]) -> Field:
             reaches.append(None)
             continue
         if len({field.located(axis) for field in fields}) > 1:
-            raise Unknown("one position meets many")
+            found = [_fixed(field, axis) for field in fields]
         whole = found[0]
         for reach in found[1:]:
             assert whole is not None and reach is not None
@@ -169,14 +169,25 @@ def joined(fields: Sequence[Field], shape: Sequence[int]) -> Field:
     for back in range(len(shape), 0, -1):
         there = [field.dimensions[-back] for field in fields if len(field.dimensions) >= back]
         told = {one for one in (_tidy(one, reaches) for one in there) if any(not piece.plain for piece in one)}
+        told = {one for one in told if prod(piece.extent for piece in one) > 1} or told
         if len(told) > 1 or (told and prod(piece.extent for piece in next(iter(told))) != shape[-back]):
             raise Unknown("positions in different orders meet")
         dimensions.append(told.pop() if told else (Piece(shape[-back]),))
     return replace(fields[0], reaches=tuple(reaches)).with_dimensions(dimensions)
 
 
+def _fixed(field: Field, axis: int) -> Reach:
+    """What is seen along an axis of which only one position is left."""
+    pieces = [piece for dimension in field.dimensions for piece in dimension if piece.axis == axis]
+    reach = field.reaches[axis]
+    if reach is None or any(piece.extent > 1 for piece in pieces):
+        raise Unknown("one position meets many")
+    first, last = reach.span(0)
+    return Reach((first,), (last,), 0)
+
+
 def _tidy(dimension: Dimension, reaches: Sequence[Reach | None]) -> Dimension:
-    """Without what does not matter: axes seen whole, pieces of length one, several plain pieces in a row."""
+    """In the one form that equal dimensions share: axes seen whole are plain, pieces that belong together are one."""
     kept: list[Piece] = []
     for piece in dimension:
         left = tuple(one for one in piece.scattered if reaches[one[0]] is not None)
@@ -184,8 +195,11 @@ def _tidy(dimension: Dimension, reaches: Sequence[Reach | None]) -> Dimension:
         one = Piece(piece.extent) if whole or (piece.scattered and not left) else replace(piece, scattered=left)
         if one.plain and one.extent == 1:
             continue
-        if kept and one.plain and kept[-1].plain:
-            kept[-1] = Piece(kept[-1].extent * one.extent)
+        before = kept[-1] if kept else None
+        if before is not None and one.plain and before.plain:
+            kept[-1] = Piece(before.extent * one.extent)
+        elif before is not None and before.axis == one.axis is not None and before.step == one.step * one.extent:
+            kept[-1] = replace(one, extent=before.extent * one.extent)
         else:
             kept.append(one)
     return tuple(kept) or (Piece(1),)
