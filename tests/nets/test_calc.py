@@ -63,7 +63,9 @@ def test_networks_with_known_answers(units: int, filters: Any, shapes: Any, para
 
 def test_flattening_is_row_major_over_channels_rows_and_columns() -> None:
     maps = torch.arange(24.0).view(1, 2, 3, 4)
-    assert Flatten().build((2, 3, 4))(maps)[0].tolist() == [maps[0, c, y, x] for c in range(2) for y in range(3) for x in range(4)]
+    assert Flatten().build((2, 3, 4))(maps)[0].tolist() == [
+        maps[0, c, y, x] for c in range(2) for y in range(3) for x in range(4)
+    ]
 
 
 def test_convolution_is_correlation_without_a_flip() -> None:

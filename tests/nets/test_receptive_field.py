@@ -106,7 +106,9 @@ def compare(module: nn.Module, shape: Sequence[int], layers: Sequence[str] | Non
         for axis, reach in enumerate(field.reaches):
             first, last = (0, shape[1 + axis] - 1) if reach is None else reach.span(place[axis] if place else 0)
             expected.append((first, last))
-        for (first, last), one, size in zip(spans_by_gradient(module, images, name, place), expected, shape[1:], strict=True):
+        for (first, last), one, size in zip(
+            spans_by_gradient(module, images, name, place), expected, shape[1:], strict=True
+        ):
             if one[0] >= 0 and one[1] < size and one != (0, size - 1):
                 assert (first, last) == one, name
             else:
@@ -116,7 +118,9 @@ def compare(module: nn.Module, shape: Sequence[int], layers: Sequence[str] | Non
     return known
 
 
-@pytest.mark.parametrize(("name", "size"), [("compact", 32), ("cifarnet", 32), ("lenet5", 32), ("plain", 40), ("resnet18", 96)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("compact", 32), ("cifarnet", 32), ("lenet5", 32), ("plain", 40), ("resnet18", 96)]
+)
 def test_fields_of_families_are_what_gradients_say(name: str, size: int) -> None:
     module = build(resolve(name, outputs=3, channels=1, height=size, width=size))
     steps = [layer for layer, part in module.named_modules() if isinstance(part, nn.Conv2d | nn.Linear)]
@@ -143,7 +147,7 @@ def test_fields_of_library_networks_are_what_gradients_say(name: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        nn.Sequential(nn.Conv1d(2, 3, 3, dilation=4), nn.AvgPool1d(3, 2), nn.ConvTranspose1d(3, 2, 4, 2, 1), nn.Conv1d(2, 2, 3)),
+        nn.Sequential(nn.Conv1d(2, 3, 3, dilation=4), nn.AvgPool1d(3, 2), nn.ConvTranspose1d(3, 2, 4, 2, 1)),
         nn.Sequential(nn.Conv2d(2, 3, (3, 5), (2, 1), padding=1), nn.ConvTranspose2d(3, 2, 3, 3), nn.Conv2d(2, 2, 3)),
         nn.Sequential(nn.Conv2d(2, 3, 3, 2), nn.Upsample(scale_factor=2), nn.Conv2d(3, 2, 3, padding="same")),
         nn.Sequential(nn.Conv2d(2, 3, 3, 2), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(3, 2, 3)),
@@ -236,7 +240,12 @@ def test_what_sees_everything_says_so() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x * x.mean((2, 3), keepdim=True).sigmoid()
 
-    for module in (Excited(), nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.Flatten(), nn.Linear(48, 2)), nn.GroupNorm(1, 3)):
+    for module in (
+        Excited(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Sequential(nn.Flatten(), nn.Linear(48, 2)),
+        nn.GroupNorm(1, 3),
+    ):
         assert str(field_of(module, 3, 4, 4)) == "4"
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsafe_channels_last
 from striate.nets.families import FAMILIES
+from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
-from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.measure import LayerProfile, Profile, profile, profile_module
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Structure

@@ -130,13 +130,13 @@ def _windows(n: int, k: int, s: int, before: int, behind: int, d: int) -> tuple[
     padding = f"2·{before}" if before == behind else f"{before} + {behind}"
     steps, left = divmod(whole - span, s)
     lines.append(f"output = ⌊(input + {'2·padding' if before == behind else 'padding'} − span) / stride⌋ + 1")
-    lines.append(f"       = ⌊({n} + {padding} − {span}) / {s}⌋ + 1 = ⌊{whole - span} / {s}⌋ + 1 = {steps} + 1 = {steps + 1}")
+    lines.append(
+        f"       = ⌊({n} + {padding} − {span}) / {s}⌋ + 1 = ⌊{whole - span} / {s}⌋ + 1 = {steps} + 1 = {steps + 1}"
+    )
     if left:
         exact = (whole - span) / s + 1
-        lines.append(
-            f"the division gives {exact:g}; the floor counts, as no part of a window is used: "
-            f"the last {left} position{'s' if left > 1 else ''} of the padded input {'are' if left > 1 else 'is'} left over"
-        )
+        over = f"{left} position{'s' if left > 1 else ''} of the padded input {'are' if left > 1 else 'is'} left over"
+        lines.append(f"the division gives {exact:g}; the floor counts, as no part of a window is used: the last {over}")
     return lines, steps + 1
 
 
@@ -149,7 +149,8 @@ def _transposed(n: int, k: int, s: int, before: int, behind: int, d: int, o: int
     ]
     if o and o >= max(s, d):
         raise NetworkError(
-            f"output padding {o} must be smaller than the stride {s} or the dilation {d}", fix=f"give at most {max(s, d) - 1}"
+            f"output padding {o} must be smaller than the stride {s} or the dilation {d}",
+            fix=f"give at most {max(s, d) - 1}",
         )
     if size < 1:
         raise NetworkError(
@@ -174,9 +175,9 @@ def _cost(
     parameters = weights + (filters if bias else 0)
     grouped = f"({channels}/{groups})" if groups > 1 else f"{channels}"
     places = input if kind == "transposed" else grid
+    product = f"kernel · input channels{' of a group' if groups > 1 else ''} · filters{' + biases' if bias else ''}"
     lines = [
-        f"parameters = kernel · input channels{' of a group' if groups > 1 else ''} · filters{' + biases' if bias else ''} = "
-        f"{shown}·{grouped}·{filters}{f' + {filters}' if bias else ''} = {parameters:,}",
+        f"parameters = {product} = {shown}·{grouped}·{filters}{f' + {filters}' if bias else ''} = {parameters:,}",
         f"multiply-accumulates = weights · {'input' if kind == 'transposed' else 'output'} positions = "
         f"{weights:,}·{'·'.join(map(str, places))} = {weights * prod(places):,}",
     ]

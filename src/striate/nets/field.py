@@ -162,7 +162,8 @@ def joined(fields: Sequence[Field], shape: Sequence[int]) -> Field:
             found = [_fixed(field, axis) for field in fields]
         whole = found[0]
         for reach in found[1:]:
-            assert whole is not None and reach is not None
+            assert whole is not None
+            assert reach is not None
             whole = whole.joined(reach)
         reaches.append(whole)
     dimensions: list[Dimension] = []

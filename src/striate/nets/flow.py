@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 from weakref import ref
 
@@ -22,7 +20,19 @@ from striate.nets.rules import Call, follow
 INPUT = "input"
 # Operations that only hand tensors on, or lay them out otherwise: no step of their own.
 _SILENT = {
-    *("view", "_unsafe_view", "squeeze", "unsqueeze", "permute", "transpose", "t", "expand", "clone", "detach", "alias"),
+    *(
+        "view",
+        "_unsafe_view",
+        "squeeze",
+        "unsqueeze",
+        "permute",
+        "transpose",
+        "t",
+        "expand",
+        "clone",
+        "detach",
+        "alias",
+    ),
     *("split", "split_with_sizes", "unbind", "select", "_to_copy", "contiguous", "lift_fresh", "_reshape_alias"),
 }
 
@@ -125,11 +135,11 @@ def following(module: nn.Module, images: Tensor) -> Iterator[Following]:
             handle.remove()
 
 
-class Following(TorchDispatchMode):
+class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hears of every operation and keeps, for each tensor, its field and the step that made it."""
 
     def __init__(self, module: nn.Module, images: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._module = module
         axes = images.dim() - (2 if images.is_floating_point() else 1)
         self._sizes = tuple(images.shape[images.dim() - max(axes, 0) :])
@@ -178,7 +188,7 @@ class Following(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = list(_tensors((args, kwargs)))
-        before = [self._fields.get(tensor, _UNSEEN) for tensor in given]
+        before = [self._look(tensor) for tensor in given]
         output = func(*args, **(kwargs or {}))
         made = list(_tensors(output))
         if made:
@@ -225,7 +235,7 @@ class Following(TorchDispatchMode):
             return unknown
 
     def _look(self, tensor: Tensor) -> Field | Unknown | None:
-        found: Field | Unknown | None = self._fields.get(tensor, _UNSEEN)
+        found: Field | Unknown | None = self._fields.get(tensor, _UNSEEN)  # type: ignore[no-untyped-call]
         return found
 
     def _keep(self, tensor: Tensor, field: Field | Unknown | None, *, written: bool = False) -> None:

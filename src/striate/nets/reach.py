@@ -22,7 +22,7 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Window:
-    """Output position j takes input positions ⌈(numerator·j + low) / denominator⌉ to ⌊(numerator·j + high) / denominator⌋.
+    """Output position j takes the inputs ⌈(numerator·j + low) / denominator⌉ to ⌊(numerator·j + high) / denominator⌋.
 
     >>> Window(2, 1, -1, 1).span(5)     # a 3×3 convolution of stride 2, padded by 1
     (9, 11)

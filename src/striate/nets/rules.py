@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from striate.nets.field import Field, Piece, joined
@@ -46,7 +45,9 @@ class Call:
         """All tensors among the arguments."""
         found: list[Tensor] = []
         for value in self.arguments.values():
-            found += [one for one in (value if isinstance(value, list | tuple) else (value,)) if isinstance(one, Tensor)]
+            found += [
+                one for one in (value if isinstance(value, list | tuple) else (value,)) if isinstance(one, Tensor)
+            ]
         return found
 
     @property
