@@ -69,7 +69,13 @@ def main() -> int:
     """Run what the call asks for; 0 where all was reached, 1 where not, 2 for a call that was not understood."""
     call = _parser().parse_args()
     try:
-        tables = {"compare": compare.run, "growth": growth.run, "memory": memory.run, "accuracy": accuracy.run, "ablate": ablate.run}
+        tables = {
+            "compare": compare.run,
+            "growth": growth.run,
+            "memory": memory.run,
+            "accuracy": accuracy.run,
+            "ablate": ablate.run,
+        }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))
             return 0

@@ -52,7 +52,9 @@ def run(call: Any) -> list[str]:
                     row = (name, call.size, batch, precision, work, predicted[work], measure(job))
                     rows.append(row)
                     add_rows(table, HEADER, [[*row, *about]])
-                    print(f"{name} {batch} {precision} {work}: {_share(row):+.1%} of {row[-1] / 1e6:,.0f} MB", flush=True)
+                    print(
+                        f"{name} {batch} {precision} {work}: {_share(row):+.1%} of {row[-1] / 1e6:,.0f} MB", flush=True
+                    )
     return summary(rows)
 
 

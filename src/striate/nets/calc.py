@@ -48,7 +48,7 @@ def calculate(
     kernel: int | tuple[int, ...],
     *,
     stride: int | tuple[int, ...] | None = None,
-    padding: int | tuple[int, ...] | Literal["same", "valid"] = 0,
+    padding: int | tuple[int, ...] | str = 0,
     dilation: int | tuple[int, ...] = 1,
     output_padding: int | tuple[int, ...] = 0,
     groups: int = 1,
@@ -186,7 +186,7 @@ def _cost(
 
 def _pads(
     kind: Kind,
-    padding: int | tuple[int, ...] | Literal["same", "valid"],
+    padding: int | tuple[int, ...] | str,
     input: tuple[int, ...],
     spans: tuple[int, ...],
     strides: tuple[int, ...],

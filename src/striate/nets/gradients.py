@@ -120,7 +120,9 @@ def check_gradients(
     for number, (name, parameter) in enumerate(parameters.items()):
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         found.append(
-            _compare(name, parameter.data.view(-1), gradient.reshape(-1), value, float(start.detach()), entries, generator)
+            _compare(
+                name, parameter.data.view(-1), gradient.reshape(-1), value, float(start.detach()), entries, generator
+            )
         )
         if progress is not None:
             progress(number + 1, len(parameters))
