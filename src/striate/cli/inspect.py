@@ -146,7 +146,7 @@ def _rows(content: Mapping[str, Any], depth: int) -> list[dict[str, Any]]:
         )
         for key in ("parameters", "trainable", "macs", "activation_bytes"):
             row[key] += layer[key]
-        row["output"] = layer["output"]
+        row["output"] = group["output"] if group else layer["output"]
         row["kind"] = group["kind"] if group else "…"
         row["receptive_field"] = group["receptive_field"] if group else layer["receptive_field"]
     return list(rows.values())

@@ -103,12 +103,14 @@ class Flow:
         edges: between them.
         fields: by the dotted name of each module that ran: of its (first) output; None where it cannot be told.
         tensors: the same exactly, position by position; None where it is unknown, or sees nothing of the input.
+        outputs: by the same names, the shapes of the outputs without the batch.
     """
 
     steps: tuple[Step, ...]
     edges: tuple[Edge, ...]
     fields: Mapping[str, ReceptiveField | None]
     tensors: Mapping[str, Field | None]
+    outputs: Mapping[str, tuple[int, ...]]
 
 
 @contextmanager
@@ -156,6 +158,7 @@ class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._shown = [Step(INPUT, INPUT, None, tuple(images.shape[1:]))]
         self._edges: dict[tuple[int, int, tuple[int, ...]], None] = {}
         self._found: dict[str, Field | Unknown | None] = {}
+        self._outputs: dict[str, tuple[int, ...]] = {}
 
     def flow(self) -> Flow:
         """What was seen so far."""
@@ -164,6 +167,7 @@ class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tuple(Edge(*one) for one in self._edges),
             {name: receptive_field(found, len(self._sizes)) for name, found in self._found.items()},
             {name: found if isinstance(found, Field) else None for name, found in self._found.items()},
+            dict(self._outputs),
         )
 
     def entering(self, name: str) -> Any:
@@ -183,6 +187,7 @@ class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
             first = next(_tensors(output), None)
             if first is not None and name not in self._found:
                 self._found[name] = self._look(first)
+                self._outputs[name] = tuple(first.shape[1:])
 
         return hook
 
@@ -243,6 +248,8 @@ class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
         sharing = [one for one in self._sharing.get(place, []) if one() is not None and one() is not tensor]
         if written:  # whoever looks at this memory in another way now sees something else
             for one in sharing:
+                if field is None and self._look(one()) is None:  # type: ignore[arg-type]
+                    continue  # a number in a table of numbers
                 self._fields[one()] = Unknown("it was written into through a view")
         self._sharing[place] = [*sharing, ref(tensor)]
         self._fields[tensor] = field

@@ -155,7 +155,7 @@ def _compare(
         else:
             pairs.append((float(gradient[place]), *slope))
     relative = max((_relative(*pair) for pair in pairs), default=0.0)
-    apart = math.sqrt(sum(max(abs(a - n) - noise, 0.0) ** 2 for a, n, noise in pairs))
+    apart = math.sqrt(sum((a - n) ** 2 for a, n, noise in pairs if _relative(a, n, noise)))
     sizes = math.sqrt(sum(a * a for a, _, _ in pairs)) + math.sqrt(sum(n * n for _, n, _ in pairs))
     return TensorCheck(name, len(flat), len(pairs), kinks, relative, apart / sizes if apart else 0.0)
 
@@ -190,10 +190,12 @@ def derivative(along: Callable[[float], float], start: float, scale: float) -> t
 
 
 def _relative(analytic: float, numeric: float, noise: float) -> float:
-    apart = max(abs(analytic - numeric) - noise, 0.0)
+    """|a − n| / (|a| + |n|); 0 where it is large only because both are smaller than what float64 can tell apart."""
+    apart = abs(analytic - numeric)
     if math.isnan(apart):
         return math.inf
-    return apart / (abs(analytic) + abs(numeric)) if apart else 0.0
+    share = apart / (abs(analytic) + abs(numeric)) if apart else 0.0
+    return 0.0 if share >= RELATIVE and apart <= noise else share
 
 
 def _wrong_layers(module: nn.Module, images: Tensor, generator: torch.Generator) -> list[str]:

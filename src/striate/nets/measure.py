@@ -118,21 +118,8 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
 
     Operations are counted where they are dispatched, so that those outside any layer (attention's products) count.
     """
-    outputs: dict[str, tuple[int, ...]] = {}
-    handles = []
-    for name, layer in module.named_modules():
-
-        def note(_: nn.Module, __: Any, output: Any, name: str = name) -> None:
-            first = output[0] if isinstance(output, tuple | list) and output else output
-            outputs.setdefault(name, tuple(first.shape[1:]) if isinstance(first, Tensor) else ())
-
-        handles.append(layer.register_forward_hook(note))
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter, following(module, images) as followed:
-            module(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, following(module, images) as followed:
+        module(images)
     flow = followed.flow()
     root = type(module).__name__
     samples = len(images)
@@ -145,7 +132,7 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
         return sum(map(inclusive, _parts(module, name))) if found is None else found
 
     rows = []
-    for name, shape in outputs.items():
+    for name, shape in flow.outputs.items():
         layer, parts = module.get_submodule(name), _parts(module, name)
         own = inclusive(name) - sum(map(inclusive, parts))
         mine = list(layer.parameters(recurse=False))

@@ -114,7 +114,7 @@ function visible() {
     const sum = key => within.reduce((total, layer) => total + layer[key], 0);
     node.figures = {parameters: sum("parameters"), trainable: sum("trainable"), macs: sum("macs"),
       kept: sum("activation_bytes"), layers: within.length};
-    node.output = steps[node.members[node.members.length - 1]].output;
+    node.output = data.groups[part]?.output ?? steps[node.members[node.members.length - 1]].output;
     node.field = part ? data.groups[part]?.receptive_field : within[0]?.receptive_field;
   }
   return [[...nodes.values()], [...links.values()]];

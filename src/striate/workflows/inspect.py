@@ -189,6 +189,7 @@ def inspect(subject: Subject, batch: int) -> Inspection:
             there = fields[name]
             groups[name] = {
                 "kind": type(part).__name__,
+                "output": list(found.flow.outputs[name]),
                 "receptive_field": None if there is None else there.to_dict(),
             }
     return Inspection(subject.name, subject.shape, batch, found, module_memory(module, subject.shape, batch), groups)
