@@ -332,7 +332,7 @@ def inspect(
 
 
 def calc(
-    kind: Kind,
+    kind: Kind | str,
     input: Sizes,
     kernel: Sizes,
     *,

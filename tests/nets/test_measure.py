@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from striate.nets import build, profile, resolve
-from striate.nets.measure import count_operations, saved_bytes
+from striate.nets.counting import count_operations
+from striate.nets.measure import saved_bytes
 
 
 def spec_of(name: str, size: int, channels: int = 3, outputs: int = 10, **arguments: Any) -> dict[str, Any]:

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsafe_channels_last
+from striate.nets.counting import LayerProfile
 from striate.nets.families import FAMILIES
 from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
-from striate.nets.measure import LayerProfile, Profile, profile, profile_module
+from striate.nets.measure import Profile, profile, profile_module
+from striate.nets.memory import Memory, memory
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Structure
 from striate.nets.nodes import NODES
@@ -44,6 +46,7 @@ __all__ = [
     "GlobalPool",
     "LayerProfile",
     "LoadReport",
+    "Memory",
     "Network",
     "Node",
     "Normalize",
@@ -65,6 +68,7 @@ __all__ = [
     "head_name",
     "head_parameters",
     "load_weights",
+    "memory",
     "pretrained_weights",
     "profile",
     "profile_module",

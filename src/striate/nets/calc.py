@@ -43,7 +43,7 @@ class Calculation:
 
 
 def calculate(
-    kind: Kind,
+    kind: Kind | str,
     input: tuple[int, ...],
     kernel: int | tuple[int, ...],
     *,
@@ -160,7 +160,7 @@ def _transposed(n: int, k: int, s: int, before: int, behind: int, d: int, o: int
 
 
 def _cost(
-    kind: Kind,
+    kind: str,
     input: tuple[int, ...],
     grid: tuple[int, ...],
     kernel: tuple[int, ...],
@@ -185,7 +185,7 @@ def _cost(
 
 
 def _pads(
-    kind: Kind,
+    kind: str,
     padding: int | tuple[int, ...] | str,
     input: tuple[int, ...],
     spans: tuple[int, ...],
@@ -218,7 +218,7 @@ def _each(name: str, value: int | tuple[int, ...], axes: int, least: int) -> tup
     return values
 
 
-def _refuse(kind: Kind, groups: int, channels: int | None, filters: int | None, extra: tuple[int, ...]) -> None:
+def _refuse(kind: str, groups: int, channels: int | None, filters: int | None, extra: tuple[int, ...]) -> None:
     for name, count in (("groups", groups), ("channels", channels), ("filters", filters)):
         if count is not None and count < 1:
             raise UsageError(f"{name} must be at least 1, not {count}")

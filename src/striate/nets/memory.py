@@ -79,6 +79,8 @@ def module_memory(
     images = torch.zeros(batch, *shape, device=first.device)
     was = module.training
     held = _bytes(module.parameters()) + _bytes(module.buffers())
+    if batch < 2 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
+        return _single(module, shape, copies, precision)
     trained = [one for one in module.parameters() if one.requires_grad]
     gradients = _bytes(trained)
     autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
@@ -91,7 +93,7 @@ def module_memory(
                 output = module(images)
                 output = output[0] if isinstance(output, tuple | list) else output
                 loss = output.float().sum()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             del output, loss
     module.zero_grad()
     module.train(was)
@@ -108,6 +110,13 @@ def module_memory(
         batch=_bytes([images]),
         activations=max(step.peak, update) - gradients,
     )
+
+
+def _single(module: nn.Module, shape: Any, copies: int, precision: Precision) -> Memory:
+    """For one sample, on which norms of a batch cannot be trained: what two take, less what a third adds."""
+    two = module_memory(module, shape, 2, copies=copies, precision=precision).to_dict()
+    three = module_memory(module, shape, 3, copies=copies, precision=precision).to_dict()
+    return Memory(**{name: 2 * two[name] - three[name] for name in two})
 
 
 class Holding(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -49,7 +49,7 @@ stroke-linejoin:round}
 
 SCRIPT = """
 const data = JSON.parse(document.getElementById("data").textContent);
-const WIDTH = 196, HEIGHT = 46, GAP = 34, ROW = 92, LANE = 16, MOST = 36;
+const WIDTH = 196, HEIGHT = 46, GAP = 34, ROW = 84, LANE = 16, MOST = 36, TITLE = 20, PAD = 8;
 const steps = data.graph.steps, edges = data.graph.edges;
 const layers = new Map(data.layers.map(layer => [layer.name, layer]));
 const canvas = document.getElementById("canvas"), panel = document.getElementById("panel");
@@ -135,12 +135,25 @@ function layout(nodes, links) {
       node.wish = from.length ? from.reduce((sum, one) => sum + one.x, 0) / from.length : 0;
     });
     row.sort((a, b) => a.wish - b.wish || a.order - b.order);
+    row[row.length - 1].last = true;
     const wide = WIDTH + GAP, middle = row.reduce((sum, node) => sum + node.wish, 0) / row.length;
     row.forEach((node, place) => {
       node.x = row.length === 1 ? node.wish : middle + (place - (row.length - 1) / 2) * wide;
-      node.y = node.rank * ROW;
     });
   }
+  const frames = framesOf(nodes);
+  frames.forEach(frame => {
+    frame.above = nested(frames, frame, "top") * TITLE;
+    frame.below = nested(frames, frame, "bottom") * PAD;
+    frame.side = PAD * (1 + Math.max(0, ...frames.filter(one => one.name.startsWith(frame.name + "."))
+      .map(one => one.name.split(".").length - frame.name.split(".").length)));
+  });
+  let y = 0;
+  rows.forEach((row, rank) => {
+    y += Math.max(0, ...frames.filter(frame => frame.top === rank).map(frame => frame.above));
+    row.forEach(node => { node.y = y; });
+    y += ROW + Math.max(0, ...frames.filter(frame => frame.bottom === rank).map(frame => frame.below));
+  });
   const long = links.filter(link => Math.abs(link.to.rank - link.from.rank) > 1 || link.to.rank <= link.from.rank)
     .sort((a, b) => Math.abs(a.to.rank - a.from.rank) - Math.abs(b.to.rank - b.from.rank));
   const placed = [];
@@ -151,9 +164,31 @@ function layout(nodes, links) {
       for (const node of rows[rank]) edge = Math.max(edge, node.x + WIDTH / 2);
     let lane = edge + LANE;
     while (placed.some(one => one.bottom > top && one.top < bottom && Math.abs(one.lane - lane) < LANE)) lane += LANE;
+    const clear = node => Math.abs(node.x - link.from.x) > WIDTH / 2 + 8;
+    const free = rows.slice(top + 1, bottom).every(row => row.every(clear));
+    if (free && link.to.rank > link.from.rank && !link.from.last) { link.column = true; return; }
     placed.push({top, bottom, lane});
     link.lane = lane;
   });
+  forward.forEach(link => {
+    link.fan = forward.filter(one => one.from === link.from && one.lane === undefined).length > 1;
+  });
+  return frames;
+}
+
+// The open parts of which more than one node is seen, with the rows that they span, outer ones first.
+function framesOf(nodes) {
+  return [...open].filter(name => !parent(name) || open.has(parent(name))).map(name => {
+    const inside = nodes.filter(node => node.name.startsWith(name + "."));
+    const ranks = inside.map(node => node.rank);
+    return {name, inside, top: Math.min(...ranks), bottom: Math.max(...ranks)};
+  }).filter(frame => frame.inside.length > 1).sort((a, b) => a.name.split(".").length - b.name.split(".").length);
+}
+
+// How many frames, this one and those within it, begin or end in its first or last row.
+function nested(frames, frame, edge) {
+  const inner = frames.filter(one => one.name.startsWith(frame.name + ".") && one[edge] === frame[edge]);
+  return 1 + Math.max(0, ...inner.map(one => nested(frames, one, edge)));
 }
 
 const svg = (name, attributes, ...children) => {
@@ -166,46 +201,54 @@ const svg = (name, attributes, ...children) => {
 function route(link) {
   const {from, to, lane} = link;
   const x1 = from.x, y1 = from.y + HEIGHT, x2 = to.x, y2 = to.y;
+  if (link.column) {
+    const y = y2 - 34;
+    return {path: `M${x1} ${y1}V${y}C${x1} ${y2 - 12} ${x2} ${y - 4} ${x2} ${y2}`, x: x1, y: y1 + 16};
+  }
   if (lane === undefined) {
     const bend = (y2 - y1) / 2;
-    return {path: `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`, x: (x1 + x2) / 2, y: (y1 + y2) / 2};
+    const at = link.fan ? [x2, y2 - 10] : [x1, y1 + 17];
+    return {path: `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`, x: at[0], y: at[1]};
   }
-  const a = from.x + WIDTH / 2, b = to.x + WIDTH / 2, ya = from.y + HEIGHT / 2, yb = to.y + HEIGHT / 2;
-  const r = 12, down = yb > ya ? 1 : -1;
-  return {path: `M${a} ${ya}H${lane - r}Q${lane} ${ya} ${lane} ${ya + r * down}V${yb - r * down}` +
-    `Q${lane} ${yb} ${lane - r} ${yb}H${b}`, x: lane, y: (ya + yb) / 2};
+  const r = 12, down = y2 > y1 ? 1 : -1;
+  const ya = from.last ? y1 - HEIGHT / 2 : y1 + 10, yb = to.last ? y2 + HEIGHT / 2 : y2 - 12;
+  const start = from.last ? `M${x1 + WIDTH / 2} ${ya}` : `M${x1} ${y1}V${ya}`;
+  const end = to.last ? `H${x2 + WIDTH / 2}` : `H${x2}V${y2}`;
+  return {path: `${start}H${lane - r}Q${lane} ${ya} ${lane} ${ya + r * down}V${yb - r * down}` +
+    `Q${lane} ${yb} ${lane - r} ${yb}${end}`, x: lane, y: (ya + yb) / 2};
 }
 
 function draw() {
   const [nodes, links] = visible();
-  layout(nodes, links);
+  const frames = layout(nodes, links);
   const most = Math.max(1, ...nodes.map(node => node.figures.macs));
-  const left = Math.min(...nodes.map(node => node.x)) - WIDTH / 2 - 46;
-  const right = Math.max(...nodes.map(node => node.x + WIDTH / 2), ...links.map(link => link.lane ?? -1e9)) + 60;
+  const left = Math.min(...nodes.map(node => node.x)) - WIDTH / 2 - 60;
+  const right = Math.max(...nodes.map(node => node.x + WIDTH / 2), ...links.map(link => link.lane ?? -1e9)) + 80;
   const bottom = Math.max(...nodes.map(node => node.y)) + HEIGHT + 30;
   const root = svg("svg", {viewBox: `${left} -26 ${right - left} ${bottom + 26}`, width: (right - left) * zoom,
     height: (bottom + 26) * zoom, role: "group", "aria-label": "Layers of " + data.network});
-  root.append(svg("defs", {}, svg("marker", {id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7,
-    markerHeight: 7, orient: "auto-start-reverse"}, svg("path", {d: "M0 0L8 4L0 8z"}))));
-  [...open].filter(name => !parent(name) || open.has(parent(name)))
-    .sort((a, b) => a.split(".").length - b.split(".").length).forEach(name => {
-    const inside = nodes.filter(node => node.name.startsWith(name + "."));
-    if (inside.length < 2) return;
-    const pad = 16 - 2 * Math.min(5, name.split(".").length - 1);
-    const x = Math.min(...inside.map(node => node.x)) - WIDTH / 2 - pad, y = Math.min(...inside.map(node => node.y)) - pad - 6;
-    const w = Math.max(...inside.map(node => node.x)) + WIDTH / 2 + pad - x;
-    const h = Math.max(...inside.map(node => node.y)) + HEIGHT + pad - y;
-    const title = svg("text", {x: x + 2, y: y - 4, tabindex: 0, role: "button", "aria-label": "Fold " + name}, "▾ " + name);
+  const tip = svg("marker", {id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 10, markerHeight: 10,
+    markerUnits: "userSpaceOnUse", orient: "auto-start-reverse"}, svg("path", {d: "M0 0L8 4L0 8z"}));
+  root.append(svg("defs", {}, tip));
+  frames.forEach(({name, inside, above, below, side}) => {
+    const x = Math.min(...inside.map(node => node.x)) - WIDTH / 2 - side;
+    const y = Math.min(...inside.map(node => node.y)) - above;
+    const w = Math.max(...inside.map(node => node.x)) + WIDTH / 2 + side - x;
+    const h = Math.max(...inside.map(node => node.y)) + HEIGHT + below - y;
+    const short = open.has(parent(name)) ? name.slice(parent(name).length + 1) : name;
+    const about = {tabindex: 0, role: "button", "aria-label": "Fold " + name};
+    const title = svg("text", {x: x + 7, y: y + 14, ...about}, "▾ " + short);
     title.addEventListener("click", () => fold(name));
     title.addEventListener("keydown", event => { if (event.key === "Enter") fold(name); });
-    root.append(svg("g", {class: "part"}, svg("rect", {x, y, width: w, height: h, rx: 12}), title));
+    root.append(svg("g", {class: "part"}, svg("rect", {x, y, width: w, height: h, rx: 10}), title));
   });
   const shapes = svg("g", {});
   links.forEach(link => {
     const way = route(link), near = link.from.key === chosen || link.to.key === chosen;
-    root.append(svg("path", {d: way.path, class: "edge" + (link.lane !== undefined ? " skip" : "") + (near ? " near" : ""),
-      "marker-end": "url(#tip)"}));
-    shapes.append(svg("text", {class: "shape", x: way.x + (link.lane === undefined ? 6 : 4), y: way.y + 4}, size(link.shape)));
+    const kinds = ["edge", link.lane === undefined ? "" : "skip", near ? "near" : ""].join(" ").trim();
+    root.append(svg("path", {d: way.path, class: kinds, "marker-end": "url(#tip)"}));
+    const beside = link.lane === undefined ? 6 : 4;
+    shapes.append(svg("text", {class: "shape", x: way.x + beside, y: way.y + 4}, size(link.shape)));
   });
   root.append(shapes);
   nodes.forEach(node => {
@@ -245,7 +288,8 @@ function choose(node) {
   if (field === null) rows.push(["receptive field", "cannot be told"]);
   else if (field) {
     rows.push(["receptive field", same(field.size) + " px"]);
-    if (field.stride.some(one => one !== null)) rows.push(["its stride", same(field.stride)], ["its offset", same(field.offset)]);
+    if (field.stride.some(one => one !== null))
+      rows.push(["its stride", same(field.stride)], ["its offset", same(field.offset)]);
   }
   rows.forEach(([name, value]) => {
     const term = document.createElement("dt"), told = document.createElement("dd");

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -134,7 +135,7 @@ def find(
     """The network that is meant.
 
     Args:
-        network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run or a Model (or its folder), or a module.
+        network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run or Model or its folder, or a module.
         channels, height, width: of the input: 3×224×224 unless given; a Run's own.
         classes: 1,000 unless given; what a file's network gives; a Run's own.
 
@@ -289,7 +290,7 @@ def _labelled(subject: Subject, data: str, count: int) -> tuple[Tensor, Tensor, 
     if outputs != subject.spec["outputs"]:
         raise UsageError(f"{data} needs {outputs} outputs, the network has {subject.spec['outputs']}",
                          fix=f"add --classes {outputs}")  # fmt: skip
-    chosen = list(range(min(count, materials.count("train"))))
+    chosen = np.arange(min(count, materials.count("train")))
     images = materials.normalize(materials.pictures["train"].batch(chosen))
     margins = [(have - want) // 2 for have, want in zip(images.shape[2:], subject.shape[1:], strict=True)]
     cut: Sequence[slice] = [slice(edge, edge + want) for edge, want in zip(margins, subject.shape[1:], strict=True)]
