@@ -45,7 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--networks", nargs="+", default=list(memory.NETWORKS), metavar="NAME")
     command.add_argument("--size", type=int, default=128)
     command.add_argument("--batches", type=int, nargs="+", default=[8, 32], metavar="N")
-    command.add_argument("--precisions", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"])
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     command = verbs.add_parser("accuracy", help=accuracy.__doc__.splitlines()[0], description=accuracy.__doc__)
     command.add_argument("--data", nargs="+", choices=accuracy.CONTESTS, default=list(accuracy.CONTESTS))

@@ -19,12 +19,12 @@ from striate.core.errors import StriateError
 from striate.nets import resolve
 from striate.nets.memory import memory
 
-HEADER = ("network", "size", "batch", "precision", "work", "predicted", "measured", *ORIGIN)
+HEADER = ("network", "size", "batch", "work", "predicted", "measured", *ORIGIN)
 WORKS = ("training", "inference")
 NETWORKS = ("resnet18", "torchvision/mobilenet_v2", "torchvision/vgg11", "torchvision/densenet121", "compact")
 CLASSES = 100
 
-Row = tuple[str, int, int, str, str, int, int]
+Row = tuple[str, int, int, str, int, int]
 
 
 def measure(job: dict[str, Any]) -> int:
@@ -41,23 +41,26 @@ def run(call: Any) -> list[str]:
     """Every network at every batch, a row a figure; returns how far predictions are off as lines.
 
     Args:
-        call: networks, size, batches, precisions, results.
+        call: networks, size, batches, results.
     """
     table, about = results_path("memory", call.results), origin()
     rows: list[Row] = []
     for name in call.networks:
         spec = resolve(name, outputs=CLASSES, channels=3, height=call.size, width=call.size)
         for batch in call.batches:
-            for precision in call.precisions:
-                predicted = memory(spec, batch, precision=precision).to_dict()
-                for work in WORKS:
-                    job = {"spec": spec, "batch": batch, "precision": precision, "work": work}
-                    row = (name, call.size, batch, precision, work, predicted[work], measure(job))
-                    rows.append(row)
-                    add_rows(table, HEADER, [[*row, *about]])
-                    print(
-                        f"{name} {batch} {precision} {work}: {_share(row):+.1%} of {row[-1] / 1e6:,.0f} MB", flush=True
-                    )
+            predicted = memory(spec, batch).to_dict()
+            for work in WORKS:
+                row = (
+                    name,
+                    call.size,
+                    batch,
+                    work,
+                    predicted[work],
+                    measure({"spec": spec, "batch": batch, "work": work}),
+                )
+                rows.append(row)
+                add_rows(table, HEADER, [[*row, *about]])
+                print(f"{name} {batch} {work}: {_share(row):+.1%} of {row[-1] / 1e6:,.0f} MB", flush=True)
     return summary(rows)
 
 
@@ -68,12 +71,12 @@ def _share(row: Row) -> float:
 def summary(rows: Sequence[Row]) -> list[str]:
     """How far predictions are off.
 
-    >>> summary([("a", 224, 8, "float32", "training", 110, 100), ("b", 224, 8, "float32", "training", 95, 100)])
+    >>> summary([("a", 224, 8, "training", 110, 100), ("b", 224, 8, "training", 95, 100)])
     ['training: 2 predictions, -5.0% to +10.0% of what was measured']
     """
     lines = []
     for work in WORKS:
-        shares = [_share(row) for row in rows if row[4] == work]
+        shares = [_share(row) for row in rows if row[3] == work]
         if shares:
             lines.append(
                 f"{work}: {len(shares)} predictions, {min(shares):+.1%} to {max(shares):+.1%} of what was measured"

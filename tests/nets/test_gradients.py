@@ -149,6 +149,12 @@ def test_fifty_residual_ones_do_not() -> None:
     assert (found.verdict, found.remedy) == ("steady", "")
 
 
+def test_a_branch_that_begins_at_zero_is_no_loss() -> None:
+    module = build(resolve("compact", outputs=3, channels=1, height=8, width=8, arguments={"width": 8}))
+    made = [(torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(n)), against(8, 3)) for n in range(2)]
+    assert gradient_flow(module, made).verdict == "steady"
+
+
 def test_gradients_that_explode_are_named() -> None:
     module = deep(residual=False, activation="relu")
     with torch.no_grad():

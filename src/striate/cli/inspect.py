@@ -122,7 +122,8 @@ def _show(content: Mapping[str, Any], depth: int | None) -> None:
     say(
         f"memory for {batch} at once, float32: training {_bytes(memory['training'])} (parameters "
         f"{_bytes(memory['parameters'])}, gradients {_bytes(memory['gradients'])}, optimizer "
-        f"{_bytes(memory['state'])}, activations and buffers {_bytes(memory['activations'])}), inference {_bytes(memory['inference'])}"
+        f"{_bytes(memory['state'])}, activations and buffers {_bytes(memory['activations'])}), "
+        f"inference {_bytes(memory['inference'])}"
     )
     for key, what in (("macs", "operations"), ("parameters", "parameters"), ("activation_bytes", "kept for backward")):
         if said := _shares(layers, key):

@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -345,7 +346,8 @@ def _verdict(layers: Sequence[LayerGradient]) -> tuple[str, str, str]:
             f"last layer, {last.name}",
             _EXPLODING,
         )
-    lost = [one for one in layers if one.largest < VANISHED * largest.largest]
+    # Lost on the way is what no layer from some depth on to the input gets; a branch that begins at zero is no loss.
+    lost = list(takewhile(lambda one: one.largest < VANISHED * largest.largest, layers))
     if lost:
         least = min(lost, key=lambda one: one.largest)
         share = f"{least.largest / largest.largest:.1g}" if least.largest else "0"

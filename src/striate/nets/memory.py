@@ -1,4 +1,4 @@
-"""Peak memory of training and of inference for a batch, predicted by running both on shapes alone.
+"""Peak memory of training and of inference for a batch in float32, predicted by running both on shapes alone.
 
 What lives at each moment is not guessed by rules: a step runs on the meta device, where tensors have sizes and no
 memory, and every tensor is counted from the operation that makes it to the moment at which autograd lets it go. On top
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 from weakref import finalize
 
 import torch
@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.nets.spec import checked
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Memory:
         return asdict(self)
 
 
-def memory(spec: Mapping[str, Any], batch: int, *, copies: int = 1, precision: Precision = "float32") -> Memory:
+def memory(spec: Mapping[str, Any], batch: int, *, copies: int = 1) -> Memory:
     """Predict for a network as `resolve` gives it; see `module_memory`.
 
     Raises:
@@ -59,12 +57,10 @@ def memory(spec: Mapping[str, Any], batch: int, *, copies: int = 1, precision: P
     >>> found.parameters, found.training > found.inference
     (246824, True)
     """
-    return module_memory(checked(spec), spec["input"], batch, copies=copies, precision=precision)
+    return module_memory(checked(spec), spec["input"], batch, copies=copies)
 
 
-def module_memory(
-    module: nn.Module, shape: Any, batch: int, *, copies: int = 1, precision: Precision = "float32"
-) -> Memory:
+def module_memory(module: nn.Module, shape: Any, batch: int, *, copies: int = 1) -> Memory:
     """Predict for any module.
 
     Args:
@@ -73,34 +69,29 @@ def module_memory(
         batch: samples in a step.
         copies: numbers kept beside each parameter: 1 for the velocity of SGD, 2 for Adam's moments, 1 more for an
             average of the weights.
-        precision: "bfloat16" runs under autocast, as the training does.
     """
     first = next(iter((*module.parameters(), *module.buffers())), torch.empty(0))
     images = torch.zeros(batch, *shape, device=first.device)
     was = module.training
     held = _bytes(module.parameters()) + _bytes(module.buffers())
     if batch < 2 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
-        return _single(module, shape, copies, precision)
+        return _single(module, shape, copies)
     trained = [one for one in module.parameters() if one.requires_grad]
     gradients = _bytes(trained)
-    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
     with torch.random.fork_rng(devices=[]):
-        with torch.no_grad(), autocast, Holding() as forward:
+        with torch.no_grad(), Holding() as forward:
             module.eval()(images)
         module.train()
         with torch.enable_grad(), Holding() as step:
-            with autocast:
-                output = module(images)
-                output = output[0] if isinstance(output, tuple | list) else output
-                loss = output.float().sum()
-            loss.backward()
-            del output, loss
+            output = module(images)
+            (output[0] if isinstance(output, tuple | list) else output).sum().backward()
+            del output
     module.zero_grad()
     module.train(was)
     base = held + _bytes([images])
     state = copies * gradients
-    # After the backward pass, the optimizer makes one number more for each of the largest tensor.
-    update = gradients + max((_bytes([one]) for one in trained), default=0)
+    # Adam makes one number more for each of the tensor that it is at; SGD works in place.
+    update = gradients + (max((_bytes([one]) for one in trained), default=0) if copies > 1 else 0)
     return Memory(
         training=base + state + max(step.peak, update),
         inference=base + forward.peak,
@@ -112,10 +103,10 @@ def module_memory(
     )
 
 
-def _single(module: nn.Module, shape: Any, copies: int, precision: Precision) -> Memory:
+def _single(module: nn.Module, shape: Any, copies: int) -> Memory:
     """For one sample, on which norms of a batch cannot be trained: what two take, less what a third adds."""
-    two = module_memory(module, shape, 2, copies=copies, precision=precision).to_dict()
-    three = module_memory(module, shape, 3, copies=copies, precision=precision).to_dict()
+    two = module_memory(module, shape, 2, copies=copies).to_dict()
+    three = module_memory(module, shape, 3, copies=copies).to_dict()
     return Memory(**{name: 2 * two[name] - three[name] for name in two})
 
 

@@ -176,12 +176,18 @@ def _own_outputs(name: str, shape: tuple[int, ...]) -> int | None:
 
 
 def inspect(subject: Subject, batch: int) -> Inspection:
-    """Count and follow; nothing is allocated where the network can do without."""
+    """Count and follow; nothing is allocated where the network can do without.
+
+    Raises:
+        NetworkError: a module that was given as such does not take this input.
+    """
     try:
         module = subject.shapes_alone()
         found = profile_module(module, subject.shape, batch)
-    except NotImplementedError:  # it asks for numbers, which shapes alone have not
-        module = copy.deepcopy(subject.made())
+    except (NotImplementedError, RuntimeError) as error:
+        if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
+            raise _not_taken(subject, error) from error
+        module = copy.deepcopy(subject.made())  # it asks for numbers, which shapes alone have not
         found = profile_module(module, subject.shape, batch)
     fields, groups = found.flow.fields, {}
     own = {row.name for row in found.layers}
@@ -194,6 +200,11 @@ def inspect(subject: Subject, batch: int) -> Inspection:
                 "receptive_field": None if there is None else there.to_dict(),
             }
     return Inspection(subject.name, subject.shape, batch, found, module_memory(module, subject.shape, batch), groups)
+
+
+def _not_taken(subject: Subject, error: Exception) -> NetworkError:
+    size, said = "×".join(map(str, subject.shape)), str(error).strip().partition("\n")[0]
+    return NetworkError(f"{subject.name} does not take an input of {size}: {said}", fix="give another size or channels")
 
 
 def check(
