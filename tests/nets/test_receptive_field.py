@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from striate.core.errors import NetworkError
 from striate.nets import (
     Activation,
     BatchNorm,
@@ -321,3 +322,38 @@ def test_flattening_and_dense_layers_see_all() -> None:
     assert str(rows[-1].receptive_field) == "8"
     pooled = Network("pooled", (Conv(2, stride=2), GlobalPool())).build((1, 9, 9))
     assert str(profile_module(pooled, (1, 9, 9)).layers[-1].receptive_field) == "9"
+
+
+def test_shifted_windows_of_a_transformer_are_what_gradients_say() -> None:
+    module = torchvision.models.SwinTransformer(
+        [2, 2], 8, [2, 1, 1, 1], [1, 1, 1, 1], [4, 4], stochastic_depth_prob=0.0, num_classes=2
+    )
+    module = module.double().eval()
+    images = torch.rand(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    with torch.no_grad(), following(module, images) as followed:
+        module(images)
+    field = followed.flow().tensors["features.1.1"]
+    assert field is not None
+    kept: dict[str, Tensor] = {}
+    module.get_submodule("features.1.1").register_forward_hook(lambda _, __, output: kept.update(output=output))
+    module(images)
+    for place in (5, 6, 7, 9):
+        weights = torch.rand(8, dtype=torch.float64)
+        (gradient,) = torch.autograd.grad((kept["output"][0, place, place] * weights).sum(), images, retain_graph=True)
+        rows = (gradient[0].abs().sum((0, 2)) > 0).nonzero().flatten()
+        reach = field.reaches[0]
+        assert reach is not None
+        assert (int(rows[0]), int(rows[-1])) == reach.span(place)
+
+
+def test_a_node_tells_of_itself_on_every_grid() -> None:
+    for shape in ((3, 9), (3, 9, 8), (3, 9, 8, 7)):
+        node = Conv(4, kernel_size=3, stride=2, padding=1)
+        module = node.build(shape)
+        assert node.parameters(shape) == sum(parameter.numel() for parameter in module.parameters())
+        assert node.macs(shape) == profile_module(module, shape).macs > 0
+        assert str(node.receptive_field(shape)) == "3/2@-1"
+    block = Residual((Conv(3, padding=1), BatchNorm(), Activation(), Conv(3, padding=1)))
+    assert str(block.receptive_field((3, 9, 9))) == "5/1@-2"
+    with pytest.raises(NetworkError, match="needs a vector"):
+        Dense(4).parameters((3, 9, 9))
