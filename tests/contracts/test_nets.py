@@ -187,6 +187,16 @@ def test_a_node_gives_the_shape_that_it_infers_on_every_grid(kind: type[Node]) -
 
 
 @nodes
+def test_a_node_tells_its_cost_and_what_it_sees_without_memory(kind: type[Node]) -> None:
+    node = example(kind)
+    for shape in filter(lambda one: _takes(node, one), SHAPES):
+        assert node.parameters(shape) == sum(parameter.numel() for parameter in node.build(shape).parameters())
+        assert node.macs(shape) >= 0
+        field = node.receptive_field(shape)
+        assert field is None or len(field.size) == len(shape) - 1
+
+
+@nodes
 def test_a_node_builds_the_same_bits_after_the_same_seed(kind: type[Node]) -> None:
     node = standing(kind)
     shape = next(one for one in SHAPES[::-1] if _takes(node, one))

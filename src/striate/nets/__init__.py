@@ -9,11 +9,14 @@
 from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsafe_channels_last
+from striate.nets.counting import LayerProfile
 from striate.nets.families import FAMILIES
+from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
 from striate.nets.mapping import hub_network, translated
-from striate.nets.measure import LayerProfile, Profile, profile
+from striate.nets.measure import Profile, profile, profile_module
+from striate.nets.memory import Memory, memory
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Structure
 from striate.nets.nodes import NODES
@@ -65,9 +68,11 @@ __all__ = [
     "DepthwiseConv",
     "DigitCapsules",
     "Dropout",
+    "Edge",
     "Embedding",
     "FixedConv",
     "Flatten",
+    "Flow",
     "Folds",
     "GatedStack",
     "GlobalPool",
@@ -77,6 +82,7 @@ __all__ = [
     "LayerProfile",
     "LoadReport",
     "LocalResponseNorm",
+    "Memory",
     "Network",
     "Node",
     "Normalize",
@@ -86,6 +92,7 @@ __all__ = [
     "PositionwiseDense",
     "PrimaryCapsules",
     "Profile",
+    "ReceptiveField",
     "Repeat",
     "Residual",
     "SelfAttention",
@@ -95,6 +102,7 @@ __all__ = [
     "Skip",
     "SpatialPyramidPool",
     "SqueezeExcite",
+    "Step",
     "StochasticDepth",
     "Structure",
     "Tied",
@@ -110,8 +118,10 @@ __all__ = [
     "head_parameters",
     "hub_network",
     "load_weights",
+    "memory",
     "pretrained_weights",
     "profile",
+    "profile_module",
     "read_weights",
     "resolve",
     "resolve_shape",

@@ -23,9 +23,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeAlias, Union
 
+import torch
 from torch import nn
 
 from striate.core.errors import NetworkError, nearest
+from striate.nets.counting import count_operations
+from striate.nets.flow import ReceptiveField, following
 
 Shape: TypeAlias = tuple[int, ...]
 Sizes: TypeAlias = int | tuple[int, ...]
@@ -99,6 +102,31 @@ class Node(ABC):
     def trace(self, shape: Shape, walk: Walk) -> Shape:
         """Pass a shape through, telling the walk of each layer. A structure passes it on to its parts."""
         return walk.layer(self, shape)
+
+    def parameters(self, shape: Shape) -> int:
+        """How many numbers it learns for inputs of this shape. Raises `Misfit`.
+
+        >>> from striate.nets.nodes.conv import Conv
+        >>> Conv(64).parameters((3, 32, 32)), Conv(64).macs((3, 5, 5)), str(Conv(64).receptive_field((3, 32, 32)))
+        (1792, 15552, '3/1@0')
+        """
+        return sum(parameter.numel() for parameter in self._shapes_alone(shape).parameters())
+
+    def macs(self, shape: Shape) -> int:
+        """Its multiply-accumulates for one sample of this shape. Raises `Misfit`."""
+        with torch.device("meta"):
+            return count_operations(self._shapes_alone(shape), torch.zeros(2, *shape))[1]
+
+    def receptive_field(self, shape: Shape) -> ReceptiveField | None:
+        """What one position of its output sees of its input; None where it cannot be told. Raises `Misfit`."""
+        module, images = self._shapes_alone(shape), torch.zeros(2, *shape, device="meta")
+        with torch.no_grad(), following(module, images) as followed:
+            module(images)
+        return followed.flow().fields[""]
+
+    def _shapes_alone(self, shape: Shape) -> nn.Module:
+        with torch.device("meta"):
+            return self.build(shape).eval()
 
     def at_least(self, minimum: int, *names: str) -> None:
         """Raise `NetworkError` unless these fields are at least `minimum`, in each of their entries."""
