@@ -20,6 +20,7 @@ from striate.nets import (
     load_weights,
     read_weights,
     resolve,
+    resolve_shape,
     translated,
 )
 from striate.nets.families import REFERENCES, Reference
@@ -227,3 +228,44 @@ def test_the_hub_of_a_family_is_its_reference_s() -> None:
         hub_network("compact", {})
     with pytest.raises(WeightsError, match="for vgg16 with width"):
         hub_network("vgg16", {"width": 32})
+
+
+# -- networks for segmentation, which the libraries' names here do not reach
+
+
+@pytest.mark.parametrize("name", ["fcn_resnet50", "deeplabv3_resnet50"])
+def test_networks_for_segmentation_equal_torchvision_s(name: str) -> None:
+    from torchvision.models import segmentation
+
+    torch.manual_seed(0)
+    make = getattr(segmentation, name)
+    theirs = make(weights=None, weights_backbone=None, num_classes=21, aux_loss=False).double().eval()
+
+    class Out(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.whole = theirs
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.whole(x)["out"]
+            return found
+
+    other = Out().eval()
+    for module in other.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            module.running_mean.normal_(std=0.1)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    ours = build(resolve_shape(name, (3, 64, 64), outputs=21, grid=True)).double().eval()
+    names = pair(ours, other, torch.zeros(1, 3, 64, 64, dtype=torch.float64))
+    ours.load_state_dict({one: other.state_dict()[two] for one, two in names.items()})
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    found, expected = ours(x), other(x)
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-8)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    for one, parameter in ours.named_parameters():
+        gradient = other.get_parameter(names[one]).grad
+        assert gradient is not None
+        assert parameter.grad is not None
+        assert (parameter.grad - gradient).norm() <= 1e-8 * gradient.norm().clamp(min=1e-12), one

@@ -2,8 +2,8 @@
 
 | | parameters, for 21 classes, without an auxiliary head |
 |---|---|
-| fcn_resnet50: Long, Shelhamer and Darrell 2015, "Fully convolutional networks" | 32,958,549 |
-| deeplabv3_resnet50: Chen et al. 2017, "Rethinking atrous convolution", section 3 | 39,639,317 |
+| fcn_resnet50: Long, Shelhamer and Darrell 2015, "Fully convolutional networks" | 32,957,013 |
+| deeplabv3_resnet50: Chen et al. 2017, "Rethinking atrous convolution", section 3 | 39,638,869 |
 
 The last two stages are dilated instead of strided, so that the maps are an eighth of the picture; what the head says is
 enlarged eightfold. For sides that 8 divides both equal torchvision's in outputs and gradients when weights are mapped

@@ -2,9 +2,9 @@
 
 | | parameters, for 1000 classes at 224 px | billion multiply-accumulates |
 |---|---|---|
-| vit_tiny | 5,717,416 | 1.26 |
-| vit_small | 22,050,664 | 4.61 |
-| vit_base | 86,567,656 | 17.58 |
+| vit_tiny | 5,717,416 | 1.25 |
+| vit_small | 22,050,664 | 4.60 |
+| vit_base | 86,567,656 | 17.56 |
 
 Equal to timm's `vit_*_patch16_224` in outputs and gradients when weights are mapped across. They are for pretrained
 weights: from scratch they need more pictures than most have (figure 3 of the paper).
