@@ -324,6 +324,15 @@ def test_flattening_and_dense_layers_see_all() -> None:
     assert str(profile_module(pooled, (1, 9, 9)).layers[-1].receptive_field) == "9"
 
 
+def test_a_window_of_one_leaves_merged_positions_alone() -> None:
+    class Planes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:  # a mean over three channels, with rows and columns in one dimension
+            means = nn.functional.avg_pool2d(x.flatten(2).unsqueeze(1), (3, 1), stride=1, padding=(1, 0))
+            return x / means.reshape(x.shape)
+
+    assert str(field_of(Planes(), 4, 6, 5)) == "1/1@0"
+
+
 def test_shifted_windows_of_a_transformer_are_what_gradients_say() -> None:
     module = torchvision.models.SwinTransformer(
         [2, 2], 8, [2, 1, 1, 1], [1, 1, 1, 1], [4, 4], stochastic_depth_prob=0.0, num_classes=2
