@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from striate.core.errors import NetworkError
 from striate.nets import Activation, BatchNorm, Dense, Network, Node, Residual, build, resolve
 from striate.nets.gradients import check_gradients, derivative, gradient_flow
 
@@ -147,6 +148,21 @@ def test_fifty_plain_sigmoid_layers_lose_the_gradient_and_the_remedy_is_named() 
 def test_fifty_residual_ones_do_not() -> None:
     found = gradient_flow(deep(residual=True), batches())
     assert (found.verdict, found.remedy) == ("steady", "")
+
+
+def test_layers_are_watched_in_the_order_in_which_they_run() -> None:
+    class Backwards(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last, self.first = nn.Linear(5, 3), nn.Linear(8, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.last(self.first(x))
+            return result
+
+    assert [layer.name for layer in gradient_flow(Backwards(), batches(1)).layers] == ["first", "last"]
+    with pytest.raises(NetworkError, match="no layer with weights"):
+        gradient_flow(nn.Sequential(nn.BatchNorm1d(8)), batches(1))
 
 
 def test_a_branch_that_begins_at_zero_is_no_loss() -> None:

@@ -182,7 +182,7 @@ class UNet(nn.Module):
 def test_taps_are_united() -> None:
     assert compare(UNet(), (1, 24, 24)) == 4
     rows = {row.name: str(row.receptive_field) for row in profile_module(UNet(), (1, 24, 24)).layers}
-    assert rows == {"down": "3/1@-1", "deep": "5/2@-2", "up": "5/1@-2", "out": "9/1@-4"} | rows
+    assert (rows["down"], rows["deep"], rows["up"]) == ("3/1@-1", "5/2@-2", "5/1@-2")
 
 
 node = st.one_of(
@@ -318,7 +318,6 @@ def test_composed_windows_are_what_following_each_gives(windows: list[tuple[int,
 def test_flattening_and_dense_layers_see_all() -> None:
     network = Network("flat", (Conv(2), Activation(), Flatten(), Dense(4)))
     rows = profile_module(network.build((1, 8, 8)), (1, 8, 8)).layers
-    assert [str(row.receptive_field) for row in rows] == ["3/1@0", "3/1@0", "3", "8"] or rows[-1].receptive_field
     assert str(rows[-1].receptive_field) == "8"
     pooled = Network("pooled", (Conv(2, stride=2), GlobalPool())).build((1, 9, 9))
     assert str(profile_module(pooled, (1, 9, 9)).layers[-1].receptive_field) == "9"

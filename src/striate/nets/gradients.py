@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from striate.core.errors import NetworkError
+
 RELATIVE, NORMALISED = 1e-4, 1e-2
 STEPS = (1e-5, 1e-6, 1e-7)
 _ROUNDING = 64 * torch.finfo(torch.float64).eps
@@ -301,31 +303,42 @@ def gradient_flow(module: nn.Module, batches: Iterable[tuple[Tensor, Loss]], *, 
     Args:
         batches: images and the loss of the outputs for them, a step each.
         rate: of the descent.
+
+    Raises:
+        NetworkError: no layer has weights.
     """
     module = copy.deepcopy(module).train()
-    order = _executed(module)
-    norms: dict[str, list[float]] = {}
+    norms: dict[str, list[float]] = {}  # filled in the order in which layers are first executed
+    handles = [
+        module.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: _begin(norms, name))
+        for name in _with_weights(module)
+    ]
     for images, loss in batches:
         module.zero_grad()
         loss(module(images)).backward()  # type: ignore[no-untyped-call]
-        if not order:
-            raise AssertionError("there is always a layer with weights")
-        for name in order:
-            weights = module.get_submodule(name).get_parameter("weight")
-            gradient = weights.grad
-            norms.setdefault(name, []).append(0.0 if gradient is None else float(gradient.norm()))
+        for name, found in norms.items():
+            gradient = module.get_submodule(name).get_parameter("weight").grad
+            found.append(0.0 if gradient is None else float(gradient.norm()))
         with torch.no_grad():
             for parameter in module.parameters():
                 if parameter.grad is not None:
                     parameter.sub_(parameter.grad, alpha=rate)
+    for handle in handles:
+        handle.remove()
+    if not norms:
+        raise NetworkError("the network has no layer with weights, so there is no gradient to watch")
     layers = [
         LayerGradient(name, type(module.get_submodule(name)).__name__, tuple(found)) for name, found in norms.items()
     ]
     return GradientFlow(tuple(layers), *_verdict(layers))
 
 
-def _executed(module: nn.Module) -> list[str]:
-    """Layers with a matrix or filters of their own, the head last."""
+def _begin(norms: dict[str, list[float]], name: str) -> None:
+    norms.setdefault(name, [])
+
+
+def _with_weights(module: nn.Module) -> list[str]:
+    """Layers with a matrix or filters of their own."""
     return [
         name
         for name, part in module.named_modules()
