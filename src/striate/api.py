@@ -302,6 +302,7 @@ def inspect(
     width: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
+    input: Sequence[int] | None = None,
     batch: int = 32,
     html: str | Path | None = None,
 ) -> Inspection:
@@ -311,6 +312,7 @@ def inspect(
         network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run, a Model, or any `nn.Module`.
         height, width, channels: of the input, 3×224×224 unless given; a Run's are its own.
         classes: outputs, 1,000 unless given; a file's network keeps its own, and so does a Run's.
+        input: the whole shape of a sample in place of these: (1, 128) for a signal.
         batch: samples that memory is predicted for.
         html: where to write an interactive diagram, one page that loads nothing.
 
@@ -325,7 +327,7 @@ def inspect(
     """
     if batch < 1:
         raise UsageError(f"a batch of {batch} cannot be", fix="give a number from 1 on")
-    found = inspect_workflow.inspect(_subject(network, height, width, channels, classes), batch)
+    found = inspect_workflow.inspect(_subject(network, height, width, channels, classes, input), batch)
     if html is not None:
         write_diagram(Path(html), found.to_dict())
     return found
@@ -383,6 +385,7 @@ def gradcheck(
     width: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
+    input: Sequence[int] | None = None,
     entries: int = 8,
     seed: int = 0,
     reporter: Reporter | None = None,
@@ -398,7 +401,7 @@ def gradcheck(
     Returns:
         `passed`, `tensors`, `wrong` (the layers whose backward pass is wrong), `mode`, `about`, `thresholds`.
     """
-    subject = _subject(network, height, width, channels, classes)
+    subject = _subject(network, height, width, channels, classes, input)
     path = None if data is None else str(Path(data).expanduser().absolute())
     found, about = inspect_workflow.check(subject, path, entries=entries, seed=seed, reporter=reporter or Silent())
     return {
@@ -419,6 +422,7 @@ def gradients(
     width: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
+    input: Sequence[int] | None = None,
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
@@ -430,7 +434,7 @@ def gradients(
     Returns:
         `verdict` ("steady", "vanishing" or "exploding"), `finding`, `remedy`, `layers`, `about`.
     """
-    subject = _subject(network, height, width, channels, classes)
+    subject = _subject(network, height, width, channels, classes, input)
     path = None if data is None else str(Path(data).expanduser().absolute())
     found, about = inspect_workflow.watch(subject, path, seed=seed, reporter=reporter or Silent())
     return {**asdict(found), "about": about}
@@ -560,6 +564,7 @@ def _subject(
     width: int | None,
     channels: int | None,
     classes: int | None,
+    input: Sequence[int] | None,
 ) -> inspect_workflow.Subject:
     return inspect_workflow.find(
         network.path if isinstance(network, Run) else network,
@@ -567,6 +572,7 @@ def _subject(
         height=height,
         width=width,
         classes=classes,
+        input=input,
     )
 
 

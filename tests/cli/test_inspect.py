@@ -87,6 +87,13 @@ def test_size_is_both_sides(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert "most operations: a 100%" in out
 
 
+def test_a_whole_shape_is_passed_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    api = fake_api.patch(monkeypatch, inspect=found(content(layer("a"))))
+    assert main(["inspect", "net", "--input", "1x128"]) == 0
+    assert api.calls == [("inspect", {"network": "net", "input": [1, 128]})]
+    assert "net, input 3×8×8" in capsys.readouterr().out
+
+
 def test_json_holds_all_that_was_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     fake_api.patch(monkeypatch, inspect=found(content(layer("a"))), gradcheck=CHECK, gradients=WATCH)
     assert main(["inspect", "net", "--json", "--gradcheck", "--gradients"]) == 0
@@ -110,6 +117,7 @@ def test_a_wrong_gradient_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: 
         (["inspect", "net", "--size", "8", "--height", "9"], "both --height and --width"),
         (["inspect", "net", "--data", "x"], "--data is for --gradcheck and --gradients"),
         (["inspect", "net", "--batch", "0"], "--batch"),
+        (["inspect", "net", "--input", "1xa"], "--input 1xa is not a shape"),
         (["calc", "conv", "--kernel", "3"], "--input"),
         (["calc", "convo", "--input", "3", "--kernel", "3"], "did you mean 'conv'?"),
         (["calc", "conv", "--input", "3x", "--kernel", "3"], "--input takes 3, or 3x5"),

@@ -31,7 +31,7 @@ from striate.nets import (
     profile,
     resolve_shape,
 )
-from striate.nets.families import GRIDS
+from striate.nets.families import in_grid
 from striate.nets.node import Linked, Walk
 from striate.nets.notation import from_plain, to_plain
 
@@ -129,7 +129,7 @@ def spec_of(name: str, outputs: int = 4) -> dict[str, Any]:
     channels, size, arguments = SMALLEST.get(name, (3, 32, {}))
     grid = (size, size) if isinstance(size, int) else size
     shape = (channels, *grid) if channels else grid
-    return resolve_shape(name, shape, outputs=outputs, arguments=arguments, grid=name in GRIDS)
+    return resolve_shape(name, shape, outputs=outputs, arguments=arguments, grid=in_grid(name))
 
 
 def samples_of(name: str, count: int = 16) -> torch.Tensor:
@@ -260,7 +260,7 @@ def test_a_family_is_a_network_by_its_name_with_a_head_and_survives_json(name: s
     assert next(module.get_submodule("head").parameters(recurse=False), None) is not None
     outputs = module(samples_of(name, 2))
     assert outputs.shape[:2] == (2, 4)
-    assert (outputs.dim() > 2) == (name in GRIDS)
+    assert (outputs.dim() > 2) == in_grid(name)
 
 
 @families
@@ -308,10 +308,10 @@ def test_a_family_overfits_sixteen_samples(name: str) -> None:
 def test_a_family_names_the_layer_that_a_tiny_picture_does_not_reach(name: str) -> None:
     shape = tuple(1 for _ in spec_of(name)["input"])
     try:
-        build(resolve_shape(name, shape, outputs=4, grid=name in GRIDS))
+        build(resolve_shape(name, shape, outputs=4, grid=in_grid(name)))
     except NetworkError:
         with pytest.raises(NetworkError, match=r"^layers? \d+ .* receives "):
-            resolve_shape(name, shape, outputs=4, grid=name in GRIDS)
+            resolve_shape(name, shape, outputs=4, grid=in_grid(name))
 
 
 def _takes(node: Node, shape: tuple[int, ...]) -> bool:

@@ -150,3 +150,20 @@ def test_the_diagram_is_one_page_that_loads_nothing(tmp_path: Path) -> None:
 def test_calc_through_the_api() -> None:
     assert st.calc("conv", 28, 3).to_dict()["output"] == [26]
     assert st.calc("conv", (224, 224), 7, stride=2, padding=3, channels=3, filters=64, bias=False).macs == 118_013_952
+
+
+def test_signals_volumes_tokens_and_grids_are_inspected_by_their_whole_shape() -> None:
+    for name, shape, outputs in (
+        ("fcn1d", (2, 64), (5,)),
+        ("compact", (1, 8, 8, 8), (5,)),
+        ("textcnn", (12,), (5,)),
+        ("unet", (1, 16, 16), (5, 16, 16)),
+    ):
+        found = st.inspect(name, input=shape, classes=5)
+        assert found.shape == shape
+        assert found.profile.layers[-1].output == outputs, name
+        assert found.memory.training > 0
+    with pytest.raises(UsageError, match="given twice"):
+        st.inspect("compact", input=(1, 8, 8), channels=1)
+    with pytest.raises(UsageError, match="cannot be"):
+        st.inspect("compact", input=(1, 0, 8))

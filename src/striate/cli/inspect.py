@@ -29,6 +29,10 @@ def inspect(
     height: Annotated[int | None, typer.Option("--height", min=1, help="In place of --size.")] = None,
     width: Annotated[int | None, typer.Option("--width", min=1, help="In place of --size.")] = None,
     channels: Annotated[int | None, typer.Option("--channels", min=1, help="Of the input; 3 unless given.")] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option("--input", help="The input's whole shape, such as 1x128 for a signal.", metavar="SHAPE"),
+    ] = None,
     classes: Annotated[int | None, typer.Option("--classes", min=1, help="Outputs; 1000 unless given.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples that memory is predicted for.")] = 32,
     depth: Annotated[
@@ -64,13 +68,16 @@ def inspect(
     striate inspect resnet18 --size 224
     striate inspect timm/mobilenetv3_small_100 --batch 64 --html net.html
     striate inspect my_net.yaml --size 32 --channels 1 --gradcheck
+    striate inspect fcn1d --input 1x128 --classes 5
     striate inspect runs/photos --gradients --data photos/
     """
     if size is not None and (height is not None or width is not None):
         raise UsageError("--size is both --height and --width", fix="give --size, or the other two")
     if data is not None and not (gradcheck or gradients):
         raise UsageError("--data is for --gradcheck and --gradients", fix="add one of them, or leave --data out")
-    where = _options.given(height=height or size, width=width or size, channels=channels, classes=classes)
+    where = _options.given(
+        height=height or size, width=width or size, channels=channels, classes=classes, input=_axes(shape)
+    )
     from striate import api
 
     content: dict[str, Any] = {}
@@ -98,6 +105,16 @@ def inspect(
         print_json(content)
     if not passed:
         raise typer.Exit(1)
+
+
+def _axes(shape: str | None) -> list[int] | None:
+    """The sizes in `1x128`."""
+    if shape is None:
+        return None
+    parts = shape.lower().replace("×", "x").split("x")
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--input {shape} is not a shape", fix="write its sizes with x between, channels first: 1x128")
+    return [int(part) for part in parts]
 
 
 def _show(content: Mapping[str, Any], depth: int | None) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import NetworkError, UnknownName, UsageError
-from striate.nets.families import FAMILIES, GRIDS
+from striate.nets.families import FAMILIES, in_grid
 from striate.nets.libraries import LIBRARIES, build_library, is_library
 from striate.nets.network import Network, read_plain
 from striate.nets.node import Shape
@@ -87,7 +87,7 @@ def resolve_shape(
             raise NetworkError(f"{name} takes pictures and gives one row for each", fix="choose a family, or a file")
         return _from_library(name, given, shape, outputs)
     network = _family(name, given, outputs)
-    if (name in GRIDS) != grid:
+    if in_grid(name) != grid:
         wanted, given_ = ("each position", "one row a sample") if grid else ("each sample", "a grid of outputs")
         raise NetworkError(f"{name} gives {given_}, and outputs for {wanted} are needed", fix="choose another family")
     if grid:

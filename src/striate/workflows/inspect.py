@@ -16,7 +16,8 @@ from striate.core.errors import NetworkError, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.run import RunFolder
 from striate.infer import Model
-from striate.nets import Network, Profile, build, profile_module, resolve
+from striate.nets import Network, Profile, build, profile_module, resolve_shape
+from striate.nets.families import in_grid
 from striate.nets.gradients import GradientCheck, GradientFlow, Loss, check_gradients, gradient_flow
 from striate.nets.memory import Memory, module_memory
 from striate.nets.spec import FILES
@@ -131,6 +132,7 @@ def find(
     height: int | None,
     width: int | None,
     classes: int | None,
+    input: Sequence[int] | None = None,
 ) -> Subject:
     """The network that is meant.
 
@@ -138,13 +140,22 @@ def find(
         network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run or Model or its folder, or a module.
         channels, height, width: of the input: 3×224×224 unless given; a Run's own.
         classes: 1,000 unless given; what a file's network gives; a Run's own.
+        input: the whole shape of a sample, in place of channels, height and width: signals, volumes, tokens.
 
     Raises:
         UsageError: a size for a Run, which has its own.
         NetworkError: there is no such network, or it does not fit.
     """
-    given = {"channels": channels, "height": height, "width": width, "classes": classes}
-    shape = (channels or 3, height or 224, width or height or 224)
+    given = {"channels": channels, "height": height, "width": width, "classes": classes, "input": input}
+    shape: tuple[int, ...] = (channels or 3, height or 224, width or height or 224)
+    if input is not None:
+        if channels or height or width:
+            raise UsageError("the input's shape is given twice", fix="give it whole, or its channels and size")
+        if not input or min(input) < 1:
+            raise UsageError(
+                f"an input of {'×'.join(map(str, input)) or 'no axes'} cannot be", fix="give [1, 128], say"
+            )
+        shape = tuple(input)
     if isinstance(network, nn.Module):
         return Subject(type(network).__name__, network, shape)
     folder = not isinstance(network, Model) and Path(network).is_dir()
@@ -158,7 +169,7 @@ def find(
     name = str(network)
     if classes is None and name.endswith(FILES):
         classes = _own_outputs(name, shape)
-    spec = resolve(name, outputs=classes or CLASSES, channels=shape[0], height=shape[1], width=shape[2])
+    spec = resolve_shape(name, shape, outputs=classes or CLASSES, grid=in_grid(name))
     return Subject(name, None, shape, spec)
 
 

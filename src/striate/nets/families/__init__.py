@@ -38,14 +38,18 @@ RENAMES: dict[str, Callable[[str], str]] = {}
 """By family: from the names of tensors in weights files that circulate to ours; each family's file adds its own."""
 
 
-GRIDS: set[str] = set()
-"""The families that give outputs for each position, which tasks with one target a sample cannot use."""
+_GRIDS: set[str] = set()
 
 
 def gives_grid(family: Family) -> Family:
-    """Declare, above its registration, that a family ends in a grid."""
-    GRIDS.add(family.__name__)
+    """Declare, above its registration, that a family ends in a grid: no task with one target a sample can use it."""
+    _GRIDS.add(family.__name__)
     return family
+
+
+def in_grid(family: str) -> bool:
+    """Whether a name is of a family that gives outputs for each position."""
+    return family in FAMILIES and family in _GRIDS  # the first loads them
 
 
 def same_as(family: str, network: str, **about: Any) -> None:
@@ -66,4 +70,14 @@ def reference_of(family: str, network: str, network_arguments: Mapping[str, Any]
     return next(fits, None)
 
 
-__all__ = ["FAMILIES", "GRIDS", "REFERENCES", "RENAMES", "Family", "Reference", "gives_grid", "reference_of", "same_as"]
+__all__ = [
+    "FAMILIES",
+    "REFERENCES",
+    "RENAMES",
+    "Family",
+    "Reference",
+    "gives_grid",
+    "in_grid",
+    "reference_of",
+    "same_as",
+]
