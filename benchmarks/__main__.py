@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `growth`, `accuracy` and `ablate`."""
+"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `growth`, `memory`, `accuracy` and `ablate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, growth, plain
+from benchmarks import ablate, accuracy, compare, goals, growth, memory, plain
 from striate.core.errors import StriateError
 
 
@@ -41,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--counts", type=int, nargs="+", default=[1000, 10000, 100000], metavar="N")
     command.add_argument("--work", type=Path, default=Path("runs/growth"), help="the pictures made, and outputs")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("memory", help=memory.__doc__.splitlines()[0], description=memory.__doc__)
+    command.add_argument("--networks", nargs="+", default=list(memory.NETWORKS), metavar="NAME")
+    command.add_argument("--size", type=int, default=128)
+    command.add_argument("--batches", type=int, nargs="+", default=[8, 32], metavar="N")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     command = verbs.add_parser("accuracy", help=accuracy.__doc__.splitlines()[0], description=accuracy.__doc__)
     command.add_argument("--data", nargs="+", choices=accuracy.CONTESTS, default=list(accuracy.CONTESTS))
     command.add_argument("--minutes", nargs="+", type=float, default=[2.0])
@@ -63,7 +68,13 @@ def main() -> int:
     """Run what the call asks for; 0 where all was reached, 1 where not, 2 for a call that was not understood."""
     call = _parser().parse_args()
     try:
-        tables = {"compare": compare.run, "growth": growth.run, "accuracy": accuracy.run, "ablate": ablate.run}
+        tables = {
+            "compare": compare.run,
+            "growth": growth.run,
+            "memory": memory.run,
+            "accuracy": accuracy.run,
+            "ablate": ablate.run,
+        }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))
             return 0

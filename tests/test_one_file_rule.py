@@ -23,8 +23,9 @@ from striate.core.registry import Registry, file_names
 
 ROOT = Path(striate.__file__).parent
 
-# Entries whose registered name is not their file's: a file of nodes holds a few classes that belong together.
-NAMED_OTHERWISE = {"node"}
+# Entries whose registered name is not their file's: a file holds the few nodes, or the sizes of a family, that belong
+# together.
+NAMED_OTHERWISE = {"family", "node"}
 
 EXPECTED = {
     "reader",

@@ -13,8 +13,8 @@ Names are resolved when they are first used, so that importing the package costs
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
+from inspect import signature as _signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from striate.api import audit as audit
     from striate.api import bench as bench
     from striate.api import cache as cache
+    from striate.api import calc as calc
     from striate.api import clear_cache as clear_cache
     from striate.api import evaluate as evaluate
     from striate.api import explain as explain
     from striate.api import export as export
+    from striate.api import gradcheck as gradcheck
+    from striate.api import gradients as gradients
+    from striate.api import inspect as inspect
     from striate.api import load as load
     from striate.api import plan as plan
     from striate.api import predict as predict
@@ -47,10 +51,14 @@ _VERBS = (
     "audit",
     "bench",
     "cache",
+    "calc",
     "clear_cache",
     "evaluate",
     "explain",
     "export",
+    "gradcheck",
+    "gradients",
+    "inspect",
     "load",
     "plan",
     "predict",
@@ -78,10 +86,14 @@ __all__ = [
     "audit",
     "bench",
     "cache",
+    "calc",
     "clear_cache",
     "evaluate",
     "explain",
     "export",
+    "gradcheck",
+    "gradients",
+    "inspect",
     "load",
     "plan",
     "predict",
@@ -115,7 +127,7 @@ class _Verb(ModuleType):
 
     @property
     def __signature__(self) -> Any:
-        return inspect.signature(self._function())
+        return _signature(self._function())
 
     def _function(self) -> Any:
         return getattr(importlib.import_module("striate.api"), self.__name__.rpartition(".")[2])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
+from torch import nn
 
 from striate.core.artifacts import read_json
 from striate.core.cache import KINDS, Cache, Entry, cache_folder
@@ -20,20 +21,25 @@ from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
 from striate.infer import Model, Prediction
+from striate.nets.calc import Calculation, Kind, calculate
+from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
-from striate.report import write_report
+from striate.report import write_diagram, write_report
 from striate.workflows import attack as attack_workflow
 from striate.workflows import bench as bench_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
+from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
+from striate.workflows.inspect import Inspection
 from striate.workflows.request import ReadRequest, Request
 from striate.workflows.stages import prepare, read_dataset
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
 PlanLike: TypeAlias = Plan | str | Path | None
+Sizes: TypeAlias = int | tuple[int, ...]
 
 
 class Run:
@@ -289,6 +295,151 @@ def bench(
     return bench_workflow.bench(model, size, batch, device, reporter or Silent())
 
 
+def inspect(
+    network: str | Path | Run | Model | nn.Module,
+    *,
+    height: int | None = None,
+    width: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    input: Sequence[int] | None = None,
+    batch: int = 32,
+    html: str | Path | None = None,
+) -> Inspection:
+    """What every layer of a network makes, costs and sees, and the memory that it will take.
+
+    Args:
+        network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run, a Model, or any `nn.Module`.
+        height, width, channels: of the input, 3×224×224 unless given; a Run's are its own.
+        classes: outputs, 1,000 unless given; a file's network keeps its own, and so does a Run's.
+        input: the whole shape of a sample in place of these: (1, 128) for a signal.
+        batch: samples that memory is predicted for.
+        html: where to write an interactive diagram, one page that loads nothing.
+
+    Raises:
+        UnknownName: there is no such network.
+        NetworkError: it does not take this input.
+
+    >>> import striate as st
+    >>> found = st.inspect("lenet5", height=32, channels=1, classes=10)
+    >>> found.profile.parameters, str(found.profile.layers[3].receptive_field)
+    (61706, '14/2@0')
+    """
+    if batch < 1:
+        raise UsageError(f"a batch of {batch} cannot be", fix="give a number from 1 on")
+    found = inspect_workflow.inspect(_subject(network, height, width, channels, classes, input), batch)
+    if html is not None:
+        write_diagram(Path(html), found.to_dict())
+    return found
+
+
+def calc(
+    kind: Kind | str,
+    input: Sizes,
+    kernel: Sizes,
+    *,
+    stride: Sizes | None = None,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    channels: int | None = None,
+    filters: int | None = None,
+    bias: bool = True,
+) -> Calculation:
+    """What a convolution ("conv"), a transposed one ("transposed") or a pooling ("pool") makes of a size, worked out.
+
+    Args:
+        input: the size of each axis, one to three.
+        kernel, stride, padding, dilation, output_padding: one number, or one for each axis; padding may be "same".
+        groups, channels, filters, bias: of convolutions; parameters and operations need channels and filters.
+
+    Raises:
+        NetworkError: the kernel is larger than its input, or groups do not divide channels.
+        UsageError: a number that no such layer takes.
+
+    >>> import striate as st
+    >>> print(st.calc("conv", 28, 3).steps[1])
+           = ⌊(28 + 2·0 − 3) / 1⌋ + 1 = ⌊25 / 1⌋ + 1 = 25 + 1 = 26
+    """
+    return calculate(
+        kind,
+        (input,) if isinstance(input, int) else input,
+        kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        output_padding=output_padding,
+        groups=groups,
+        channels=channels,
+        filters=filters,
+        bias=bias,
+    )
+
+
+def gradcheck(
+    network: str | Path | Run | Model | nn.Module,
+    *,
+    data: str | Path | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    input: Sequence[int] | None = None,
+    entries: int = 8,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Analytic gradients against central differences in float64, tensor by tensor.
+
+    Args:
+        network, height, width, channels, classes: see `inspect`.
+        data: labelled data for the batch, read as training reads it; random numbers unless given.
+        entries: how many numbers of each tensor are compared at most, drawn by `seed`.
+        reporter: told of the progress.
+
+    Returns:
+        `passed`, `tensors`, `wrong` (the layers whose backward pass is wrong), `mode`, `about`, `thresholds`.
+    """
+    subject = _subject(network, height, width, channels, classes, input)
+    path = None if data is None else str(Path(data).expanduser().absolute())
+    found, about = inspect_workflow.check(subject, path, entries=entries, seed=seed, reporter=reporter or Silent())
+    return {
+        "passed": found.passed,
+        "tensors": [{**asdict(tensor), "passed": tensor.passed} for tensor in found.tensors],
+        "wrong": list(found.wrong),
+        "mode": found.mode,
+        "about": about,
+        "thresholds": {"relative": RELATIVE, "normalised": NORMALISED},
+    }
+
+
+def gradients(
+    network: str | Path | Run | Model | nn.Module,
+    *,
+    data: str | Path | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    input: Sequence[int] | None = None,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """The size of each layer's gradient over the first steps; those that vanish or explode are named, with the remedy.
+
+    Args:
+        network, data, height, width, channels, classes, seed, reporter: see `gradcheck`.
+
+    Returns:
+        `verdict` ("steady", "vanishing" or "exploding"), `finding`, `remedy`, `layers`, `about`.
+    """
+    subject = _subject(network, height, width, channels, classes, input)
+    path = None if data is None else str(Path(data).expanduser().absolute())
+    found, about = inspect_workflow.watch(subject, path, seed=seed, reporter=reporter or Silent())
+    return {**asdict(found), "about": about}
+
+
 def cache() -> list[Entry]:
     """What is kept on disk between trainings and can be made again, the one used longest ago first."""
     found = [entry for kind in KINDS for entry in Cache(cache_folder(kind), 0).entries()]
@@ -405,6 +556,24 @@ def _path(run: str | Path | Run) -> Path:
 
 def _model(model: Model | Run | str | Path) -> Model:
     return model if isinstance(model, Model) else Model.load(_path(model))
+
+
+def _subject(
+    network: str | Path | Run | Model | nn.Module,
+    height: int | None,
+    width: int | None,
+    channels: int | None,
+    classes: int | None,
+    input: Sequence[int] | None,
+) -> inspect_workflow.Subject:
+    return inspect_workflow.find(
+        network.path if isinstance(network, Run) else network,
+        channels=channels,
+        height=height,
+        width=width,
+        classes=classes,
+        input=input,
+    )
 
 
 def _figure(metrics: Mapping[str, Any], name: str) -> str:

@@ -27,7 +27,7 @@ from striate.core.registry import file_names
 
 COMMANDS = (
     *("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
-    *("bench", "cache"),
+    *("bench", "cache", "calc", "inspect"),
 )
 SOURCES = str(Path(striate.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCES, str(Path(fake_api.__file__).parent)])}

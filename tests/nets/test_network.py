@@ -26,7 +26,7 @@ def test_a_network_survives_json_and_yaml(tmp_path: Path) -> None:
 def test_every_field_is_written_so_that_a_default_may_change() -> None:
     assert NET.to_dict()["nodes"][0] == {
         "node": "Conv", "name": "first", "filters": 4, "kernel_size": 3, "stride": 1, "padding": "valid", "dilation": 1,
-        "groups": 1, "bias": True, "init": "he_normal",
+        "groups": 1, "bias": True, "init": "he_normal", "fill": "zeros",
     }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_resolving_and_counting_leave_the_random_state_alone() -> None:
     ("name", "words"),
     [
         ("compct", "there is no network 'compct'; did you mean 'compact'?"),
-        ("resnet50", "did you mean 'resnet18'?"),
+        ("resnet500", "did you mean 'resnet50'?"),
         ("tim/resnet18", "there is no library of networks 'tim'; did you mean 'timm'?"),
         ("timm/mobilenetv2_10", "there is no network in timm 'mobilenetv2_10'; did you mean 'mobilenetv2_1"),
         ("torchvision/resnet19", "there is no network in torchvision 'resnet19'; did you mean 'resnet18'?"),
@@ -63,7 +63,7 @@ def test_misspelt_networks_get_the_nearest_name(name: str, words: str) -> None:
     ("name", "arguments", "words"),
     [
         ("compact", {"widht": 8}, "there is no argument of compact 'widht'; did you mean 'width'?"),
-        ("resnet18", {"width": 8}, "there is no argument of resnet18 'width'"),
+        ("resnet18", {"depth": 8}, "there is no argument of resnet18 'depth'"),
         ("timm/mobilenetv2_100", {"pad_tipe": "same"}, "'pad_tipe'; did you mean 'pad_type'?"),
         ("timm/mobilenetv2_100", {"drop_ratte": 0.1}, "did you mean 'drop_rate'?"),
         ("timm/vit_tiny_patch16_224", {"depht": 2}, "did you mean 'depth'?"),

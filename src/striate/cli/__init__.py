@@ -33,6 +33,8 @@ ORDER = (
     "explain",
     "attack",
     "export",
+    "inspect",
+    "calc",
     "bench",
     "cache",
 )

@@ -9,48 +9,105 @@
 from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsafe_channels_last
+from striate.nets.counting import LayerProfile
 from striate.nets.families import FAMILIES
+from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
-from striate.nets.measure import LayerProfile, Profile, profile
+from striate.nets.mapping import hub_network, translated
+from striate.nets.measure import Profile, profile, profile_module
+from striate.nets.memory import Memory, memory
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Structure
 from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import Activation
-from striate.nets.nodes.conv import Conv
+from striate.nets.nodes.atrous import AtrousSpatialPyramid
+from striate.nets.nodes.attention import (
+    ClassPool,
+    ClassToken,
+    PatchEmbed,
+    PositionEncoding,
+    PositionwiseDense,
+    SelfAttention,
+)
+from striate.nets.nodes.branches import Branches, DenselyConnected
+from striate.nets.nodes.capsules import CapsuleLengths, DigitCapsules, PrimaryCapsules
+from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
 from striate.nets.nodes.dense import Dense
-from striate.nets.nodes.dropout import Dropout
-from striate.nets.nodes.norm import BatchNorm
-from striate.nets.nodes.pool import GlobalPool, Pool
+from striate.nets.nodes.dropout import ChannelDropout, Dropout, StochasticDepth
+from striate.nets.nodes.embedding import Embedding
+from striate.nets.nodes.excite import ConvBlockAttention, SqueezeExcite
+from striate.nets.nodes.fixed import FixedConv
+from striate.nets.nodes.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from striate.nets.nodes.pool import AdaptivePool, GlobalPool, Pool, SpatialPyramidPool
 from striate.nets.nodes.shape import Flatten
 from striate.nets.nodes.structure import Repeat, Residual, Sequence
+from striate.nets.nodes.taps import Skip, Tied
+from striate.nets.nodes.upsample import TransposedConv, Upsample
+from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
-from striate.nets.spec import build, resolve
+from striate.nets.spec import build, resolve, resolve_shape
 from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
 
 __all__ = [
     "FAMILIES",
     "NODES",
     "Activation",
+    "AdaptivePool",
+    "AtrousSpatialPyramid",
     "BatchNorm",
+    "Branches",
+    "CapsuleLengths",
+    "ChannelDropout",
+    "ClassPool",
+    "ClassToken",
     "Conv",
+    "ConvBlockAttention",
     "Dense",
+    "DenselyConnected",
+    "DepthwiseConv",
+    "DigitCapsules",
     "Dropout",
+    "Edge",
+    "Embedding",
+    "FixedConv",
     "Flatten",
+    "Flow",
     "Folds",
+    "GatedStack",
     "GlobalPool",
+    "GroupNorm",
+    "InstanceNorm",
+    "LayerNorm",
     "LayerProfile",
     "LoadReport",
+    "LocalResponseNorm",
+    "Memory",
     "Network",
     "Node",
     "Normalize",
+    "PatchEmbed",
     "Pool",
+    "PositionEncoding",
+    "PositionwiseDense",
+    "PrimaryCapsules",
     "Profile",
+    "ReceptiveField",
     "Repeat",
     "Residual",
+    "SelfAttention",
+    "SeparableConv",
     "Sequence",
     "Shape",
+    "Skip",
+    "SpatialPyramidPool",
+    "SqueezeExcite",
+    "Step",
+    "StochasticDepth",
     "Structure",
+    "Tied",
+    "TransposedConv",
+    "Upsample",
     "Weights",
     "build",
     "depth_groups",
@@ -59,10 +116,15 @@ __all__ = [
     "folded",
     "head_name",
     "head_parameters",
+    "hub_network",
     "load_weights",
+    "memory",
     "pretrained_weights",
     "profile",
+    "profile_module",
     "read_weights",
     "resolve",
+    "resolve_shape",
+    "translated",
     "unsafe_channels_last",
 ]

@@ -12,7 +12,7 @@ _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def head_name(module: nn.Module) -> str:
     """The dotted name of the layer that makes the outputs: the last `nn.Linear` or convolution.
 
-    timm says which it is; elsewhere it is the last one registered, which the contract test holds for every family.
+    timm says which it is; families call it `head`, whatever it is; elsewhere it is the last one registered.
 
     Raises:
         NetworkError: there is none.
@@ -23,6 +23,9 @@ def head_name(module: nn.Module) -> str:
         inside = [name for name in _layers(module) if name == said or name.startswith(said + ".")]
         if inside:
             return inside[-1]
+    named = dict(module.named_children()).get("head")
+    if named is not None and next(named.parameters(recurse=False), None) is not None:
+        return "head"
     found = _layers(module)
     if not found or not found[-1]:
         raise NetworkError("the network has no dense or convolutional layer that could be its head")

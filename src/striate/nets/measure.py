@@ -1,38 +1,21 @@
-"""Parameters, operations and memory of a network, counted on shapes alone: nothing is allocated."""
+"""Parameters, operations, receptive fields and memory of a network, told by shapes alone: nothing is allocated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
 
+from striate.nets.counting import LayerProfile, count_operations
+from striate.nets.flow import Flow
 from striate.nets.spec import checked
 
 _SAMPLES = 2  # batch norm in training needs more than one
-
-
-@dataclass(frozen=True)
-class LayerProfile:
-    """One layer of a network.
-
-    Args:
-        name: its dotted name.
-        kind: its class.
-        output: the shape of its output, without the batch.
-        parameters: its own, without those of parts.
-        macs: its own multiply-accumulates for one sample.
-    """
-
-    name: str
-    kind: str
-    output: tuple[int, ...]
-    parameters: int
-    macs: int
 
 
 @dataclass(frozen=True)
@@ -47,12 +30,16 @@ class Profile:
             saved for backward once, the input among them, parameters and buffers not. An estimate of the peak: the
             buffers that live within one operation come on top, and bfloat16 halves most of it.
         layers: in the order in which they first run; those with neither parameters nor operations nor parts too.
+        trainable: those of the parameters that are trained.
+        flow: the graph of the layers.
     """
 
     parameters: int
     macs: int
     activation_bytes: int
     layers: tuple[LayerProfile, ...]
+    trainable: int
+    flow: Flow
 
 
 def profile(spec: Mapping[str, Any], batch: int = 1) -> Profile:
@@ -65,80 +52,67 @@ def profile(spec: Mapping[str, Any], batch: int = 1) -> Profile:
     Raises:
         NetworkError: it cannot be built, or does not take its input.
     """
-    module = checked(spec)
-    device = next(module.parameters()).device
-    images = torch.zeros(_SAMPLES, *spec["input"], device=device)
-    layers, macs = count_operations(module, images)
+    return profile_module(checked(spec), spec["input"], batch)
+
+
+def profile_module(module: nn.Module, shape: Sequence[int], batch: int = 1) -> Profile:
+    """Count what any module costs.
+
+    Args:
+        module: on the meta device, where nothing is allocated, or on any other. It is run on zeros, in evaluation mode
+            and in training mode, and left in the mode in which it was.
+        shape: of one sample of its input, (C, *grid).
+        batch: as for `profile`.
+
+    >>> found = profile_module(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2)), (1, 8, 8))
+    >>> found.parameters, found.macs, str(found.layers[-1].receptive_field)
+    (40, 1296, '4/2@0')
+    """
+    first = next(iter((*module.parameters(), *module.buffers())), torch.empty(0))
+    images = torch.zeros(_SAMPLES, *shape, device=first.device, dtype=first.dtype)
+    training = module.training
+    layers, macs, flow = count_operations(module.eval(), images)
     with torch.random.fork_rng(devices=[]):
         kept = saved_bytes(module.train(), images)
+    module.train(training)
+    rows = tuple(replace(row, activation_bytes=kept.get(row.name, 0) // _SAMPLES) for row in layers)
+    parameters = list(module.parameters())
     return Profile(
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=sum(parameter.numel() for parameter in parameters),
         macs=macs * batch,
-        activation_bytes=kept * batch // _SAMPLES,
-        layers=layers,
+        activation_bytes=sum(kept.values()) * batch // _SAMPLES,
+        layers=rows,
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        flow=flow,
     )
 
 
-def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProfile, ...], int]:
-    """Layers and multiply-accumulates for one sample of (N, C, H, W) images; the module is in evaluation mode.
+def saved_bytes(module: nn.Module, images: Tensor) -> dict[str, int]:
+    """Bytes that autograd keeps of a forward pass for the backward one, by the dotted name of the module in which they
+    are kept first; parameters and buffers left out."""
+    own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    kept: dict[int, Tensor] = {}  # holds the tensors, so that no address is used twice
+    places: Counter[str] = Counter()
+    running = [""]
 
-    Operations are counted where they are dispatched, so that those outside any layer (attention's products) count.
-    """
-    outputs: dict[str, tuple[int, ...]] = {}
+    def pack(tensor: Tensor) -> Tensor:
+        if _storage(tensor) not in own and _storage(tensor) not in kept:
+            kept[_storage(tensor)] = tensor
+            places[running[-1]] += tensor.untyped_storage().nbytes()
+        return tensor
+
     handles = []
     for name, layer in module.named_modules():
-
-        def note(_: nn.Module, __: Any, output: Any, name: str = name) -> None:
-            first = output[0] if isinstance(output, tuple | list) and output else output
-            outputs.setdefault(name, tuple(first.shape[1:]) if isinstance(first, Tensor) else ())
-
-        handles.append(layer.register_forward_hook(note))
+        handles.append(layer.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
+        handles.append(layer.register_forward_hook(lambda *_: running.pop() and None))
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            module(images)
+        with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
+            output = module(images)
     finally:
         for handle in handles:
             handle.remove()
-    root = type(module).__name__
-    samples = len(images)
-    # A product and a sum are two operations and one multiply-accumulate.
-    totals = {name: sum(kinds.values()) // (2 * samples) for name, kinds in counter.get_flop_counts().items()}
-
-    def inclusive(name: str) -> int:
-        found = totals.get(f"{root}.{name}" if name else root)
-        # A list of modules is never called itself; its parts are.
-        return sum(map(inclusive, _parts(module, name))) if found is None else found
-
-    rows = []
-    for name, shape in outputs.items():
-        layer, parts = module.get_submodule(name), _parts(module, name)
-        own = inclusive(name) - sum(map(inclusive, parts))
-        parameters = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
-        if not parts or parameters or own:
-            rows.append(LayerProfile(name, type(layer).__name__, shape, parameters, own))
-    return tuple(rows), counter.get_total_flops() // (2 * samples)
-
-
-def _parts(module: nn.Module, name: str) -> list[str]:
-    """The dotted names of a part's own parts."""
-    return [f"{name}.{part}" if name else part for part, _ in module.get_submodule(name).named_children()]
-
-
-def saved_bytes(module: nn.Module, images: Tensor) -> int:
-    """Bytes that autograd keeps of a forward pass for the backward one, parameters and buffers left out."""
-    own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
-    kept: dict[int, Tensor] = {}  # holds the tensors, so that no address is used twice
-
-    def pack(tensor: Tensor) -> Tensor:
-        if _storage(tensor) not in own:
-            kept.setdefault(_storage(tensor), tensor)
-        return tensor
-
-    with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = module(images)
-    total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     del output
-    return total
+    return dict(places)
 
 
 def _storage(tensor: Tensor) -> int:

@@ -12,7 +12,8 @@ import yaml
 from torch import nn
 
 from striate.core.errors import NetworkError, nearest
-from striate.nets.node import Layer, Node, Shape, Walk, build_chain, written
+from striate.nets.chain import build_chain
+from striate.nets.node import Layer, Node, Shape, Walk, written
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.pool import GlobalPool
 from striate.nets.notation import from_plain, to_plain
@@ -71,7 +72,7 @@ class Network:
             NetworkError: as `layers` does.
         """
         self.output_shape(shape)
-        return nn.Sequential(build_chain(self.nodes, shape))
+        return build_chain(self.nodes, shape)
 
     def with_head(self, outputs: int, shape: Shape, *, renew: bool = False) -> Network:
         """The same network with a head for `outputs`, where it does not give that many already.

@@ -12,19 +12,23 @@ list, a named one renames none, and a state_dict reads like the network.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 import typing
 from abc import ABC, abstractmethod
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeAlias, Union
 
+import torch
 from torch import nn
 
 from striate.core.errors import NetworkError, nearest
+from striate.nets.counting import count_operations
+from striate.nets.flow import ReceptiveField, following
 
 Shape: TypeAlias = tuple[int, ...]
 Sizes: TypeAlias = int | tuple[int, ...]
@@ -39,13 +43,13 @@ class Misfit(NetworkError):
     Args:
         node: the node.
         needs: what it needs, as the rest of a sentence: "needs at least 7×7".
-        shape: what it receives.
+        shape: what it receives; None where that is not the matter.
         fix: what to do about it.
     """
 
-    def __init__(self, node: Node, needs: str, shape: Shape, fix: str | None = None) -> None:
+    def __init__(self, node: Node, needs: str, shape: Shape | None, fix: str | None = None) -> None:
         self.node, self.needs, self.shape = node, needs, shape
-        super().__init__(f"`{node}`: {needs}, receives {written(shape)}", fix)
+        super().__init__(f"`{node}`: {needs}{'' if shape is None else f', receives {written(shape)}'}", fix)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,31 @@ class Node(ABC):
         """Pass a shape through, telling the walk of each layer. A structure passes it on to its parts."""
         return walk.layer(self, shape)
 
+    def parameters(self, shape: Shape) -> int:
+        """How many numbers it learns for inputs of this shape. Raises `Misfit`.
+
+        >>> from striate.nets.nodes.conv import Conv
+        >>> Conv(64).parameters((3, 32, 32)), Conv(64).macs((3, 5, 5)), str(Conv(64).receptive_field((3, 32, 32)))
+        (1792, 15552, '3/1@0')
+        """
+        return sum(parameter.numel() for parameter in self._shapes_alone(shape).parameters())
+
+    def macs(self, shape: Shape) -> int:
+        """Its multiply-accumulates for one sample of this shape. Raises `Misfit`."""
+        with torch.device("meta"):
+            return count_operations(self._shapes_alone(shape), torch.zeros(2, *shape))[1]
+
+    def receptive_field(self, shape: Shape) -> ReceptiveField | None:
+        """What one position of its output sees of its input; None where it cannot be told. Raises `Misfit`."""
+        module, images = self._shapes_alone(shape), torch.zeros(2, *shape, device="meta")
+        with torch.no_grad(), following(module, images) as followed:
+            module(images)
+        return followed.flow().fields[""]
+
+    def _shapes_alone(self, shape: Shape) -> nn.Module:
+        with torch.device("meta"):
+            return self.build(shape).eval()
+
     def at_least(self, minimum: int, *names: str) -> None:
         """Raise `NetworkError` unless these fields are at least `minimum`, in each of their entries."""
         for name in names:
@@ -119,8 +148,7 @@ class Node(ABC):
             value = getattr(self, one.name)
             if value == one.default:
                 continue
-            nested = isinstance(value, Node) or (isinstance(value, tuple) and any(isinstance(v, Node) for v in value))
-            shown = "…" if nested else repr(value)
+            shown = "…" if _holds_nodes(value) else repr(value)
             parts.append(shown if number == 0 else f"{one.name}={shown}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
@@ -139,6 +167,52 @@ class Structure(Node):
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A node that stands earlier in a list, as later ones of that list may use it.
+
+    Args:
+        node: the node.
+        input, output: the shapes, without the batch.
+        sources: the numbers of the layers whose outputs make its output.
+    """
+
+    node: Node
+    input: Shape
+    output: Shape
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Linked(Node):
+    """A node that uses earlier nodes of its own list too, by their names; it means nothing alone."""
+
+    @abstractmethod
+    def links(self) -> tuple[str, ...]:
+        """The names of the earlier nodes."""
+
+    @abstractmethod
+    def linked_shape(self, shape: Shape, earlier: Mapping[str, Earlier]) -> Shape:
+        """The shape that this node makes of a shape and of what the earlier ones gave. Raises `Misfit`."""
+
+    @abstractmethod
+    def linked_build(self, shape: Shape, earlier: Mapping[str, Earlier]) -> nn.Module:
+        """The module. Raises `Misfit`."""
+
+    def linked_sources(self, sources: tuple[int, ...], earlier: Mapping[str, Earlier]) -> tuple[int, ...]:
+        """The numbers of the layers that it reads, of which `sources` made what flows to it."""
+        return sources
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Never known from a shape alone. Raises `Misfit`."""
+        raise Misfit(self, "needs earlier nodes", shape, fix="put it into a list, after the nodes that it names")
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Never possible from a shape alone. Raises `Misfit`."""
+        self.output_shape(shape)
+        raise AssertionError("a linked node has no shape of its own")
+
+
+@dataclass(frozen=True)
 class Layer:
     """A layer as a walk met it.
 
@@ -147,6 +221,7 @@ class Layer:
         name: its dotted name.
         node: the node; never a structure.
         input, output: the shapes, without the batch.
+        sources: the numbers of the layers that it reads; 0 is the network's input.
     """
 
     number: int
@@ -154,48 +229,114 @@ class Layer:
     node: Node
     input: Shape
     output: Shape
+    sources: tuple[int, ...]
 
 
 class Walk:
-    """One pass of a shape through a network: numbers the layers, keeps their shapes, and locates mistakes."""
+    """One pass of a shape through a network: numbers the layers, keeps their shapes, and locates mistakes.
+
+    Attributes:
+        layers: those met so far.
+        sources: the numbers of the layers whose outputs make the shape that is on its way; 0 is the network's input.
+    """
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
+        self.sources: tuple[int, ...] = (0,)
         self._path: list[str] = []
 
     def layer(self, node: Node, shape: Shape) -> Shape:
         """Pass a shape through one layer."""
+        return self._note(node, shape, node.output_shape(shape), self.sources)
+
+    def _note(self, node: Node, shape: Shape, output: Shape, sources: tuple[int, ...]) -> Shape:
         if len(self.layers) >= MOST_LAYERS:
             raise NetworkError(f"the network has more than {MOST_LAYERS:,} layers", fix="repeat less")
-        output = node.output_shape(shape)
-        self.layers.append(Layer(len(self.layers) + 1, ".".join(self._path), node, shape, output))
+        number = len(self.layers) + 1
+        self.layers.append(Layer(number, ".".join(self._path), node, shape, output, sources))
+        self.sources = (number,)
         return output
 
     def chain(self, nodes: Sequence[Node], shape: Shape) -> Shape:
         """Pass a shape through nodes, one after another. Raises `NetworkError` naming the layer by number."""
-        for name, node in named(nodes):
-            before = len(self.layers)
+        entries = dict(named(nodes))
+        earlier: dict[str, Earlier] = {}
+        for name, node in entries.items():
+            before, origin = len(self.layers), self.sources
             self._path.append(name)
             try:
-                shape = node.trace(shape, self)
+                if isinstance(node, Linked):
+                    check_links(name, node, entries, earlier)
+                    output, sources = node.linked_shape(shape, earlier), node.linked_sources(origin, earlier)
+                    self._note(node, shape, output, sources)
+                else:
+                    output = node.trace(shape, self)
             except Misfit as misfit:
-                raise self._located(misfit, before) from None
+                raise self._located(misfit, before, origin) from None
             finally:
                 self._path.pop()
+            earlier[name] = Earlier(node, shape, output, self.sources)
+            shape = output
         return shape
 
-    def _located(self, misfit: Misfit, before: int) -> NetworkError:
+    def branches(self, branches: Mapping[str, Sequence[Node]], shape: Shape) -> list[Shape]:
+        """Pass a shape through each of several lists by name, side by side; what flows on comes from all of them."""
+        origin = self.sources
+        ends: list[int] = []
+        shapes: list[Shape] = []
+        for name, nodes in branches.items():
+            self.sources = origin
+            self._path.append(name)
+            try:
+                shapes.append(self.chain(nodes, shape))
+            finally:
+                self._path.pop()
+            ends += self.sources
+        self.sources = tuple(sorted(set(ends)))
+        return shapes
+
+    def join(self, sources: tuple[int, ...]) -> None:
+        """What flows on is made of the outputs of these layers too."""
+        self.sources = tuple(sorted({*self.sources, *sources}))
+
+    def _located(self, misfit: Misfit, before: int, origin: tuple[int, ...]) -> NetworkError:
         first, last = before + 1, max(before + 1, len(self.layers))
         place = f"layer {first}" if first == last else f"layers {first} to {last}"
         called = f" ({'.'.join(self._path)})" if len(self._path) > 1 or misfit.node.name else ""
-        origin = "the input"
-        if before:
-            previous = self.layers[before - 1]
-            origin = f"layer {previous.number} `{type(previous.node).__name__}`"
-        return NetworkError(
-            f"{place} `{misfit.node}`{called}: {misfit.needs}, receives {written(misfit.shape)} from {origin}",
-            misfit.fix,
-        )
+        received = "" if misfit.shape is None else f", receives {written(misfit.shape)} from {self._written(origin)}"
+        return NetworkError(f"{place} `{misfit.node}`{called}: {misfit.needs}{received}", misfit.fix)
+
+    def _written(self, sources: tuple[int, ...]) -> str:
+        """Layers in words: "the input", "layer 6 `Pool`", "layers 3, 5 and 6"."""
+        if len(sources) == 1:
+            number = sources[0]
+            return "the input" if not number else f"layer {number} `{type(self.layers[number - 1].node).__name__}`"
+        numbers = [str(number) for number in sources if number]
+        if len(numbers) > 4:
+            numbers = [*numbers[:2], "…", numbers[-1]]
+        some = f"layers {', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else f"layer {numbers[0]}"
+        return some if sources[0] else f"the input and {some}"
+
+
+def check_links(name: str, node: Linked, entries: Mapping[str, Node], earlier: Mapping[str, Earlier]) -> None:
+    """Raise `Misfit` unless all nodes that a node of a list names come earlier in that list.
+
+    Args:
+        name, node: the node.
+        entries: the nodes of the whole list, by name.
+        earlier: those before it.
+    """
+    for link in node.links():
+        if link in earlier:
+            continue
+        choice = f"name an earlier node: {', '.join(earlier)}" if earlier else "put a node before it, and name that"
+        if link == name:
+            raise Misfit(node, "names itself, which is a cycle", None, fix=choice)
+        if link in entries:
+            raise Misfit(node, f"names {link!r}, which comes later: a cycle", None, fix=choice)
+        near = nearest(link, earlier)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise Misfit(node, f"there is no node {link!r} in its list{hint}", None, fix=choice)
 
 
 def named(nodes: Sequence[Node]) -> list[tuple[str, Node]]:
@@ -215,15 +356,6 @@ def named(nodes: Sequence[Node]) -> list[tuple[str, Node]]:
             raise NetworkError(f"two nodes of one list are called {name!r}: `{found[name]}` and `{node}`")
         found[name] = node
     return list(found.items())
-
-
-def build_chain(nodes: Sequence[Node], shape: Shape) -> OrderedDict[str, nn.Module]:
-    """The modules of nodes that follow one another, by name."""
-    modules: OrderedDict[str, nn.Module] = OrderedDict()
-    for name, node in named(nodes):
-        modules[name] = node.build(shape)
-        shape = node.output_shape(shape)
-    return modules
 
 
 def written(shape: Shape) -> str:
@@ -264,12 +396,16 @@ def _hints(kind: type[Node]) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
+def _holds_nodes(value: Any) -> bool:
+    return isinstance(value, Node) or (isinstance(value, tuple) and any(_holds_nodes(entry) for entry in value))
+
+
 def _as_tuples(value: Any) -> Any:
     return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a kind that an annotation names; a bool is no number."""
+    """Whether a value is of a kind that an annotation names; a bool is no number, nor is NaN."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in arguments)
@@ -278,7 +414,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(entry, arguments[0]) for entry in value)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, type(None) if hint is None else hint)
@@ -291,7 +427,9 @@ def _described(hint: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(repr(one) for one in arguments)
     if origin is tuple:
-        return "a list of " + {int: "integers", float: "numbers"}.get(arguments[0], "nodes")
+        if typing.get_origin(arguments[0]) is tuple:
+            return f"a list of lists, each {_described(arguments[0])}"
+        return "a list of " + {int: "integers", float: "numbers", str: "names"}.get(arguments[0], "nodes")
     words = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     return words.get(hint, "a node")
 

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import NetworkError, UnknownName, UsageError
-from striate.nets.families import FAMILIES
+from striate.nets.families import FAMILIES, in_grid
 from striate.nets.libraries import LIBRARIES, build_library, is_library
 from striate.nets.network import Network, read_plain
+from striate.nets.node import Shape
 
 FILES = (".yaml", ".yml", ".json")
 _KEYS = {
@@ -58,15 +59,41 @@ def resolve(
     >>> sum(parameter.numel() for parameter in build(spec).parameters())
     61706
     """
-    shape = (channels, height, width)
+    return resolve_shape(name, (channels, height, width), outputs=outputs, arguments=arguments)
+
+
+def resolve_shape(
+    name: str, shape: Shape, *, outputs: int, arguments: Mapping[str, Any] | None = None, grid: bool = False
+) -> dict[str, Any]:
+    """`resolve` for inputs of any shape: pictures, signals (C, L), volumes (C, D, H, W), vectors or tokens (F,).
+
+    Args:
+        shape: of an input, without the batch. Libraries' networks take pictures alone.
+        grid: whether the outputs are to be those of each position.
+
+    Raises:
+        NetworkError: as `resolve`; or the network gives a grid where one row is wanted, or the other way round.
+
+    >>> resolve_shape("fcn1d", (1, 128), outputs=3)["input"]
+    [1, 128]
+    """
     if min(outputs, *shape) < 1:
-        raise NetworkError(f"a network from {channels}×{height}×{width} to {outputs} outputs cannot be")
+        raise NetworkError(f"a network from {'×'.join(map(str, shape))} to {outputs} outputs cannot be")
     given = dict(arguments or {})
     if name.endswith(FILES):
         return _from_file(Path(name), given, shape, outputs)
     if is_library(name):
+        if len(shape) != 3 or grid:
+            raise NetworkError(f"{name} takes pictures and gives one row for each", fix="choose a family, or a file")
         return _from_library(name, given, shape, outputs)
-    network = _family(name, given, outputs).with_head(outputs, shape)
+    network = _family(name, given, outputs)
+    if in_grid(name) != grid:
+        wanted, given_ = ("each position", "one row a sample") if grid else ("each sample", "a grid of outputs")
+        raise NetworkError(f"{name} gives {given_}, and outputs for {wanted} are needed", fix="choose another family")
+    if grid:
+        network.output_shape(shape)
+    else:
+        network = network.with_head(outputs, shape)
     return _nodes(network, shape, outputs) | {"name": name, "arguments": given}
 
 
@@ -88,7 +115,7 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
     shape, outputs = tuple(int(size) for size in spec["input"]), int(spec["outputs"])
     if kind == "nodes":
         network = Network.from_dict(spec["network"])
-        if network.output_shape(shape) != (outputs,):
+        if network.output_shape(shape)[0] != outputs:
             raise NetworkError(f"the network {network.name!r} does not give the {outputs} outputs that its spec states")
         return network.build(shape)
     return build_library(
@@ -127,7 +154,7 @@ def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
         raise NetworkError(f"{name} cannot be made with {arguments}: {error}") from error
 
 
-def _from_file(path: Path, arguments: dict[str, Any], shape: tuple[int, int, int], outputs: int) -> dict[str, Any]:
+def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int) -> dict[str, Any]:
     if arguments:
         raise UsageError(f"{path} takes no arguments, given {', '.join(arguments)}", fix="write them into the file")
     content = read_plain(path)
@@ -151,7 +178,7 @@ def _nodes(network: Network, shape: tuple[int, ...], outputs: int) -> dict[str, 
     }
 
 
-def _from_library(name: str, arguments: dict[str, Any], shape: tuple[int, int, int], outputs: int) -> dict[str, Any]:
+def _from_library(name: str, arguments: dict[str, Any], shape: Shape, outputs: int) -> dict[str, Any]:
     spec = {"kind": "library", "name": name, "arguments": arguments, "input": list(shape), "outputs": outputs}
     try:
         checked(spec)
@@ -192,7 +219,7 @@ def _forward(spec: Mapping[str, Any], device: str) -> nn.Module:
     finally:
         for handle in handles:
             handle.remove()
-    if not isinstance(outputs, Tensor) or tuple(outputs.shape) != (1, spec["outputs"]):
+    if not isinstance(outputs, Tensor) or tuple(outputs.shape[:2]) != (1, spec["outputs"]):
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise NetworkError(
             f"{spec['name']} gives {found} for one picture of {size}, not (1, {spec['outputs']})",

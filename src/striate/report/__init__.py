@@ -6,10 +6,11 @@ from pathlib import Path
 
 from striate.core.artifacts import write_text
 from striate.core.run import RunFolder
+from striate.report.diagram import write_diagram
 from striate.report.facts import Facts, read_facts
 from striate.report.page import page
 
-__all__ = ["Facts", "page", "read_facts", "write_report"]
+__all__ = ["Facts", "page", "read_facts", "write_diagram", "write_report"]
 
 
 def write_report(run: RunFolder) -> Path:

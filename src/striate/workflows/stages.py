@@ -25,7 +25,7 @@ from striate.data.dataset import open_dataset
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
-from striate.nets import Weights, pretrained_weights, read_weights, resolve
+from striate.nets import Weights, hub_network, pretrained_weights, read_weights, resolve, translated
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
@@ -130,9 +130,9 @@ def find_weights(request: Request) -> Weights | None:
     if request.weights == "hub":
         name = request.overrides.get("network.name")
         if name is None:
-            raise UsageError("`--weights hub` needs a library's network", fix="add `--model timm/NAME`")
+            raise UsageError("`--weights hub` needs a network", fix="add `--model timm/NAME`, say")
         arguments = request.overrides.get("network.arguments")
-        return pretrained_weights(name.value, arguments.value if arguments else {})
+        return pretrained_weights(*hub_network(name.value, arguments.value if arguments else {}))
     weights = read_weights(str(request.weights))
     if weights.sidecar is None and "network.name" not in request.overrides:
         raise UsageError(
@@ -217,7 +217,8 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     audit = audited(dataset, run, processors(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
-        return Prepared(dataset, audit, split, _whole_plan(run), weights)
+        plan = _whole_plan(run)
+        return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     here = machine(device)
     if request.minutes is not None:
         here = timed(here, weights, len(split.keys("train")), chosen)
@@ -230,7 +231,18 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         weights=weights,
         overrides=chosen,
     )
-    return Prepared(dataset, audit, split, plan, weights)
+    return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
+
+
+def _named_as(plan: Plan, weights: Weights | None, reporter: Reporter) -> Weights | None:
+    """The weights under the names of the plan's network, where they are of the same network by other names."""
+    if weights is None:
+        return None
+    found = translated(weights, plan["network.name"], plan["network.arguments"])
+    if found is not weights:
+        source = weights.sidecar["network"] if weights.sidecar else weights.source
+        reporter.line(f"weights: the tensors of {source} by the names of {plan['network.name']}")
+    return found
 
 
 def _whole_plan(run: RunFolder) -> Plan:

@@ -1,4 +1,4 @@
-"""Nodes made of nodes: a named group, repetition, and the residual block."""
+"""Nodes made of nodes: a named group, repetition, and the residual block. Those with branches are in `branches`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from striate.core.errors import NetworkError
-from striate.nets.node import Misfit, Node, Shape, Structure, Walk, build_chain, written
+from striate.nets.chain import build_chain, build_modules, follow
+from striate.nets.node import Misfit, Node, Shape, Structure, Walk, written
 from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import ActivationKind, activation
 from striate.nets.nodes.conv import Conv
@@ -37,8 +39,8 @@ class Sequence(Structure):
         return walk.chain(self.nodes, shape)
 
     def build(self, shape: Shape) -> nn.Module:
-        """`nn.Sequential` with names."""
-        return nn.Sequential(build_chain(self.nodes, shape))
+        """`nn.Sequential` with names, or `Chain`."""
+        return build_chain(self.nodes, shape)
 
 
 @NODES.register("Repeat")
@@ -76,7 +78,7 @@ class Repeat(Structure):
 
     def build(self, shape: Shape) -> nn.Module:
         """`nn.Sequential` of the copies."""
-        return nn.Sequential(build_chain(self.copies(), shape))
+        return build_chain(self.copies(), shape)
 
 
 @NODES.register("Residual")
@@ -89,8 +91,9 @@ class Residual(Structure):
 
     Args:
         body: the nodes of the branch.
-        shortcut: "identity"; "projection", a convolution of 1×1 with the body's stride; or "auto", the first where
-            the shapes agree, else the second.
+        shortcut: "identity"; "projection", a convolution of 1×1 with the body's stride; "zero_padding", every
+            stride-th position, between channels of zeros, half of them on each side (the paper's option A, without
+            parameters); or "auto", the identity where the shapes agree, else a projection.
         activation: the function of the sum, or null for none.
         projection_norm: whether a projection is normalised.
 
@@ -99,7 +102,7 @@ class Residual(Structure):
     """
 
     body: tuple[Node, ...]
-    shortcut: Literal["auto", "identity", "projection"] = "auto"
+    shortcut: Literal["auto", "identity", "projection", "zero_padding"] = "auto"
     activation: ActivationKind | None = "relu"
     projection_norm: bool = True
 
@@ -115,16 +118,51 @@ class Residual(Structure):
 
     def trace(self, shape: Shape, walk: Walk) -> Shape:
         """Through the body; the shortcut must lead to the same shape."""
+        start = walk.sources
         output = walk.chain(self.body, shape)
-        self._projection(shape, output)
+        self._check(shape, output)
+        walk.join(start)
         return output
 
     def build(self, shape: Shape) -> nn.Module:
         """`ResidualBlock`."""
-        projection = self._projection(shape, Walk().chain(self.body, shape))
-        body = build_chain(self.body, shape)
-        shortcut = nn.Identity() if projection is None else projection.build(shape)
+        output = Walk().chain(self.body, shape)
+        self._check(shape, output)
+        body = build_modules(self.body, shape)
+        shortcut = self._build_shortcut(shape, output)
         return ResidualBlock(body, shortcut, None if self.activation is None else activation(self.activation))
+
+    def _check(self, shape: Shape, output: Shape) -> None:
+        """Raise `Misfit` where the shortcut does not lead to the body's shape."""
+        if self.shortcut == "zero_padding":
+            self._padding(shape, output)
+        else:
+            self._projection(shape, output)
+
+    def _build_shortcut(self, shape: Shape, output: Shape) -> nn.Module:
+        if self.shortcut == "zero_padding":
+            strides, more = self._padding(shape, output)
+            return ZeroPadding(strides, more) if more or any(stride > 1 for stride in strides) else nn.Identity()
+        projection = self._projection(shape, output)
+        return nn.Identity() if projection is None else projection.build(shape)
+
+    def _padding(self, shape: Shape, output: Shape) -> tuple[Shape, int]:
+        """The stride of a shortcut of zeros on each axis, and the channels that it adds."""
+        strides, more = self._strides(shape, output), output[0] - shape[0]
+        if more < 0 or more % 2:
+            raise Misfit(
+                self, f"needs an even number of channels to add on its shortcut, its body gives {written(output)}",
+                shape, fix='change the filters, or set shortcut to "projection"',
+            )  # fmt: skip
+        if tuple(-(-size // stride) for size, stride in zip(shape[1:], strides, strict=True)) != output[1:]:
+            raise self._unreached(shape, output)
+        return strides, more
+
+    def _unreached(self, shape: Shape, output: Shape) -> Misfit:
+        return Misfit(
+            self, f"has a body that gives {written(output)}, which no stride reaches", shape,
+            fix='pad the body\'s convolutions ("same")',
+        )  # fmt: skip
 
     def _projection(self, shape: Shape, output: Shape) -> Sequence | None:
         """What the shortcut does to reach the body's shape; None where it needs nothing."""
@@ -144,10 +182,7 @@ class Residual(Structure):
             layer = Conv(output[0], kernel_size=1, stride=strides, bias=bias, name="conv")
         projection = Sequence((layer, BatchNorm(name="norm")) if self.projection_norm else (layer,))
         if projection.output_shape(shape) != output:
-            raise Misfit(
-                self, f"has a body that gives {written(output)}, which no stride reaches", shape,
-                fix='pad the body\'s convolutions ("same")',
-            )  # fmt: skip
+            raise self._unreached(shape, output)
         return projection
 
     def _strides(self, shape: Shape, output: Shape) -> tuple[int, ...]:
@@ -177,8 +212,27 @@ class ResidualBlock(nn.Module):
         self.activation = nn.Identity() if activation is None else activation
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x
-        for name in self.order:
-            y = getattr(self, name)(y)
+        y = follow({name: self.get_submodule(name) for name in self.order}, x)
         result: Tensor = self.activation(y + self.shortcut(x))
         return result
+
+
+class ZeroPadding(nn.Module):
+    """Every stride-th position of (N, C, *grid), between channels of zeros.
+
+    Args:
+        strides: of each axis.
+        more: channels that are added, half of them on each side.
+    """
+
+    def __init__(self, strides: Shape, more: int) -> None:
+        super().__init__()
+        self.strides, self.more = strides, more
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[(slice(None), slice(None), *(slice(None, None, stride) for stride in self.strides))]
+        around = (0, 0) * len(self.strides)
+        return functional.pad(x, (*around, self.more // 2, self.more // 2))
+
+    def extra_repr(self) -> str:
+        return f"strides={self.strides}, more={self.more}"

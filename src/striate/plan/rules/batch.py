@@ -1,6 +1,8 @@
 """How many samples a step sees, within the memory predicted for it."""
 
-from striate.nets import profile, resolve
+import math
+
+from striate.nets import memory, resolve
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -35,15 +37,13 @@ def batch(context: Context) -> Decisions:
 
 
 def memory_need(context: Context, batch_size: float) -> float:
-    """Predicted bytes of a training step: weights, gradient, two moments, EMA, and what backward keeps."""
-    found = profile(
-        resolve(
-            context["network.name"],
-            outputs=max(1, len(context.dataset.target_names)),
-            channels=context["input.channels"],
-            height=context["input.height"],
-            width=context["input.width"],
-            arguments=context["network.arguments"],
-        )
+    """Predicted bytes of a training step, with two moments and an average beside each parameter."""
+    spec = resolve(
+        context["network.name"],
+        outputs=max(1, len(context.dataset.target_names)),
+        channels=context["input.channels"],
+        height=context["input.height"],
+        width=context["input.width"],
+        arguments=context["network.arguments"],
     )
-    return found.parameters * 4 * 5 + found.activation_bytes * batch_size
+    return memory(spec, max(2, math.ceil(batch_size)), copies=3).training

@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.nets import profile, resolve
-from striate.nets.families import cifarnet
+from striate.nets.families import cifarnet, reference_of
 from striate.nets.families.compact import fit
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
@@ -28,11 +28,13 @@ def network(context: Context) -> Decisions:
         because = f"{count} training samples are few; these weights have seen {sidecar['source']}"
         name = context.overrides.get("network.name")
         same = name is None or name.value == sidecar["network"]
+        alike = None if name is None else reference_of(name.value, sidecar["network"], sidecar["arguments"])
+        arguments = sidecar["arguments"] if same else alike.arguments if alike else {}
         return {
             "network.name": (sidecar["network"], because),
             "network.arguments": (
-                dict(sidecar["arguments"]) if same else {},
-                "what the weights need" if same else "none for another network than the weights'",
+                dict(arguments),
+                "what the weights need" if same or alike else "none for another network than the weights'",
             ),
             "network.weights": (context.weights.source, "given"),
         }

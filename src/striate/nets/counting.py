@@ -1,0 +1,80 @@
+"""Parameters and operations of each layer of any module, counted where torch dispatches them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from striate.nets.flow import Flow, ReceptiveField, following
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One layer of a network.
+
+    Args:
+        name: its dotted name.
+        kind: its class.
+        output: the shape of its output, without the batch.
+        parameters: its own, without those of parts.
+        macs: its own multiply-accumulates for one sample.
+        trainable: those of its parameters that are trained.
+        activation_bytes: what autograd keeps of it in training, for one sample in float32; what several layers share
+            is counted with the first.
+        receptive_field: of its output; None where it cannot be told.
+    """
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    parameters: int
+    macs: int
+    trainable: int = 0
+    activation_bytes: int = 0
+    receptive_field: ReceptiveField | None = None
+
+
+def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProfile, ...], int, Flow]:
+    """Layers, multiply-accumulates for one sample of (N, C, *grid) images, and the graph; in evaluation mode.
+
+    Operations are counted where they are dispatched, so that those outside any layer (attention's products) count.
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, following(module, images) as followed:
+        module(images)
+    flow = followed.flow()
+    root = type(module).__name__
+    samples = len(images)
+    # A product and a sum are two operations and one multiply-accumulate.
+    totals = {name: sum(kinds.values()) // (2 * samples) for name, kinds in counter.get_flop_counts().items()}
+
+    def inclusive(name: str) -> int:
+        found = totals.get(f"{root}.{name}" if name else root)
+        # A list of modules is never called itself; its parts are.
+        return sum(map(inclusive, _parts(module, name))) if found is None else found
+
+    rows = []
+    for name, shape in flow.outputs.items():
+        layer, parts = module.get_submodule(name), _parts(module, name)
+        own = inclusive(name) - sum(map(inclusive, parts))
+        mine = list(layer.parameters(recurse=False))
+        if not parts or mine or own:
+            rows.append(
+                LayerProfile(
+                    name,
+                    type(layer).__name__,
+                    shape,
+                    parameters=sum(parameter.numel() for parameter in mine),
+                    macs=own,
+                    trainable=sum(parameter.numel() for parameter in mine if parameter.requires_grad),
+                    receptive_field=flow.fields.get(name),
+                )
+            )
+    return tuple(rows), counter.get_total_flops() // (2 * samples), flow
+
+
+def _parts(module: nn.Module, name: str) -> list[str]:
+    """The dotted names of a part's own parts."""
+    return [f"{name}.{part}" if name else part for part, _ in module.get_submodule(name).named_children()]
