@@ -17,7 +17,7 @@ from torch import nn
 from striate.core.errors import WeightsError
 from striate.core.tensors import write_tensors
 from striate.nets import LoadReport, Normalize, Weights, build, head_name, load_weights, read_weights, resolve
-from striate.nets.weights import adapt_channels, check_sidecar
+from striate.nets.weights import adapt_channels, adapt_positions, check_sidecar
 
 REAL = Path(os.environ.get("STRIATE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "weights"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real weights files are not on this machine")
@@ -382,3 +382,29 @@ def test_a_mapping_in_memory_is_weights_too() -> None:
     first, second = network(0), network(1)
     load_weights(second, Weights(dict(first.state_dict()), None, "memory"), head="head")
     assert equal(first, second)
+
+
+@pytest.mark.parametrize("sides", [(14, 10), (14, 20), (7, 14)])
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_positions_are_interpolated_as_timm_does(sides: tuple[int, int], ahead: int) -> None:
+    from timm.layers import resample_abs_pos_embed
+
+    before, after = sides
+    positions = torch.randn(1, before**2 + ahead, 8)
+    expected = resample_abs_pos_embed(positions, [after, after], num_prefix_tokens=ahead)
+    found = adapt_positions(positions, after**2 + ahead)
+    assert found is not None
+    torch.testing.assert_close(found, expected)
+    assert adapt_positions(positions, after**2 + ahead + 1) is None
+
+
+@pytest.mark.parametrize("name", ["vit_tiny", "timm/vit_tiny_patch16_224"])
+def test_a_vision_transformer_takes_weights_of_another_size_and_says_so(name: str) -> None:
+    arguments = {"units": 24, "depth": 1} if name == "vit_tiny" else {"embed_dim": 24, "depth": 1}
+    old, new = (
+        build(resolve(name, outputs=5, channels=3, height=side, width=side, arguments=arguments)) for side in (64, 96)
+    )
+    report = load_weights(new, Weights(old.state_dict(), None, "old"), head=head_name(new))
+    assert len(report.adapted) == 1
+    assert "interpolated from 17 to 37 positions" in report.describe()
+    assert new(torch.randn(1, 3, 96, 96)).shape == (1, 5)

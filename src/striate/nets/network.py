@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from torch import nn
 
+from striate.core.artifacts import write_json, write_yaml
 from striate.core.errors import NetworkError, nearest
 from striate.nets.chain import build_chain
 from striate.nets.node import Layer, Node, Shape, Walk, written
@@ -136,6 +137,11 @@ class Network:
             return cls.from_dict(content)
         except NetworkError as error:
             raise NetworkError(f"{path}: {error.message}", error.fix) from None
+
+    def to_file(self, path: str | Path) -> None:
+        """Write it as YAML, or as JSON where the name ends so: what `--model` and `from_file` take."""
+        place = Path(path)
+        (write_json if place.suffix == ".json" else write_yaml)(place, self.to_dict())
 
     def __str__(self) -> str:
         """A line for each node."""

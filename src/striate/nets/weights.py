@@ -36,6 +36,7 @@ _PREPROCESSING = {"mean": list, "std": list, "size": int, "crop_pct": int | floa
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 _NESTS = ("state_dict", "model", "model_state_dict")
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+_POSITIONS = ("pos_embed", "pos_embedding", "positions")  # timm's, torchvision's and ours
 _SHOWN = 5
 
 
@@ -155,9 +156,10 @@ def read_weights(path: str | Path) -> Weights:
 def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadReport:
     """Give a network these weights; a head of another size stays new.
 
-    Everything but the head must fit by name and shape. Two things are adapted: a stem for another number of channels
+    Everything but the head must fit by name and shape. Three things are adapted: a stem for another number of channels
     than the file's (one channel gets the sum of the colour filters, so that a grey picture gives what its colour
-    version would; more repeat them, scaled alike); and batch counters, which old files lack and nothing learns.
+    version would; more repeat them, scaled alike); learnt positions of tokens for pictures of another size; and batch
+    counters, which old files lack and nothing learns.
 
     Args:
         module: the network; changed in place, and only if all fits.
@@ -186,6 +188,9 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadRepor
         elif name == stem and _only_channels_differ(tensor, place):
             loaded[name] = adapt_channels(tensor, place.shape[1])
             adapted.append(f"{name} adapted from {tensor.shape[1]} to {place.shape[1]} channels")
+        elif (positions := _positions(name, tensor, place)) is not None:
+            loaded[name] = positions
+            adapted.append(f"{name} interpolated from {tensor.shape[1]} to {place.shape[1]} positions")
         else:
             wrong.append(f"{name} is {_size(tensor)} in the file and {_size(place)} in the network")
     unexpected = [name for name in weights.tensors if name not in own]
@@ -220,6 +225,29 @@ def adapt_channels(stem: Tensor, channels: int) -> Tensor:
     if channels >= before:
         return repeated / counts[indices].view(1, -1, *(1,) * (stem.dim() - 2))
     return repeated + (stem.sum(1, keepdim=True) - repeated.sum(1, keepdim=True)) / channels
+
+
+def adapt_positions(positions: Tensor, count: int) -> Tensor | None:
+    """Learnt positions of patches for another number of them, by bicubic interpolation of their square.
+
+    Dosovitskiy et al. 2021, section 3.2; as timm's `resample_abs_pos_embed` does. A token ahead of the patches keeps
+    its own.
+
+    Args:
+        positions: (1, L, D).
+        count: how many there shall be.
+
+    Returns:
+        (1, count, D); None where the patches make no square, so that their places are unknown.
+    """
+    for ahead in (1, 0):
+        before, after = math.isqrt(max(0, positions.shape[1] - ahead)), math.isqrt(max(0, count - ahead))
+        if before**2 + ahead != positions.shape[1] or after**2 + ahead != count or not (before and after):
+            continue
+        square = positions[:, ahead:].float().reshape(1, before, before, -1).permute(0, 3, 1, 2)
+        resized = nn.functional.interpolate(square, (after, after), mode="bicubic", antialias=True)
+        return torch.cat([positions[:, :ahead], resized.flatten(2).transpose(1, 2).to(positions.dtype)], 1)
+    return None
 
 
 def check_sidecar(content: Any, place: str) -> Sidecar:
@@ -352,6 +380,14 @@ def _refuse(weights: Weights, *, missing: Sequence[str], unexpected: Sequence[st
         if said
         else "name the network that they are of",
     )
+
+
+def _positions(name: str, tensor: Tensor, place: Tensor) -> Tensor | None:
+    """What the network takes in place of a file's learnt positions; None where these are none, or have no square."""
+    learnt = name.rpartition(".")[2] in _POSITIONS and tensor.dim() == place.dim() == 3
+    if not learnt or tensor.shape[::2] != place.shape[::2]:
+        return None
+    return adapt_positions(tensor, place.shape[1])
 
 
 def _only_channels_differ(tensor: Tensor, place: Tensor) -> bool:

@@ -1,0 +1,170 @@
+"""Edits of networks as values: what changes, what stays, and which weights still fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from striate.core.errors import NetworkError
+from striate.nets import (
+    FAMILIES,
+    ChangeStage,
+    ChangeStem,
+    Conv,
+    ConvBlockAttention,
+    CutAfter,
+    Dense,
+    Edit,
+    GroupNorm,
+    InsertAfterStages,
+    Network,
+    ReplaceHead,
+    Scale,
+    SqueezeExcite,
+    SwapActivation,
+    SwapNorm,
+    SwapPooling,
+    carry,
+    edit,
+    resolve,
+    stages,
+)
+
+SHAPE = (3, 32, 32)
+EDITS: list[Edit] = [
+    InsertAfterStages(SqueezeExcite(reduction=4)),
+    InsertAfterStages(ConvBlockAttention(4)),
+    SwapActivation("silu"),
+    SwapNorm(GroupNorm(4)),
+    SwapPooling("average"),
+    ChangeStage(2, kernel_size=5),
+    ChangeStage(3, dilation=2),
+    ChangeStem(1, pool=False),
+    Scale(width=0.5),
+    Scale(depth=2),
+    CutAfter(2),
+    ReplaceHead((Dense(20), Dense(10, name="head"))),
+]
+
+
+def network(name: str = "resnet18", **arguments: object) -> Network:
+    return FAMILIES.get(name)(10, **(arguments or {"width": 16}))
+
+
+def kinds(one: Network, shape: tuple[int, ...] = SHAPE) -> list[str]:
+    return [type(layer.node).__name__ for layer in one.layers(shape)]
+
+
+@pytest.mark.parametrize("change", EDITS, ids=lambda change: type(change).__name__)
+def test_an_edited_network_is_a_value_that_trains_and_keeps_what_fits(change: Edit, tmp_path: Path) -> None:
+    before = network()
+    plain = before.to_dict()
+    after = edit(before, change)
+    assert before.to_dict() == plain
+    assert after != before
+    after.to_file(tmp_path / "net.yaml")
+    assert Network.from_file(tmp_path / "net.yaml") == after
+    whole = after.with_head(10, SHAPE)
+    old, new = before.build(SHAPE), whole.build(SHAPE)
+    report = carry(old, new)
+    assert {*report.kept, *report.new, *report.reshaped} == set(new.state_dict())
+    assert {*report.kept, *report.dropped, *report.reshaped} == set(old.state_dict())
+    assert report.kept
+    for name in report.kept:
+        assert torch.equal(new.state_dict()[name], old.state_dict()[name])
+    loss = new(torch.randn(2, *SHAPE)).square().mean()
+    loss.backward()
+    assert all(one.grad is not None for one in new.parameters())
+    assert report.describe().startswith(f"{len(report.kept)} tensors kept")
+
+
+@pytest.mark.parametrize("name", ["googlenet", "densenet121", "mobilenet_v2", "efficientnet_b0", "vgg11_bn"])
+def test_other_families_are_edited_alike(name: str) -> None:
+    shape = (3, 64, 64)
+    arguments = {"densenet121": {"growth": 8}, "vgg11_bn": {"width": 8, "units": 16}}.get(name, {"width": 0.25})
+    before = network(name, **arguments)
+    after = edit(before, InsertAfterStages(SqueezeExcite(4)), SwapActivation("gelu"))
+    found = kinds(after, shape)
+    assert found.count("SqueezeExcite") == kinds(before, shape).count("SqueezeExcite") + len(stages(before))
+    assert {layer.node.kind for layer in after.layers(shape) if hasattr(layer.node, "kind") and layer.name.split(".")[-1].startswith("activation")} == {"gelu"}  # fmt: skip  # noqa: E501
+    assert after.build(shape)(torch.randn(2, *shape)).shape == (2, 10)
+
+
+def test_activations_of_one_kind_alone_are_swapped_and_gates_stay() -> None:
+    before = network("mobilenet_v3_small", width=0.5)
+    after = edit(before, SwapActivation("silu", of="relu"))
+    modules = list(after.build((3, 32, 32)).modules())
+    assert any(isinstance(one, nn.SiLU) for one in modules)
+    assert any(isinstance(one, nn.Hardswish) for one in modules)
+    assert any(isinstance(one, nn.Hardsigmoid) for one in modules)
+    with pytest.raises(NetworkError, match="has no activations of kind tanh"):
+        edit(before, SwapActivation("silu", of="tanh"))
+
+
+def test_norms_keep_their_first_scale() -> None:
+    after = edit(network(), SwapNorm(GroupNorm(4)))
+    blocks = [layer.node for layer in after.layers(SHAPE) if layer.name.endswith("block1.norm2")]
+    assert blocks
+    assert all(isinstance(node, GroupNorm) and node.initial_scale == 0 for node in blocks)
+
+
+def test_a_stage_keeps_its_sizes_under_other_kernels_and_dilations() -> None:
+    before = network()
+    for change in (
+        ChangeStage(2, kernel_size=7),
+        ChangeStage(2, dilation=3),
+        ChangeStage(2, kernel_size=5, dilation=2),
+    ):
+        after = edit(before, change)
+        assert [one.output for one in after.layers(SHAPE)] == [one.output for one in before.layers(SHAPE)]
+    grouped = [
+        layer.node.groups for layer in edit(before, ChangeStage(2, groups=4)).layers(SHAPE)
+        if isinstance(layer.node, Conv) and layer.node.kernel_size == 3
+    ]  # fmt: skip
+    assert grouped.count(4) == 4
+
+
+def test_width_and_depth_are_factors() -> None:
+    before = network("resnet50", width=16)
+    counts = [sum(one.numel() for one in edit(before, Scale(width=w)).build(SHAPE).parameters()) for w in (0.5, 2.0)]
+    expected = [sum(one.numel() for one in network("resnet50", width=w).build(SHAPE).parameters()) for w in (8, 32)]
+    assert counts == expected
+    assert len(kinds(edit(before, Scale(depth=2)))) > 1.8 * len(kinds(before))
+
+
+def test_a_cut_network_gets_a_head_and_a_smaller_stem_keeps_more_pixels() -> None:
+    cut = edit(network(), CutAfter(2), ChangeStem(1, pool=False))
+    assert cut.output_shape(SHAPE) == (32, 16, 16)
+    assert cut.with_head(7, SHAPE).output_shape(SHAPE) == (7,)
+
+
+def test_an_edited_file_is_a_model_of_the_command_line(tmp_path: Path) -> None:
+    edit(network(), InsertAfterStages(SqueezeExcite(reduction=4)), ReplaceHead()).to_file(tmp_path / "mine.yaml")
+    spec = resolve(str(tmp_path / "mine.yaml"), outputs=6, channels=1, height=28, width=28)
+    assert spec["outputs"] == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (ChangeStage(9, kernel_size=5), "has no stage 9"),
+        (ChangeStage(1, kernel_size=4), "have no centre"),
+        (CutAfter(0), "has no stage 0"),
+        (Scale(width=0.0), "above 0"),
+        (SwapPooling("max"), "has no pooling layers that this edit changes"),
+        (SwapActivation("relu"), "has no activations that this edit changes"),
+    ],
+)
+def test_an_edit_that_changes_nothing_is_refused(change: Edit, words: str) -> None:
+    with pytest.raises(NetworkError, match=words):
+        edit(network(), change)
+
+
+def test_a_network_without_stages_is_told_how_to_get_them() -> None:
+    with pytest.raises(NetworkError, match="has no stages") as raised:
+        edit(network("lenet5", padding=2), CutAfter(1))
+    assert raised.value.fix is not None
+    assert "stage1" in raised.value.fix
