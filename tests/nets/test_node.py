@@ -12,8 +12,10 @@ from striate.nets import (
     BatchNorm,
     Conv,
     Dense,
+    DenselyConnected,
     Dropout,
     Flatten,
+    GatedStack,
     GlobalPool,
     Network,
     Node,
@@ -119,6 +121,16 @@ def test_a_network_of_a_billion_layers_is_refused() -> None:
         bomb = Repeat(bomb, 10)
     with pytest.raises(NetworkError, match="more than 10,000 layers"):
         Network("bomb", (bomb,)).output_shape((1,))
+
+
+def test_a_count_of_a_billion_is_refused_before_anything_is_made_of_it() -> None:
+    for make in (
+        lambda: Repeat(Flatten(), 10**9),
+        lambda: DenselyConnected(Flatten(), 10**9),
+        lambda: GatedStack(4, 4, (1,) * 10_001),
+    ):
+        with pytest.raises(NetworkError, match="may have 10,000 layers"):
+            make()
 
 
 def test_nodes_are_values() -> None:

@@ -136,6 +136,11 @@ class Node(ABC):
             if any(not isinstance(entry, str) and entry is not None and entry < minimum for entry in entries):
                 raise NetworkError(f"`{self}`: {name} must be at least {minimum}, not {value}")
 
+    def at_most_layers(self, count: int) -> None:
+        """Raise `NetworkError` where a node would be made of more layers than a network may have."""
+        if count > MOST_LAYERS:
+            raise NetworkError(f"`{self}`: a network may have {MOST_LAYERS:,} layers, not {count:,}", fix="repeat less")
+
     def __str__(self) -> str:
         """As it would be typed: the first field by position, the others where they are not the default.
 

@@ -1,7 +1,7 @@
 """GoogLeNet: Szegedy et al. 2015, "Going deeper with convolutions", table 1, with norms.
 
 6,624,904 parameters for 1000 classes, 1.50 billion multiply-accumulates at 224 px; top-5 error 6.67 % with seven
-networks and 144 crops (table 2). Equal to torchvision's without its auxiliary heads, in outputs and gradients, when
+networks and 144 crops (table 3). Equal to torchvision's without its auxiliary heads, in outputs and gradients, when
 weights are mapped across: as there, the branch of 5×5 convolutions has 3×3 ones.
 """
 

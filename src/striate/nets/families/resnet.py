@@ -1,6 +1,6 @@
 """ResNet-18 to -152: He, Zhang, Ren and Sun 2016, "Deep residual learning for image recognition", table 1.
 
-| | parameters, for 1000 classes | billion multiply-accumulates at 224 px | top-1 error, ImageNet, 10 crops (table 4) |
+| | parameters, for 1000 classes | billion multiply-accumulates at 224 px | top-1 error, ImageNet, 10 crops (table 3) |
 |---|---|---|---|
 | resnet18 | 11,689,512 | 1.81 | 27.88 % (table 2) |
 | resnet34 | 21,797,672 | 3.66 | 24.52 % |

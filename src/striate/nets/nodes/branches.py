@@ -118,6 +118,7 @@ class DenselyConnected(Structure):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least(1, "count")
+        self.at_most_layers(self.count)
 
     def copies(self) -> list[Node]:
         """The copies with their names."""

@@ -65,6 +65,7 @@ class Repeat(Structure):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least(1, "count")
+        self.at_most_layers(self.count)
 
     def copies(self) -> list[Node]:
         """The copies with their names. Made where they are needed, so that the value stays small."""

@@ -42,6 +42,7 @@ class GatedStack(Node):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least(1, "filters", "skip", "dilations", "kernel_size")
+        self.at_most_layers(len(self.dilations))
 
     def output_shape(self, shape: Shape) -> Shape:
         """(skip, L)."""
