@@ -79,6 +79,7 @@ SMALLEST: dict[str, tuple[int, int | tuple[int, ...], dict[str, Any]]] = {
     "fcn1d": (2, (24,), {"width": 8}),
     "fcn_resnet50": (1, 32, {"width": 4}),
     "googlenet": (1, 32, {"width": 0.125}),
+    "googlenet_2014": (1, 32, {"width": 0.125}),
     "inception_time": (2, (24,), {"filters": 4, "kernels": [8, 4]}),
     "inception_v3": (1, 75, {"width": 0.125}),
     "lenet5": (1, 28, {"padding": 2}),

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from striate.nets import build, profile, resolve
+from striate.nets import Conv, build, profile, resolve
 from striate.nets.families.compact import compact, fit
+from striate.nets.families.googlenet import googlenet_2014
 
 
 def spec_of(name: str, size: int, channels: int = 3, outputs: int = 10, **arguments: Any) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def spec_of(name: str, size: int, channels: int = 3, outputs: int = 10, **argume
     ("spec", "parameters"),
     [
         (spec_of("resnet18", 224, outputs=1000), 11_689_512),
+        (spec_of("googlenet_2014", 224, outputs=1000), 6_998_552),  # BVLC's Caffe model, its auxiliary heads left out
         (spec_of("lenet5", 32, 1), 61_706),
         (spec_of("lenet5", 28, 1, padding=2), 61_706),
         (spec_of("plain", 64), 1_626_442),
@@ -31,6 +33,17 @@ def test_parameters_as_published(spec: dict[str, Any], parameters: int) -> None:
 
 def test_resnet18_operations_as_torchvision_s() -> None:
     assert profile(spec_of("resnet18", 224, outputs=1000)).macs == 1_814_073_344
+
+
+def test_the_paper_s_googlenet_has_the_sizes_of_its_table_1() -> None:
+    layers = {one.name: one for one in googlenet_2014(1000).layers((3, 224, 224))}
+    stem = ("conv1", "pool1", "conv3", "pool2")
+    assert [layers[f"stem.{name}"].output for name in stem] == [
+        (64, 112, 112), (64, 56, 56), (192, 56, 56), (192, 28, 28),
+    ]  # fmt: skip
+    assert [layers[f"stage{number}.pool1"].output for number in (1, 2)] == [(480, 14, 14), (832, 7, 7)]
+    assert layers["global_pool1"].input == (1024, 7, 7)
+    assert layers["stage2.inception1.branch3.conv2"].node == Conv(48, 5, padding=2)
 
 
 def test_plain_shapes_of_the_first_lesson() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import urllib.error
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 import timm
 import torch
 from torch import nn
+from torchvision import models
 
 from striate.core.errors import NetworkError, UsageError, WeightsError
-from striate.nets import build, depth_groups, head_name, pretrained_weights, profile, resolve
+from striate.nets import Normalize, build, depth_groups, head_name, pretrained_weights, profile, resolve
 from striate.nets.libraries import known_arguments
 
 
@@ -164,6 +166,39 @@ def test_hub_weights_come_with_the_library_s_own_preprocessing(monkeypatch: pyte
     assert weights.sidecar["preprocessing"]["interpolation"] == "bicubic"
     assert weights.sidecar["classes"] == 1000
     assert weights.source == "hub"
+
+
+def hub(monkeypatch: pytest.MonkeyPatch, state: dict[str, Any]) -> None:
+    """Let torchvision's hub give these tensors."""
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_hub_weights_that_torchvision_standardises_twice_are_for_what_the_network_sees(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub(monkeypatch, {})
+    weights = pretrained_weights(f"torchvision/{name}", {})
+    assert weights is not None
+    assert weights.sidecar is not None
+    preset = models.get_model_weights(name).DEFAULT.transforms()
+    with torch.device("meta"):
+        theirs = models.get_model(name, weights=None, transform_input=True, init_weights=False)
+    pixels = torch.randint(0, 256, (2, 3, 4, 4)).to(torch.uint8)
+    expected = theirs._transform_input(Normalize(preset.mean, preset.std)(pixels))
+    found = weights.sidecar["preprocessing"]
+    torch.testing.assert_close(Normalize(found["mean"], found["std"])(pixels), expected)
+
+
+def test_hub_weights_of_densenets_have_the_names_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.device("meta"):
+        state = build(spec_of("torchvision/densenet121", outputs=1000)).state_dict()
+    old = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name): tensor for name, tensor in state.items()}
+    assert set(old) != set(state)
+    hub(monkeypatch, old)
+    weights = pretrained_weights("torchvision/densenet121", {})
+    assert weights is not None
+    assert list(weights.tensors) == list(state)
 
 
 def test_hub_weights_are_refused_where_an_argument_changes_what_they_mean() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from striate.core.errors import WeightsError
 from striate.nets import (
     FAMILIES,
+    Weights,
     build,
     head_name,
     hub_network,
@@ -162,6 +163,18 @@ def test_weights_of_another_padding_are_not_taken() -> None:
     assert translated(weights, "mobilenet_v2", {}) is weights
 
 
+def test_a_family_with_other_arguments_is_another_network_unless_they_change_no_weight() -> None:
+    names = [name for name, _ in built("torchvision/mobilenet_v2", {}, 64, 10).named_parameters()]
+    sidecar = {"network": "torchvision/mobilenet_v2", "arguments": {}, "preprocessing": {}, "classes": 10}
+    weights = Weights({name: torch.zeros(1) for name in names}, sidecar, "file")
+    assert translated(weights, "mobilenet_v2", {"padding": "same"}) is weights  # every tensor would fit
+    assert translated(weights, "mobilenet_v2", {"width": 0.5}) is weights
+    for arguments in ({}, {"padding": "even"}, {"dropout": 0.5}):
+        found = translated(weights, "mobilenet_v2", arguments).tensors
+        assert len(found) == len(names)
+        assert not set(found) & set(names)
+
+
 class CifarBlock(nn.Module):
     """A basic block with a shortcut of zeros, written out."""
 
@@ -223,6 +236,7 @@ def test_files_of_cifar_resnets_load_and_give_the_same(family: str, file: str, b
 
 def test_the_hub_of_a_family_is_its_reference_s() -> None:
     assert hub_network("vgg16", {}) == ("torchvision/vgg16", {})
+    assert hub_network("vgg16", {"dropout": 0.1, "width": 64}) == ("torchvision/vgg16", {})
     assert hub_network("timm/resnet18", {"a": 1}) == ("timm/resnet18", {"a": 1})
     with pytest.raises(WeightsError, match="no library's hub has weights for compact"):
         hub_network("compact", {})

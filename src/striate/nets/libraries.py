@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -28,7 +29,12 @@ _OURS |= {"weights", "pretrained", "device", "dtype"}
 # What the definition of a network sets, and no plain value can.
 _INNER = {"self", "cfg", "block_args", "block", "layers", "features", "inverted_residual_setting", "version"}
 # Arguments that change no weight's meaning: only with these do a hub's weights still belong to the network.
-_HARMLESS = ("drop", "dropout", "stochastic_depth")
+HARMLESS = ("drop", "dropout", "stochastic_depth")
+# torchvision's builders give these two, with the hub's weights, a first operation that turns the preset's mean and
+# deviation into 0.5 and 0.5 (`transform_input`). Networks here have none, so their weights are for 0.5 and 0.5.
+_STANDARDISED_TWICE = ("googlenet", "inception_v3")
+# torchvision's files of DenseNets have the names of an older version, which its builders change as they load.
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.")
 
 
 def is_library(name: str) -> bool:
@@ -223,7 +229,7 @@ def pretrained_weights(name: str, arguments: Mapping[str, Any]) -> Weights | Non
         return None
     check_name(name)
     check_arguments(name, arguments)
-    changing = [one for one in arguments if not one.startswith(_HARMLESS)]
+    changing = [one for one in arguments if not one.startswith(HARMLESS)]
     if changing:
         raise WeightsError(
             f"the hub's weights of {name} were trained without {', '.join(changing)}: they would load and be worthless",
@@ -271,15 +277,18 @@ def _torchvision_weights(name: str) -> Weights | None:
     tensors = _from_hub(name, lambda: best.get_state_dict(progress=False, check_hash=True, weights_only=True))
     preset = best.transforms()
     crop, resized = int(preset.crop_size[0]), int(preset.resize_size[0])
+    mean, std = [float(value) for value in preset.mean], [float(value) for value in preset.std]
+    if name.split("/", 1)[1] in _STANDARDISED_TWICE:
+        mean, std = [0.5] * len(mean), [0.5] * len(std)
     return Weights(
         # Auxiliary heads are not built, see `_torchvision`.
-        {key: tensor for key, tensor in tensors.items() if not key.lower().startswith("aux")},
+        {_OLD_NAME.sub(r"\1\2.", key): one for key, one in tensors.items() if not key.lower().startswith("aux")},
         {
             "network": name,
             "arguments": {},
             "preprocessing": {
-                "mean": [float(value) for value in preset.mean],
-                "std": [float(value) for value in preset.std],
+                "mean": mean,
+                "std": std,
                 "size": crop,
                 "crop_pct": crop / resized,
                 "interpolation": _interpolation(preset.interpolation.value),

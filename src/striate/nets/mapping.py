@@ -8,6 +8,7 @@ the tests that compare them say so for every family.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from striate.core.errors import WeightsError
 from striate.core.wording import some
 from striate.nets.families import FAMILIES, REFERENCES, RENAMES, Reference, reference_of
+from striate.nets.libraries import HARMLESS
 from striate.nets.spec import checked, resolve
 from striate.nets.weights import Weights
 
@@ -43,8 +45,10 @@ def translated(weights: Weights, family: str, arguments: Mapping[str, Any]) -> W
     sidecar = weights.sidecar
     if sidecar is not None and sidecar["network"] != family:
         reference = reference_of(family, sidecar["network"], sidecar["arguments"])
-        if reference is None or not _includes(arguments, reference.arguments):
-            return weights  # of another network, as loading them will say
+        if reference is None or _meaning(family, arguments) != _meaning(family, reference.arguments):
+            return (
+                weights  # of another network, as loading them will say; it can have the same tensors and other padding
+            )
         names = {theirs: ours for ours, theirs in library_names(family, reference).items()}
         return replace(weights, tensors={names.get(name, name): one for name, one in weights.tensors.items()})
     rename = RENAMES.get(family, str)
@@ -69,7 +73,7 @@ def hub_network(family: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping
         return family, arguments
     found = [one for one in REFERENCES.get(family, ()) if not one.network_arguments]
     for reference in found:
-        if dict(reference.arguments) == dict(arguments):
+        if _meaning(family, reference.arguments) == _meaning(family, arguments):
             return reference.network, {}
     raise WeightsError(
         f"no library's hub has weights for {family}" + (f" with {', '.join(arguments)}" if found else ""),
@@ -152,5 +156,12 @@ def _in_order(module: nn.Module, images: Tensor) -> Iterator[tuple[str, _Kind]]:
             yield name, (role if role in _ROLES else "", tuple(state[name].shape))
 
 
-def _includes(arguments: Mapping[str, Any], needed: Mapping[str, Any]) -> bool:
-    return all(arguments.get(key) == value for key, value in needed.items())
+def _meaning(family: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A family's arguments, those left out too, without such as change no weight's meaning."""
+    defaults = {name: one.default for name, one in inspect.signature(FAMILIES.get(family)).parameters.items()}
+    given = {**defaults, **arguments}
+    return {
+        name: tuple(value) if isinstance(value, list) else value  # a list, as a file holds it
+        for name, value in given.items()
+        if name != "outputs" and not name.startswith(HARMLESS)
+    }

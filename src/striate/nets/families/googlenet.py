@@ -1,19 +1,27 @@
-"""GoogLeNet: Szegedy et al. 2015, "Going deeper with convolutions", table 1, with norms.
+"""GoogLeNet: Szegedy et al. 2015, "Going deeper with convolutions", table 1.
 
-6,624,904 parameters for 1000 classes, 1.50 billion multiply-accumulates at 224 px; top-5 error 6.67 % with seven
-networks and 144 crops (table 3). Equal to torchvision's without its auxiliary heads, in outputs and gradients, when
-weights are mapped across: as there, the branch of 5×5 convolutions has 3×3 ones.
+`googlenet` is torchvision's, with norms, and with 3×3 convolutions where the paper has 5×5; 6,624,904 parameters for
+1000 classes, 1.50 billion multiply-accumulates at 224 px. Equal to torchvision's without its auxiliary heads, in
+outputs and gradients, when weights are mapped across. `googlenet_2014` is the paper's: local response normalisation
+(figure 3), biases instead of norms, 5×5 convolutions; 6,998,552 parameters, 1.58 billion multiply-accumulates. Top-5
+error 6.67 % with seven networks and 144 crops (table 2). Neither has the paper's two auxiliary heads, which are thrown
+away after training (section 5): a network here gives one output.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from striate.nets.families import FAMILIES, same_as
 from striate.nets.families._blocks import convolved
 from striate.nets.network import HEAD, Network
 from striate.nets.node import Node
+from striate.nets.nodes.activation import Activation
 from striate.nets.nodes.branches import Branches
+from striate.nets.nodes.conv import Conv
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.dropout import Dropout
+from striate.nets.nodes.norm import LocalResponseNorm
 from striate.nets.nodes.pool import GlobalPool, Pool
 from striate.nets.nodes.structure import Sequence
 
@@ -32,47 +40,81 @@ STAGES: tuple[tuple[tuple[int, ...], ...], ...] = (
 """Filters of each inception module by stage: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj."""
 
 
-def inception(filters: tuple[int, ...], name: str) -> Branches:
-    """Convolutions of several sizes and pooling side by side (figure 2b)."""
+Step = Callable[[int, int, int], tuple[Node, ...]]
+"""The nodes of a convolution, from its filters, its kernel size and its stride."""
+
+
+def _normed(filters: int, kernel_size: int, stride: int) -> tuple[Node, ...]:
+    return convolved(filters, kernel_size, stride=stride, padding=kernel_size // 2, epsilon=1e-3)
+
+
+def _biased(filters: int, kernel_size: int, stride: int) -> tuple[Node, ...]:
+    return Conv(filters, kernel_size, stride, padding=kernel_size // 2), Activation("relu")
+
+
+def inception(filters: tuple[int, ...], name: str, step: Step, largest: int) -> Branches:
+    """Convolutions of several sizes and pooling side by side (figure 2b).
+
+    Args:
+        filters: as `STAGES` has them.
+        name: of the node.
+        step: makes a convolution.
+        largest: kernel size in the third branch.
+    """
     alone, before, wide, before_wider, wider, pooled = filters
     return Branches(
         (
-            _convolved(alone, 1),
-            (*_convolved(before, 1), *_convolved(wide, 3)),
-            (*_convolved(before_wider, 1), *_convolved(wider, 3)),
-            (Pool(3, stride=1, padding=1, partial=True), *_convolved(pooled, 1)),
+            step(alone, 1, 1),
+            (*step(before, 1, 1), *step(wide, 3, 1)),
+            (*step(before_wider, 1, 1), *step(wider, largest, 1)),
+            (Pool(3, stride=1, padding=1, partial=True), *step(pooled, 1, 1)),
         ),
         name=name,
     )
 
 
-def _convolved(filters: int, kernel_size: int, stride: int = 1) -> tuple[Node, ...]:
-    return convolved(filters, kernel_size, stride=stride, padding=kernel_size // 2, epsilon=1e-3)
-
-
 @FAMILIES.register("googlenet")
 def googlenet(outputs: int, *, width: float = 1.0, dropout: float = 0.2) -> Network:
-    """Inception modules, for photographs of about 224 px.
+    """Inception modules with norms, for photographs of about 224 px.
 
     Args:
         outputs: what the task needs.
         width: times the paper's filters.
         dropout: rate ahead of the head; the paper has 0.4, torchvision 0.2.
     """
+    return _network("googlenet", outputs, width, dropout, step=_normed, largest=3, between=())
 
+
+@FAMILIES.register("googlenet_2014")
+def googlenet_2014(outputs: int, *, width: float = 1.0, dropout: float = 0.4) -> Network:
+    """The paper's own network without its auxiliary heads, for photographs of about 224 px.
+
+    Args:
+        outputs: what the task needs.
+        width: times the paper's filters.
+        dropout: rate ahead of the head.
+    """
+    between = (LocalResponseNorm(),)
+    return _network("googlenet_2014", outputs, width, dropout, step=_biased, largest=5, between=between)
+
+
+def _network(
+    name: str, outputs: int, width: float, dropout: float, *, step: Step, largest: int, between: tuple[Node, ...]
+) -> Network:
     def wide(count: int) -> int:
         return max(1, round(count * width))
 
-    stem = (*_convolved(wide(64), 7, 2), POOL, *_convolved(wide(64), 1), *_convolved(wide(192), 3), POOL)
+    stem = (*step(wide(64), 7, 2), POOL, *between, *step(wide(64), 1, 1), *step(wide(192), 3, 1), *between, POOL)
     nodes: list[Node] = [Sequence(stem, name="stem")]
     for number, modules in enumerate(STAGES, 1):
         made: list[Node] = [
-            inception(tuple(map(wide, filters)), f"inception{turn}") for turn, filters in enumerate(modules, 1)
+            inception(tuple(map(wide, filters)), f"inception{turn}", step, largest)
+            for turn, filters in enumerate(modules, 1)
         ]
         if number < len(STAGES):
             made.append(POOL if number == 1 else Pool(2, partial=True))
         nodes.append(Sequence(tuple(made), name=f"stage{number}"))
-    return Network("googlenet", (*nodes, GlobalPool(), Dropout(dropout), Dense(outputs, name=HEAD)))
+    return Network(name, (*nodes, GlobalPool(), Dropout(dropout), Dense(outputs, name=HEAD)))
 
 
 same_as("googlenet", "torchvision/googlenet")
