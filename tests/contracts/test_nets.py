@@ -299,6 +299,7 @@ def test_a_family_overfits_sixteen_samples(name: str) -> None:
         optimizer.step()
         if loss.item() < 0.02:
             break
+    assert [one for one, parameter in network.named_parameters() if parameter.grad is None] == [], "never learnt"
     # With batch statistics, as it was trained: running ones lag behind in so few steps.
     with torch.no_grad():
         right = (whole(network(images)).argmax(1) == labels).float().mean().item()

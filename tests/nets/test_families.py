@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
-from striate.nets import Conv, build, profile, resolve
+from striate.nets import FAMILIES, Conv, build, profile, resolve
 from striate.nets.families.compact import compact, fit
 from striate.nets.families.googlenet import googlenet_2014
 
@@ -29,6 +30,93 @@ def spec_of(name: str, size: int, channels: int = 3, outputs: int = 10, **argume
 )
 def test_parameters_as_published(spec: dict[str, Any], parameters: int) -> None:
     assert profile(spec).parameters == parameters
+
+
+def conv(inputs: int, filters: int, kernel: int, *, bias: bool = True) -> int:
+    """Weights of a convolution, `kernel` the number of its positions."""
+    return inputs * filters * kernel + filters * bias
+
+
+def unet_by_hand(channels: int, outputs: int) -> int:
+    """Ronneberger et al. 2015, figure 1: 23 convolutions, of which 4 are transposed."""
+    widths, total, inputs = [64, 128, 256, 512, 1024], 0, channels
+    for width in widths:
+        total += conv(inputs, width, 9) + conv(width, width, 9)
+        inputs = width
+    for width in widths[-2::-1]:
+        total += conv(2 * width, width, 4) + conv(2 * width, width, 9) + conv(width, width, 9)
+    return total + conv(64, outputs, 1)
+
+
+def dcgan_by_hand(channels: int) -> int:
+    """Radford et al. 2016, figure 1, with half its widths: norms behind all but the last."""
+    widths, total, inputs = [512, 256, 128, 64], 0, channels
+    for width in widths:
+        total += conv(inputs, width, 16, bias=False) + 2 * width
+        inputs = width
+    return total + conv(64, 3, 16, bias=False)
+
+
+def inception_time_by_hand(outputs: int) -> int:
+    """The authors' code for a series of one channel: its first module has no bottleneck."""
+    first = conv(1, 32, 40 + 20 + 10 + 1, bias=False) + 2 * 128
+    other = conv(128, 32, 1, bias=False) * 2 + conv(32, 32, 70, bias=False) + 2 * 128
+    shortcuts = conv(1, 128, 1, bias=False) + conv(128, 128, 1, bias=False) + 2 * 2 * 128
+    return first + 5 * other + shortcuts + conv(128, outputs, 1)
+
+
+def wavenet_by_hand(outputs: int) -> int:
+    """Ten gated layers of 32 filters and 128 skip channels; the last adds nothing to what flows."""
+    layer = conv(32, 64, 2) + conv(32, 32, 1) + conv(32, 128, 1)
+    return conv(1, 32, 2) + 10 * layer - conv(32, 32, 1) + conv(128, 128, 1) + conv(128, outputs, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "outputs", "parameters"),
+    [
+        # Sabour et al. 2017, section 4: 8.2 million, less the decoder of 160 → 512 → 1024 → 784.
+        ("capsnet", (1, 28, 28), 10, 8_215_568 - conv(160, 512, 1) - conv(512, 1024, 1) - conv(1024, 784, 1)),
+        ("dcgan_generator", (100, 1, 1), 3, dcgan_by_hand(100)),
+        ("inception_time", (1, 128), 10, inception_time_by_hand(10)),
+        ("textcnn", (56,), 2, 20_000 * 300 + sum(conv(300, 100, window) for window in (3, 4, 5)) + conv(300, 2, 1)),
+        ("unet", (1, 512, 512), 2, unet_by_hand(1, 2)),
+        ("unet", (3, 512, 512), 1, unet_by_hand(3, 1)),
+        ("wavenet", (1, 1024), 10, wavenet_by_hand(10)),
+    ],
+)
+def test_parameters_by_hand(name: str, shape: tuple[int, ...], outputs: int, parameters: int) -> None:
+    with torch.device("meta"):
+        network = FAMILIES.get(name)(outputs).build(shape)
+    assert sum(one.numel() for one in network.parameters()) == parameters
+
+
+@pytest.mark.slow
+def test_capsnet_reads_the_digits() -> None:
+    """0.992, 0.992 and 0.989 of 360 held-out digits with seeds 0 to 2."""
+    digits = load_digits()
+    images = torch.from_numpy(digits.images).float()[:, None] / 16
+    labels = torch.from_numpy(digits.target)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    test, train = order[:360], order[360:]
+    torch.manual_seed(0)
+    network = FAMILIES.get("capsnet")(10, filters=64, kinds=8, kernel_size=3, stride=1).build((1, 8, 8))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.01)
+    epochs, batch = 40, 64
+    steps = epochs * -(-len(train) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    for _ in range(epochs):
+        for rows in train[torch.randperm(len(train))].split(batch):
+            down, right = torch.randint(0, 3, (2,)).tolist()  # a shift of up to one pixel
+            padded = torch.nn.functional.pad(images[rows], (1, 1, 1, 1))
+            shifted = padded[:, :, down : down + 8, right : right + 8]
+            loss = torch.nn.functional.cross_entropy(network(shifted), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    with torch.no_grad():
+        accuracy = (network.eval()(images[test]).argmax(1) == labels[test]).float().mean().item()
+    assert accuracy >= 0.98
 
 
 def test_resnet18_operations_as_torchvision_s() -> None:

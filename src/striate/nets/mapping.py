@@ -46,9 +46,7 @@ def translated(weights: Weights, family: str, arguments: Mapping[str, Any]) -> W
     if sidecar is not None and sidecar["network"] != family:
         reference = reference_of(family, sidecar["network"], sidecar["arguments"])
         if reference is None or _meaning(family, arguments) != _meaning(family, reference.arguments):
-            return (
-                weights  # of another network, as loading them will say; it can have the same tensors and other padding
-            )
+            return weights  # of another network (all tensors can fit, and the padding not), as loading them will say
         names = {theirs: ours for ours, theirs in library_names(family, reference).items()}
         return replace(weights, tensors={names.get(name, name): one for name, one in weights.tensors.items()})
     rename = RENAMES.get(family, str)

@@ -84,6 +84,14 @@ def test_a_gated_stack_is_causal_and_sees_as_far_as_its_dilations_say() -> None:
     assert seen == list(range(12 - 7, 13))
 
 
+def test_every_weight_of_a_gated_stack_is_learnt() -> None:
+    module = GatedStack(4, skip=3, dilations=(1, 2)).build((2, 9))
+    module(torch.randn(1, 2, 9)).sum().backward()
+    assert [name for name, one in module.named_parameters() if one.grad is None] == []
+    with pytest.raises(NetworkError, match="dilations must name"):
+        GatedStack(4, skip=3, dilations=())
+
+
 def test_a_gated_layer_is_equation_2() -> None:
     module = GatedStack(4, skip=3, dilations=(2,)).build((2, 6))
     x = torch.randn(1, 2, 6)

@@ -91,6 +91,9 @@ def test_a_tap_of_another_grid_or_count_is_refused() -> None:
     nodes = (Conv(4, padding=1, name="early"), Pool(), Skip(("early",)))
     with pytest.raises(NetworkError, match="needs the grid of 'early', 4×8×8, receives 4×4×4 from layer 2 `Pool`"):
         Network("x", nodes).output_shape((1, 8, 8))
+    nodes = (Conv(4, 1, name="a"), Conv(5, 1, name="b"), Flatten(), Skip(("a", "b")))
+    with pytest.raises(NetworkError, match="needs taps with 0 axes, 'a' has 4×8×8 and 'b' has 5×8×8, receives a vec"):
+        Network("x", nodes).output_shape((1, 8, 8))
     nodes = (Conv(4, padding=1, name="early"), Conv(3, 1), Skip(("early",), join="add"))
     with pytest.raises(NetworkError, match="needs as many channels as 'early'"):
         Network("x", nodes).output_shape((1, 8, 8))
@@ -103,6 +106,32 @@ def test_skips_work_in_every_list() -> None:
         module = Network("x", (node,)).build((2, 4, 4))
         assert module(x).shape[0] == 1
         assert module(x).shape[1:] == node.output_shape((2, 4, 4))
+
+
+def test_zeros_on_a_shortcut_are_those_of_the_cifar_networks_that_circulate() -> None:
+    module = Residual((Conv(10, stride=2, padding=1),), shortcut="zero_padding").build((4, 9, 8))
+    x = torch.randn(2, 4, 9, 8)
+    expected = torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 3, 3))
+    assert torch.equal(module.get_submodule("shortcut")(x), expected)
+    assert not list(module.get_submodule("shortcut").parameters())
+    for filters in (3, 7):
+        with pytest.raises(NetworkError, match="needs an even number of channels to add"):
+            Residual((Conv(filters, padding=1),), shortcut="zero_padding").output_shape((4, 8, 8))
+
+
+def test_a_layer_behind_branches_and_a_residual_reads_all_their_ends() -> None:
+    nodes = (
+        Conv(4, 1),
+        Branches(((Conv(2, 1),), (Conv(2, 1), Conv(2, 1)), ())),
+        Residual((Conv(8, padding=1),)),
+        Conv(5, kernel_size=9),
+    )
+    network = Network("x", nodes)
+    assert [one.sources for one in network.layers((1, 9, 9))] == [(0,), (1,), (1,), (3,), (1, 2, 4), (1, 2, 4, 5)]
+    with pytest.raises(NetworkError, match=r"layer 6 .* receives 8×8×8 from layers 1, 2, 4 and 5"):
+        network.output_shape((1, 8, 8))
+    with pytest.raises(NetworkError, match=r"layer 3 `Conv\(2, kernel_size=9\)` \(branches1.branch2.conv1\): needs"):
+        Network("x", (Conv(4, 1), Branches(((Conv(2, 1),), (Conv(2, 9),))))).output_shape((1, 8, 8))
 
 
 def test_a_gradient_reaches_a_tapped_node_on_both_ways() -> None:

@@ -104,7 +104,7 @@ class LearntToken(nn.Module):
         initialise(self.token, None, "truncated_normal")
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return torch.cat([self.token.transpose(1, 2).expand(len(tokens), -1, -1), tokens], 2)
+        return torch.cat([self.token.transpose(1, 2).expand(tokens.shape[0], -1, -1), tokens], 2)
 
 
 @NODES.register("PositionEncoding")

@@ -73,7 +73,7 @@ class ConvCapsules(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         found: Tensor = self.conv(maps)
-        parts = found.reshape(len(found), self.kinds, -1, found[0, 0].numel())  # (N, kinds, size, positions)
+        parts = torch.unflatten(found, 1, (self.kinds, -1)).flatten(3)  # (N, kinds, size, positions)
         return squash(parts.transpose(1, 2).flatten(2))
 
 
@@ -169,7 +169,7 @@ class Lengths(nn.Module):
     """From capsules (N, D, K) to logits (N, K)."""
 
     def forward(self, capsules: Tensor) -> Tensor:
-        # v / (1 − v) of a squashed vector is |s|²; this way no precision is lost near 1.
+        # v / (1 − v) of a squashed vector is |s|²; the bound is for lengths that rounding brings to 1.
         lengths = _norm(capsules, 1).squeeze(1)
         return lengths.log() - (1 - lengths).clamp(min=_TINY).log()
 

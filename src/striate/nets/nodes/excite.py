@@ -101,7 +101,8 @@ class ConvBlockAttention(Node):
     """Channels scaled by their means and maxima, then positions by those over the channels.
 
     Woo et al. 2018, "CBAM: convolutional block attention module", equations 2 and 3:
-    M_c = σ(MLP(mean) + MLP(max)), then M_s = σ(norm(f([mean; max]))), where f is a convolution over two maps.
+    M_c = σ(MLP(mean) + MLP(max)), then M_s = σ(norm(f([max; mean]))), where f is a convolution over two maps,
+    in the order of the authors' own code.
 
     Args:
         reduction: how many times fewer units than channels the MLP has inside.

@@ -107,7 +107,8 @@ class SkipJoin(Joining):
         if self.align == "crop":
             parts = tuple(cropped(part, x.shape[2:]) for part in parts)
         elif self.align == "resize":
-            parts = tuple(resized(part, tapped[0].shape[2:]) for part in parts)
+            first, *others = tapped
+            parts = (resized(x, first.shape[2:]), first, *(resized(part, first.shape[2:]) for part in others))
         return joined_tensors(parts, self.join)
 
     def extra_repr(self) -> str:
@@ -193,15 +194,15 @@ def cropped(maps: Tensor, grid: Shape) -> Tensor:
 
 
 def resized(maps: Tensor, grid: Shape) -> Tensor:
-    """Maps (N, C, *grid'), interpolated linearly to a grid."""
-    if maps.shape[2:] == grid:
+    """Maps (N, C, *grid'), interpolated linearly to a grid; vectors as they are."""
+    if not len(grid):
         return maps
     mode = ("linear", "bilinear", "trilinear")[len(grid) - 1]
     return functional.interpolate(maps, tuple(grid), mode=mode, align_corners=False)
 
 
 def _listed(shapes: Mapping[str, Shape]) -> str:
-    return "and ".join(f"{tap!r} has {written(shape)}" for tap, shape in shapes.items())
+    return " and ".join(f"{tap!r} has {written(shape)}" for tap, shape in shapes.items())
 
 
 def _tensors(node: Node, shape: Shape) -> dict[str, tuple[int, ...]]:

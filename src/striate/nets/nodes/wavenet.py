@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from striate.core.errors import NetworkError
 from striate.nets.node import Misfit, Node, Shape
 from striate.nets.nodes import NODES
 from striate.nets.nodes.conv import Conv
@@ -18,7 +19,7 @@ class GatedStack(Node):
     """Layers of z = tanh(W_f ∗ x) ⊙ σ(W_g ∗ x), each added to what flows, and the sum of what each says aside.
 
     Van den Oord et al. 2016, "WaveNet: a generative model for raw audio", equation 2 and figure 4. The convolutions are
-    causal: no output depends on a later input.
+    causal: no output depends on a later input. The last layer only speaks aside: what it would add flows nowhere.
 
     Args:
         filters: of each gate.
@@ -42,6 +43,8 @@ class GatedStack(Node):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least(1, "filters", "skip", "dilations", "kernel_size")
+        if not self.dilations:
+            raise NetworkError(f"`{self}`: dilations must name at least one layer")
         self.at_most_layers(len(self.dilations))
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -55,24 +58,31 @@ class GatedStack(Node):
         self.output_shape(shape)
         inner = (self.filters, shape[1])
         layers = []
-        for dilation in self.dilations:
+        for number, dilation in enumerate(self.dilations, 1):
             gate = Conv(2 * self.filters, self.kernel_size, padding="causal", dilation=dilation, init="xavier_normal")
-            out, aside = Conv(shape[0], 1, init="xavier_normal"), Conv(self.skip, 1, init="xavier_normal")
-            layers.append(GatedLayer(gate.build(shape), out.build(inner), aside.build(inner)))
+            aside, last = Conv(self.skip, 1, init="xavier_normal"), number == len(self.dilations)
+            out = None if last else Conv(shape[0], 1, init="xavier_normal").build(inner)
+            layers.append(GatedLayer(gate.build(shape), out, aside.build(inner)))
         return GatedLayers(layers)
 
 
 class GatedLayer(nn.Module):
-    """From (N, C, L) to the same, and to what is said aside, (N, skip, L)."""
+    """From (N, C, L) to the same, and to what is said aside, (N, skip, L).
 
-    def __init__(self, gate: nn.Module, out: nn.Module, aside: nn.Module) -> None:
+    Args:
+        gate: the dilated convolution, of filters and gates.
+        out: to what is added to the input; None in the last layer, which hands its input on.
+        aside: to what is said aside.
+    """
+
+    def __init__(self, gate: nn.Module, out: nn.Module | None, aside: nn.Module) -> None:
         super().__init__()
         self.gate, self.out, self.aside = gate, out, aside
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         filtered, gated = self.gate(x).chunk(2, 1)
         z = filtered.tanh() * gated.sigmoid()
-        return x + self.out(z), self.aside(z)
+        return x if self.out is None else x + self.out(z), self.aside(z)
 
 
 class GatedLayers(nn.Module):
