@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,59 @@ def test_building_after_a_seed_gives_equal_bits() -> None:
         states.append(NET.build((3, 9, 9)).state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not torch.equal(states[0]["first.weight"], states[2]["first.weight"])
+
+
+# -- files that ask for too much
+
+
+def doubling(levels: int) -> str:
+    """A file of a few lines that stands for 10^levels nodes."""
+    lines = ["nodes:", "- &a0 {node: Activation}"]
+    for level in range(1, levels + 1):
+        lines.append(f"- &a{level} {{node: Sequence, nodes: [{', '.join([f'*a{level - 1}'] * 10)}]}}")
+    return "\n".join(lines)
+
+
+def nested(depth: int) -> str:
+    return '{"nodes": [' + '{"node": "Sequence", "nodes": [' * depth + '{"node": "Activation"}' + "]}" * depth + "]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("bomb.yaml", doubling(9), "more than 500,000 values"),
+        ("circle.yaml", "nodes: &n [{node: Sequence, nodes: *n}]", "nested more than 100 deep"),
+        ("deep.json", nested(300), "nested more than 100 deep"),
+        ("deeper.json", nested(100_000), "cannot be read"),
+        ("deep.yaml", "nodes: " + "[" * 5000, "cannot be read"),
+        ("large.yaml", "nodes: [{node: Activation}]\n#" + "x" * 5_000_000, "larger than 4 MiB"),
+        ("code.yaml", "nodes: !!python/object/apply:os.system [ls]", "cannot be read"),
+        ("wide.yaml", "nodes: [{node: Conv, filters: 1000000000000000000000}]", "must lie below 2^31"),
+        ("wide2.yaml", "nodes: [{node: Conv, filters: 2000000000, padding: same}]", "more numbers than any memory"),
+        ("levels.yaml", "nodes: [{node: SpatialPyramidPool, levels: [1000000]}]", "more numbers than any memory"),
+        ("turns.yaml", "nodes: [{node: Flatten}, {node: DigitCapsules, count: 2, turns: 1000000000}]", "10,000 layers"),
+        ("number.yaml", "nodes: [{node: Dropout, rate: .nan}]", "rate"),
+        ("negative.yaml", "nodes: [{node: Conv, filters: -3}]", "at least 1"),
+        ("bool.yaml", "nodes: [{node: Conv, filters: true}]", "must be an integer"),
+    ],
+)
+def test_a_file_that_asks_for_too_much_is_refused_at_once(name: str, text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    started = time.monotonic()
+    with pytest.raises(NetworkError, match=re.escape(words)):
+        Network.from_file(tmp_path / name).output_shape((3, 32, 32))
+    assert time.monotonic() - started < 10
+
+
+def test_nested_files_that_are_networks_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text(nested(45), "utf-8")
+    network = Network.from_file(tmp_path / "deep.json")
+    assert network.output_shape((3, 4, 4)) == (3, 4, 4)
+    assert network.build((3, 4, 4))(torch.zeros(1, 3, 4, 4)).shape == (1, 3, 4, 4)
+
+
+def test_weights_that_no_memory_holds_are_said(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("nodes: [{node: Flatten}, {node: Dense, units: 2000000000}]", "utf-8")
+    spec = resolve(str(tmp_path / "net.yaml"), outputs=2_000_000_000, channels=3, height=64, width=64)
+    with pytest.raises(NetworkError, match="do not fit into memory"):
+        build(spec)

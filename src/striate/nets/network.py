@@ -17,9 +17,10 @@ from striate.nets.chain import build_chain
 from striate.nets.node import Layer, Node, Shape, Walk, written
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.pool import GlobalPool
-from striate.nets.notation import from_plain, to_plain
+from striate.nets.notation import check_plain, from_plain, to_plain
 
 HEAD = "head"
+MOST_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ class Network:
                 near = nearest(str(key), ["name", "nodes"])
                 hint = f"; did you mean {near!r}?" if near else ""
                 raise NetworkError(f"a network has `name` and `nodes`, no {key!r}{hint}")
+        check_plain(content)
         nodes = tuple(from_plain(entry, f"layer {number}") for number, entry in enumerate(content["nodes"], 1))
         return cls(str(content.get("name", "network")), nodes)
 
@@ -154,8 +156,10 @@ class Network:
 
 
 def read_plain(path: Path) -> Any:
-    """The plain values in a YAML or JSON file. Raises `NetworkError` where it is missing or neither."""
+    """The plain values in a YAML or JSON file. Raises `NetworkError` where it is missing, too large, or neither."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise NetworkError(f"the network file {path} is larger than {MOST_BYTES // 2**20} MiB, as no network is")
         text = path.read_text("utf-8")
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except FileNotFoundError:

@@ -33,7 +33,10 @@ from striate.nets.flow import ReceptiveField, following
 Shape: TypeAlias = tuple[int, ...]
 Sizes: TypeAlias = int | tuple[int, ...]
 
-MOST_LAYERS = 10_000  # a file from elsewhere must not be able to ask for a billion
+# A file from elsewhere must not be able to ask for a billion: what no network needs is refused before it is made.
+MOST_LAYERS = 10_000
+MOST_NUMBERS = 2**36  # of one layer's output for one sample: 256 GiB
+LARGEST = 2**31  # of a field, below
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -80,6 +83,8 @@ class Node(ABC):
                     f"`{type(self).__name__}`: {one.name} must be {_described(hints[one.name])}, not {value!r}",
                     fix=_suggestion(value, hints[one.name]),
                 )
+            if _beyond(value):
+                raise NetworkError(f"`{type(self).__name__}`: {one.name} must lie below 2^31, not {value!r}")
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise NetworkError(
                 f"`{type(self).__name__}`: {self.name!r} cannot be a name, as it becomes part of parameter names",
@@ -257,6 +262,8 @@ class Walk:
     def _note(self, node: Node, shape: Shape, output: Shape, sources: tuple[int, ...]) -> Shape:
         if len(self.layers) >= MOST_LAYERS:
             raise NetworkError(f"the network has more than {MOST_LAYERS:,} layers", fix="repeat less")
+        if math.prod(output) > MOST_NUMBERS:
+            raise Misfit(node, f"gives {written(output)}, more numbers than any memory holds", shape, fix="give less")
         number = len(self.layers) + 1
         self.layers.append(Layer(number, ".".join(self._path), node, shape, output, sources))
         self.sources = (number,)
@@ -403,6 +410,13 @@ def _hints(kind: type[Node]) -> dict[str, Any]:
 
 def _holds_nodes(value: Any) -> bool:
     return isinstance(value, Node) or (isinstance(value, tuple) and any(_holds_nodes(entry) for entry in value))
+
+
+def _beyond(value: Any) -> bool:
+    """Whether an integer in a value is larger than torch's sizes may be."""
+    if isinstance(value, tuple):
+        return any(map(_beyond, value))
+    return isinstance(value, int) and abs(value) >= LARGEST
 
 
 def _as_tuples(value: Any) -> Any:

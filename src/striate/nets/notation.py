@@ -14,6 +14,31 @@ from striate.core.errors import NetworkError, UnknownName, nearest
 from striate.nets.node import Node
 from striate.nets.nodes import NODES
 
+MOST_ENTRIES = 500_000
+MOST_DEPTH = 100
+
+
+def check_plain(content: Any) -> None:
+    """Refuse plain values that are more, or nested deeper, than any network: a short file can ask for a billion.
+
+    Aliases of YAML are counted wherever they stand, so that those which double each other, or hold themselves, end
+    here.
+
+    Raises:
+        NetworkError: they are.
+    """
+    waiting, entries = [(content, 1)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        entries += 1
+        if entries > MOST_ENTRIES:
+            raise NetworkError(f"it holds more than {MOST_ENTRIES:,} values", fix="repeat less, or use `Repeat`")
+        if depth > MOST_DEPTH:
+            raise NetworkError(f"it is nested more than {MOST_DEPTH} deep", fix="nest less")
+        if isinstance(value, Mapping | list):
+            inner = value.values() if isinstance(value, Mapping) else value
+            waiting += [(one, depth + 1) for one in inner]
+
 
 def to_plain(value: Any) -> Any:
     """A node, or the value of one of its fields, as plain values."""

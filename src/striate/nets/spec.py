@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.errors import NetworkError, UnknownName, UsageError
+from striate.core.memory import ran_out_of_memory
 from striate.nets.families import FAMILIES, in_grid
 from striate.nets.libraries import LIBRARIES, build_library, is_library
 from striate.nets.network import Network, read_plain
@@ -117,7 +118,14 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
         network = Network.from_dict(spec["network"])
         if network.output_shape(shape)[0] != outputs:
             raise NetworkError(f"the network {network.name!r} does not give the {outputs} outputs that its spec states")
-        return network.build(shape)
+        try:
+            return network.build(shape)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise NetworkError(
+                f"the weights of the network {network.name!r} do not fit into memory", fix="make it narrower"
+            ) from error
     return build_library(
         spec["name"], spec["arguments"], outputs=outputs, channels=shape[0], height=shape[1], width=shape[2]
     )

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import copy
+import time
+from typing import Any
 
 import pytest
 import torch
 
 from striate.core.errors import NetworkError
-from striate.nets import Branches, Conv, DenselyConnected, Flatten, Network, Pool, Residual, Sequence, Skip, Tied
+from striate.nets import (
+    AdaptivePool,
+    Branches,
+    Conv,
+    DenselyConnected,
+    Flatten,
+    Network,
+    Node,
+    Pool,
+    Residual,
+    Sequence,
+    Skip,
+    Tied,
+    TransposedConv,
+    Upsample,
+)
 
 
 def test_branches_see_one_input_and_stand_one_after_another() -> None:
@@ -159,3 +176,38 @@ def test_tied_weights_that_do_not_fit_are_refused() -> None:
         Network("x", (Conv(3, 1, name="shared"), Tied("shared"))).output_shape((1, 8, 8))
     with pytest.raises(NetworkError, match="a cycle"):
         Network("x", (Tied("tied1"), Conv(3))).output_shape((1, 8, 8))
+
+
+def test_blocks_within_blocks_are_walked_in_no_time() -> None:
+    node: Node = Conv(4, padding=1)
+    for _ in range(24):
+        node = Residual((node,))
+    started = time.monotonic()
+    Network("x", (node,)).build((4, 8, 8))
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (Pool(2), Conv(4, padding=1), Upsample(size=8)),
+        (Conv(4), AdaptivePool(8)),
+        (Pool(2), Upsample(2)),
+    ],
+)
+@pytest.mark.parametrize("shortcut", ["auto", "identity"])
+def test_a_body_that_comes_back_to_its_size_has_the_identity_beside_it(body: tuple[Node, ...], shortcut: Any) -> None:
+    module = Residual(body, shortcut=shortcut, activation=None).build((4, 8, 8))
+    assert isinstance(module.get_submodule("shortcut"), torch.nn.Identity)
+    assert module(torch.randn(1, 4, 8, 8)).shape == (1, 4, 8, 8)
+
+
+def test_a_stride_that_a_single_position_hides_has_a_projection_all_the_same() -> None:
+    module = Residual((Conv(4, stride=2, padding=1),)).build((4, 1, 1))
+    assert module.get_submodule("shortcut.conv").stride == (2, 2)
+
+
+def test_a_body_that_enlarges_the_grid_is_told_where_that_belongs() -> None:
+    with pytest.raises(NetworkError, match="no stride reaches") as raised:
+        Residual((TransposedConv(4),)).output_shape((4, 8, 8))
+    assert raised.value.fix == "put what enlarges the grid behind the sum"

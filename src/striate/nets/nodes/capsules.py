@@ -105,6 +105,7 @@ class DigitCapsules(Node):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least(1, "count", "size", "turns")
+        self.at_most_layers(self.turns)
 
     def output_shape(self, shape: Shape) -> Shape:
         """(size, count)."""

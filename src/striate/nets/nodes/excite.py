@@ -106,7 +106,7 @@ class ConvBlockAttention(Node):
 
     Args:
         reduction: how many times fewer units than channels the MLP has inside.
-        kernel_size: of f, odd; 7 was best (table 3).
+        kernel_size: of f, odd; 7 was best (table 2).
 
     Input shape: (C, *grid). Output shape: the same.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from striate.nets.nodes.conv import Conv
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.norm import BatchNorm
 
-_PROBE = 1024  # pixels: large enough that strides show, which a map of one position hides
+_PROBE = 1024  # positions: a map so large shows strides, which one of a single position hides
 
 
 @NODES.register("Sequence")
@@ -160,9 +161,10 @@ class Residual(Structure):
         return strides, more
 
     def _unreached(self, shape: Shape, output: Shape) -> Misfit:
+        larger = any(after > before for before, after in zip(shape[1:], output[1:], strict=True))
         return Misfit(
             self, f"has a body that gives {written(output)}, which no stride reaches", shape,
-            fix='pad the body\'s convolutions ("same")',
+            fix="put what enlarges the grid behind the sum" if larger else 'pad the body\'s convolutions ("same")',
         )  # fmt: skip
 
     def _projection(self, shape: Shape, output: Shape) -> Sequence | None:
@@ -191,8 +193,22 @@ class Residual(Structure):
             raise Misfit(self, f"has a body that gives {written(output)}, to which nothing can be added", shape)
         if len(shape) == 1:
             return ()
-        probe = Walk().chain(self.body, (shape[0], *(_PROBE for _ in shape[1:])))
-        return tuple(max(1, round(_PROBE / size)) for size in probe[1:])
+        steps = _steps(self.body, shape[0], len(shape) - 1)
+        return tuple(
+            max(1, round(before / after if step is None else step))
+            for step, before, after in zip(steps, shape[1:], output[1:], strict=True)
+        )
+
+
+@lru_cache(maxsize=4096)
+def _steps(body: tuple[Node, ...], channels: int, axes: int) -> tuple[float | None, ...]:
+    """Positions of the input for one of the output, by axis; None along one whose output is of one size for all.
+
+    Kept, for a block within blocks would else be walked anew for each of them, and for each of those.
+    """
+    near, far = (Walk().chain(body, (channels, *(size,) * axes))[1:] for size in (_PROBE, 2 * _PROBE))
+    grown = (after - before for before, after in zip(near, far, strict=True))
+    return tuple(_PROBE / more if more else None for more in grown)
 
 
 class ResidualBlock(nn.Module):
