@@ -365,3 +365,26 @@ def test_a_node_tells_of_itself_on_every_grid() -> None:
     assert str(block.receptive_field((3, 9, 9))) == "5/1@-2"
     with pytest.raises(NetworkError, match="needs a vector"):
         Dense(4).parameters((3, 9, 9))
+
+
+@pytest.mark.parametrize(
+    ("regroup", "size", "stride"),
+    [
+        (lambda x: x.view(2, 2, 8, 2, 8, 2).mean((3, 5)), (2, 2), (2, 2)),
+        (lambda x: x.view(2, 2, 8, 2, 8, 2).amax((3, 5)), (2, 2), (2, 2)),
+        (lambda x: x.view(2, 2, 8, 2, 8, 2).permute(0, 1, 3, 5, 2, 4).reshape(2, 8, 8, 8), (2, 2), (2, 2)),
+        (lambda x: nn.functional.pixel_unshuffle(x, 2), (2, 2), (2, 2)),
+        (lambda x: x.repeat_interleave(2, 2), (1, 1), (0.5, 1)),
+        (lambda x: x.flatten(2).transpose(1, 2), (1, 1), (1, 1)),
+    ],
+)
+def test_positions_that_a_view_regroups_are_those_of_the_new_grid(
+    regroup: Callable[[Tensor], Tensor], size: tuple[int, int], stride: tuple[float, float]
+) -> None:
+    class Regrouped(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return regroup(x)
+
+    field = profile_module(nn.Sequential(Regrouped()), (2, 16, 16)).layers[-1].receptive_field
+    assert field is not None
+    assert (field.size, field.stride, field.offset) == (size, stride, (0, 0))

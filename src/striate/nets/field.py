@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 
 from striate.nets.reach import Reach, Unknown, Window
@@ -68,6 +69,33 @@ class Field:
     def located(self, axis: int) -> bool:
         """Whether the positions along an axis are still told apart, in order."""
         return any(piece.axis == axis for dimension in self.dimensions for piece in dimension)
+
+    def seen(self, axis: int) -> tuple[Reach, Fraction | None]:
+        """What one position of the grid sees along an axis that is not seen whole, and how far positions lie apart.
+
+        Positions that a view has put among the channels, behind something else, belong to one position of the grid: it
+        sees what they all do.
+
+        Returns:
+            the reach, and positions of it from one of the grid to the next; None where no order along it is left.
+        """
+        reach = self.reaches[axis]
+        assert reach is not None
+        steps = []
+        for number, dimension in enumerate(self.dimensions):
+            places = [place for place, piece in enumerate(dimension) if piece.axis == axis]
+            if not places:
+                continue
+            first = next(place for place, piece in enumerate(dimension) if not piece.plain)
+            among_channels = number and prod(piece.extent for piece in dimension[:first]) > 1
+            for place in places:
+                piece = dimension[place]
+                if among_channels:
+                    reach = reach.mixed(piece.extent, piece.step)
+                else:
+                    again = prod(one.extent for one in dimension[place + 1 :] if one.plain)
+                    steps.append(Fraction(piece.step, again))
+        return reach, min(steps, default=None)
 
     def with_dimensions(self, dimensions: Sequence[Dimension]) -> Field:
         """The same with other dimensions; pieces along axes that are seen whole no longer matter."""

@@ -291,13 +291,20 @@ def receptive_field(found: Field | Unknown | None, axes: int) -> ReceptiveField 
         return None
     if found is None:
         return ReceptiveField((0,) * axes, (None,) * axes, (None,) * axes)
-    sizes, strides, offsets = [], [], []
+    sizes: list[int] = []
+    strides: list[int | float | None] = []
+    offsets: list[int | None] = []
     for axis, reach in enumerate(found.reaches):
-        located = reach is not None and found.located(axis)
-        sizes.append(found.sizes[axis] if reach is None else reach.size)
-        stride = reach.stride if located and reach is not None else None
+        if reach is None:
+            sizes.append(found.sizes[axis])
+            strides.append(None)
+            offsets.append(0)
+            continue
+        reach, step = found.seen(axis)
+        stride = None if step is None else reach.stride * step
+        sizes.append(reach.size)
         strides.append(None if stride is None else int(stride) if stride.denominator == 1 else float(stride))
-        offsets.append(reach.span(0)[0] if located and reach is not None else 0 if reach is None else None)
+        offsets.append(None if step is None else reach.span(0)[0])
     return ReceptiveField(tuple(sizes), tuple(strides), tuple(offsets))
 
 

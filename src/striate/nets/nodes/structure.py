@@ -19,7 +19,7 @@ from striate.nets.nodes.conv import Conv
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.norm import BatchNorm
 
-_PROBE = 1024  # positions: a map so large shows strides, which one of a single position hides
+_PROBES = {1: 1024, 2: 1024, 3: 256}  # positions, by axes: so large a map shows strides, which a small one hides
 
 
 @NODES.register("Sequence")
@@ -206,9 +206,10 @@ def _steps(body: tuple[Node, ...], channels: int, axes: int) -> tuple[float | No
 
     Kept, for a block within blocks would else be walked anew for each of them, and for each of those.
     """
-    near, far = (Walk().chain(body, (channels, *(size,) * axes))[1:] for size in (_PROBE, 2 * _PROBE))
+    side = _PROBES[axes]
+    near, far = (Walk().chain(body, (channels, *(size,) * axes))[1:] for size in (side, 2 * side))
     grown = (after - before for before, after in zip(near, far, strict=True))
-    return tuple(_PROBE / more if more else None for more in grown)
+    return tuple(side / more if more else None for more in grown)
 
 
 class ResidualBlock(nn.Module):
