@@ -110,6 +110,17 @@ def test_a_wrong_gradient_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "the backward pass is wrong in: block.square" in capsys.readouterr().out
 
 
+def test_what_lies_at_kinks_alone_is_said_to_be_unchecked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = [{**CHECK["tensors"][0], "sampled": 0, "kinks": 8, "passed": True}]  # type: ignore[index]
+    fake_api.patch(monkeypatch, gradcheck={**CHECK, "passed": False, "wrong": [], "tensors": tensors})
+    assert main(["inspect", "net", "--gradcheck"]) == 1
+    out = capsys.readouterr().out
+    assert "1 tensors could not be checked, as each number drawn lies at a kink: a.weight\n  fix: draw others" in out
+    assert "agrees" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -117,6 +128,9 @@ def test_a_wrong_gradient_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: 
         (["inspect", "net", "--size", "8", "--height", "9"], "both --height and --width"),
         (["inspect", "net", "--data", "x"], "--data is for --gradcheck and --gradients"),
         (["inspect", "net", "--batch", "0"], "--batch"),
+        (["inspect", "net", "--entries", "3"], "--entries changes nothing"),
+        (["inspect", "net", "--gradcheck", "--batch", "3"], "--batch changes nothing"),
+        (["inspect", "net", "--json", "--depth", "3"], "--depth changes nothing"),
         (["inspect", "net", "--input", "1xa"], "--input 1xa is not a shape"),
         (["calc", "conv", "--kernel", "3"], "--input"),
         (["calc", "convo", "--input", "3", "--kernel", "3"], "did you mean 'conv'?"),

@@ -102,6 +102,7 @@ def test_what_is_left_over_is_said() -> None:
         (("conv", (5,), 3, {"groups": 3, "channels": 4}), NetworkError, "3 groups do not divide 4 input channels"),
         (("pool", (5,), 2, {"padding": 2}), NetworkError, "half its window"),
         (("pool", (5,), 2, {"filters": 2}), UsageError, "neither filters nor groups"),
+        (("conv", (5,), 3, {"channels": 4}), UsageError, "need both channels and filters"),
         (("transposed", (1,), 2, {"padding": 2}), NetworkError, "takes all away"),
         (("transposed", (4,), 2, {"output_padding": 1}), NetworkError, "smaller than the stride"),
         (("transposed", (4,), 2, {"padding": "same"}), UsageError, '"same"'),

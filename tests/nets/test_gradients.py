@@ -189,3 +189,47 @@ def test_watching_leaves_the_module_as_it_was() -> None:
     gradient_flow(module, [(torch.randn(4, 1, 8, 8), against(4, 3))])
     assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
     assert not module.training
+
+
+def test_a_forward_pass_that_is_random_is_refused() -> None:
+    class Noisy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.dropout(self.layer(x), 0.5, training=True)
+
+    with pytest.raises(NetworkError, match="two forward passes"):
+        check_gradients(Noisy(), torch.randn(8, 3), lambda outputs: outputs.square().sum())
+
+
+def test_what_lies_at_kinks_alone_is_not_proved() -> None:
+    class Corner(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * self.weight).abs()
+
+    found = check_gradients(Corner(), torch.ones(2, 3), lambda outputs: outputs.sum())
+    assert [(one.sampled, one.kinks) for one in found.tensors] == [(0, 3)]
+    assert not found.passed
+    assert found.wrong == ()
+
+
+def test_filters_laid_out_channels_last_are_checked() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()).to(memory_format=torch.channels_last)
+    assert check_gradients(module, torch.randn(2, 3, 5, 5), lambda outputs: outputs.square().sum()).passed
+
+
+def test_frozen_layers_are_not_taken_for_lost_ones() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    module[0].requires_grad_(False)
+    batch = torch.randn(8, 4), lambda outputs: outputs.square().sum()
+    found = gradient_flow(module, [batch])
+    assert found.verdict == "steady"
+    assert [one.name for one in found.layers] == ["2", "4"]
+    with pytest.raises(NetworkError, match="no layer with weights that are trained"):
+        gradient_flow(module.requires_grad_(False).append(nn.Flatten()), [batch])

@@ -167,3 +167,83 @@ def test_signals_volumes_tokens_and_grids_are_inspected_by_their_whole_shape() -
         st.inspect("compact", input=(1, 8, 8), channels=1)
     with pytest.raises(UsageError, match="cannot be"):
         st.inspect("compact", input=(1, 0, 8))
+
+
+class Frozen(nn.Module):
+    """Two layers, of which nothing is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        return {"out": self.layers(x), "more": [x]}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Frozen(),
+        nn.Sequential(nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()).double(),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()).bfloat16(),
+    ],
+    ids=["frozen, a dict", "no parameters", "float64", "bfloat16"],
+)
+def test_any_module_is_inspected(module: nn.Module) -> None:
+    found = st.inspect(module, height=8, batch=2)
+    assert found.profile.layers
+    assert found.memory.training >= found.memory.inference > 0
+
+
+def test_a_module_stays_as_it_was() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 2)).train()
+    module[1].eval()
+    module(torch.randn(2, 3, 8, 8)).sum().backward()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    gradients = [one.grad for one in module.parameters()]
+    profile_module(module, (3, 8, 8))
+    st.inspect(module, height=8)
+    st.gradcheck(module, height=8, entries=1)
+    st.gradients(module, height=8)
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+    assert [part.training for part in module] == [True, False, True, True]
+    assert all(one.grad is kept for one, kept in zip(module.parameters(), gradients, strict=True))
+
+
+def test_networks_of_tokens_are_checked_and_watched() -> None:
+    assert st.gradcheck("textcnn", input=(9,), classes=2, entries=1)["passed"]
+    assert st.gradients("textcnn", input=(9,), classes=2)["layers"]
+    module = nn.Sequential(nn.Embedding(10, 3), nn.Flatten(), nn.Linear(15, 2))
+    assert st.inspect(module, input=(5,)).profile.parameters == 62
+    assert st.gradcheck(module, input=(5,), entries=1)["passed"]
+
+
+@pytest.mark.parametrize("verb", [st.gradcheck, st.gradients])
+def test_what_cannot_be_checked_is_said(verb: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="read as pictures"):
+        verb("fcn1d", input=(1, 32), classes=2, data=tmp_path)
+    with pytest.raises(NetworkError, match="does not take an input of 3×9×9"):
+        verb(nn.Sequential(nn.Flatten(), nn.Linear(5, 2)), height=9)
+    with pytest.raises(UsageError, match="run it once"):
+        verb(nn.Sequential(nn.Flatten(), nn.LazyLinear(2)), height=9)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"height": 0}, "height 0 cannot be"),
+        ({"channels": -1}, "channels -1 cannot be"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(given: dict[str, int], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        st.inspect("compact", **given)  # type: ignore[arg-type]
+
+
+def test_a_module_has_its_own_classes_and_one_side_is_both() -> None:
+    with pytest.raises(UsageError, match="classes are of networks by name"):
+        st.inspect(nn.Sequential(nn.Conv2d(3, 4, 3)), classes=7)
+    assert st.inspect("compact", width=16).shape == (3, 16, 16)
+    with pytest.raises(UsageError, match="prove nothing"):
+        st.gradcheck("compact", height=16, entries=0)

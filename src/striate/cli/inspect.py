@@ -34,7 +34,9 @@ def inspect(
         typer.Option("--input", help="The input's whole shape, such as 1x128 for a signal.", metavar="SHAPE"),
     ] = None,
     classes: Annotated[int | None, typer.Option("--classes", min=1, help="Outputs; 1000 unless given.")] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples that memory is predicted for.")] = 32,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="Samples that memory is predicted for; 32 unless given.")
+    ] = None,
     depth: Annotated[
         int | None,
         typer.Option("--depth", min=1, help=f"Group layers below this depth; what fits {MOST_ROWS} rows without."),
@@ -53,8 +55,9 @@ def inspect(
         typer.Option("--data", help="Labelled data; random numbers without.", metavar="DATA", rich_help_panel=_PROVE),
     ] = None,
     entries: Annotated[
-        int, typer.Option("--entries", min=1, help="Numbers checked of each tensor.", rich_help_panel=_PROVE)
-    ] = 8,
+        int | None,
+        typer.Option("--entries", min=1, help="Numbers checked of each tensor; 8 without.", rich_help_panel=_PROVE),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.", rich_help_panel=_PROVE)] = 0,
     as_json: _options.Json = False,
 ) -> None:
@@ -75,14 +78,22 @@ def inspect(
         raise UsageError("--size is both --height and --width", fix="give --size, or the other two")
     if data is not None and not (gradcheck or gradients):
         raise UsageError("--data is for --gradcheck and --gradients", fix="add one of them, or leave --data out")
+    table = html is not None or not (gradcheck or gradients) or as_json
+    for option, value, useful in (
+        ("--entries", entries, gradcheck),
+        ("--batch", batch, table),
+        ("--depth", depth, table and not as_json),
+    ):
+        if value is not None and not useful:
+            raise UsageError(f"{option} changes nothing of what was asked for", fix="leave it out")
     where = _options.given(
         height=height or size, width=width or size, channels=channels, classes=classes, input=_axes(shape)
     )
     from striate import api
 
     content: dict[str, Any] = {}
-    if html is not None or not (gradcheck or gradients) or as_json:
-        found = api.inspect(network, batch=batch, html=html, **where)
+    if table:
+        found = api.inspect(network, html=html, **_options.given(batch=batch), **where)
         content = found.to_dict()
         if not as_json:
             _show(content, depth)
@@ -91,7 +102,8 @@ def inspect(
     passed = True
     if gradcheck:
         with reporting() as reporter:
-            checked = api.gradcheck(network, data=data, entries=entries, seed=seed, reporter=reporter, **where)
+            more = _options.given(entries=entries)
+            checked = api.gradcheck(network, data=data, seed=seed, reporter=reporter, **more, **where)
         content["gradcheck"], passed = checked, checked["passed"]
         if not as_json:
             _show_check(checked)
@@ -263,10 +275,16 @@ def _show_check(found: Mapping[str, Any]) -> None:
         right=["checked", "of", "kinks", "relative", "normalised"],
     )  # fmt: skip
     limits = f"thresholds {found['thresholds']['relative']:g} and {found['thresholds']['normalised']:g}"
+    unproved = [tensor["name"] for tensor in found["tensors"] if not tensor["sampled"]]
+    if unproved:
+        say(f"{len(unproved)} tensors could not be checked, as each number drawn lies at a kink: {unproved[-1]}")
+        say("  fix: draw others with --seed, more with --entries, or give --data")
     if found["passed"]:
-        say(f"every gradient agrees with its differences ({limits})")
+        say(f"every gradient {'that was checked ' if unproved else ''}agrees with its differences ({limits})")
         return
     failed = [tensor["name"] for tensor in found["tensors"] if not tensor["passed"]]
+    if not failed:
+        return
     say(f"{len(failed)} tensors disagree ({limits}), the last in the order of the network: {failed[-1]}")
     if found["wrong"]:
         say(f"the backward pass is wrong in: {', '.join(found['wrong'])}")
@@ -277,7 +295,7 @@ def _show_check(found: Mapping[str, Any]) -> None:
 def _checked(tensors: Sequence[Mapping[str, Any]]) -> Iterator[list[object]]:
     for one in tensors:
         figures = [f"{one['relative']:.1e}", f"{one['normalised']:.1e}"] if one["sampled"] else ["–", "–"]
-        said = "" if one["passed"] else "wrong"
+        said = "" if one["passed"] else "wrong" if one["sampled"] else "not checked"
         yield [one["name"], one["sampled"], f"{one['entries']:,}", one["kinks"] or "", *figures, said]
 
 

@@ -87,6 +87,8 @@ def calculate(
     extra = _each("output_padding", output_padding, axes, 0)
     _each("input", input, axes, 1)
     _refuse(kind, groups, channels, filters, extra)
+    if kind != "pool" and (channels is None) != (filters is None):
+        raise UsageError("parameters and operations need both channels and filters", fix="give the other, too")
     spans = tuple(gap * (size - 1) + 1 for gap, size in zip(gaps, sizes, strict=True))
     pads = _pads(kind, padding, input, spans, strides)
     steps: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,6 +74,20 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
                 )
             )
     return tuple(rows), counter.get_total_flops() // (2 * samples), flow
+
+
+def token_table(module: nn.Module) -> nn.Embedding | None:
+    """The embedding that a module begins with, so that its input are tokens; None where it begins otherwise."""
+    first = next((part for part in module.modules() if part._parameters or part._buffers), None)
+    return first if isinstance(first, nn.Embedding) else None
+
+
+def zeros_for(module: nn.Module, count: int, shape: Sequence[int]) -> Tensor:
+    """An input of zeros of the kind that the module takes, where it is."""
+    held = [*module.parameters(), *module.buffers()]
+    kind = next((one.dtype for one in held if one.is_floating_point()), torch.float32)
+    device = held[0].device if held else torch.device("cpu")
+    return torch.zeros(count, *shape, device=device, dtype=torch.long if token_table(module) else kind)
 
 
 def _parts(module: nn.Module, name: str) -> list[str]:

@@ -50,7 +50,7 @@ class TensorCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether both differences are below their thresholds, `RELATIVE` and `NORMALISED`."""
+        """Whether nothing disagrees: both differences are below their thresholds. Kinks do not disagree."""
         return self.relative < RELATIVE and self.normalised < NORMALISED
 
 
@@ -70,8 +70,8 @@ class GradientCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether every tensor did."""
-        return all(tensor.passed for tensor in self.tensors)
+        """Whether every tensor did, and something was compared at all: kinks alone prove nothing."""
+        return any(tensor.sampled for tensor in self.tensors) and all(tensor.passed for tensor in self.tensors)
 
 
 def check_gradients(
@@ -96,6 +96,9 @@ def check_gradients(
         redraw_zeros: give tensors that are zero throughout random values first: a branch that begins at zero would
             hide every mistake in it. For networks that are not trained.
         progress: told of the tensors done and of all.
+
+    Raises:
+        NetworkError: two forward passes give different numbers, so that differences mean nothing.
     """
     module = copy.deepcopy(module).double().eval()
     batch = len(images) > 1
@@ -107,6 +110,7 @@ def check_gradients(
     parameters = dict(module.named_parameters())
     with torch.no_grad():
         for parameter in parameters.values():
+            parameter.data = parameter.data.contiguous()  # so that its numbers can be counted through
             parameter.requires_grad_()
             if redraw_zeros and not parameter.any():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.1)
@@ -119,6 +123,11 @@ def check_gradients(
         with torch.no_grad():
             return float(loss(module(images)))
 
+    if abs(value() - float(start.detach())) > _ROUNDING * max(1.0, abs(float(start.detach()))):
+        raise NetworkError(
+            "two forward passes on the same input give different numbers, so no difference tells a gradient",
+            fix="make what is random in the module's forward depend on its mode: `self.training`",
+        )
     found = []
     for number, (name, parameter) in enumerate(parameters.items()):
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -308,10 +317,13 @@ def gradient_flow(module: nn.Module, batches: Iterable[tuple[Tensor, Loss]], *, 
         NetworkError: no layer has weights.
     """
     module = copy.deepcopy(module).train()
+    watched = _with_weights(module)
+    if not watched:
+        raise NetworkError("the network has no layer with weights that are trained, so there is no gradient to watch")
     norms: dict[str, list[float]] = {}  # filled in the order in which layers are first executed
     handles = [
         module.get_submodule(name).register_forward_pre_hook(lambda *_, name=name: _begin(norms, name))
-        for name in _with_weights(module)
+        for name in watched
     ]
     for images, loss in batches:
         module.zero_grad()
@@ -326,7 +338,7 @@ def gradient_flow(module: nn.Module, batches: Iterable[tuple[Tensor, Loss]], *, 
     for handle in handles:
         handle.remove()
     if not norms:
-        raise NetworkError("the network has no layer with weights, so there is no gradient to watch")
+        raise NetworkError("the network has no layer with weights that are trained and used: no gradient to watch")
     layers = [
         LayerGradient(name, type(module.get_submodule(name)).__name__, tuple(found)) for name, found in norms.items()
     ]
@@ -338,11 +350,11 @@ def _begin(norms: dict[str, list[float]], name: str) -> None:
 
 
 def _with_weights(module: nn.Module) -> list[str]:
-    """Layers with a matrix or filters of their own."""
+    """Layers with a matrix or filters of their own that are trained: what is frozen is not lost."""
     return [
         name
         for name, part in module.named_modules()
-        if isinstance(weight := part._parameters.get("weight"), Tensor) and weight.dim() > 1
+        if isinstance(weight := part._parameters.get("weight"), Tensor) and weight.dim() > 1 and weight.requires_grad
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from striate.nets.counting import LayerProfile, count_operations
+from striate.nets.counting import LayerProfile, count_operations, zeros_for
 from striate.nets.flow import Flow
 from striate.nets.spec import checked
 
@@ -59,8 +60,8 @@ def profile_module(module: nn.Module, shape: Sequence[int], batch: int = 1) -> P
     """Count what any module costs.
 
     Args:
-        module: on the meta device, where nothing is allocated, or on any other. It is run on zeros, in evaluation mode
-            and in training mode, and left in the mode in which it was.
+        module: on the meta device, where nothing is allocated, or on any other. A copy of it is run on zeros, in
+            evaluation mode and in training mode.
         shape: of one sample of its input, (C, *grid).
         batch: as for `profile`.
 
@@ -68,13 +69,11 @@ def profile_module(module: nn.Module, shape: Sequence[int], batch: int = 1) -> P
     >>> found.parameters, found.macs, str(found.layers[-1].receptive_field)
     (40, 1296, '4/2@0')
     """
-    first = next(iter((*module.parameters(), *module.buffers())), torch.empty(0))
-    images = torch.zeros(_SAMPLES, *shape, device=first.device, dtype=first.dtype)
-    training = module.training
+    module = copy.deepcopy(module)  # its modes, and what its norms have seen, are not to be changed
+    images = zeros_for(module, _SAMPLES, shape)
     layers, macs, flow = count_operations(module.eval(), images)
     with torch.random.fork_rng(devices=[]):
         kept = saved_bytes(module.train(), images)
-    module.train(training)
     rows = tuple(replace(row, activation_bytes=kept.get(row.name, 0) // _SAMPLES) for row in layers)
     parameters = list(module.parameters())
     return Profile(

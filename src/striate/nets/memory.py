@@ -7,6 +7,7 @@ come the buffers that live inside one operation.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from striate.nets.counting import zeros_for
 from striate.nets.spec import checked
 
 
@@ -64,15 +66,14 @@ def module_memory(module: nn.Module, shape: Any, batch: int, *, copies: int = 1)
     """Predict for any module.
 
     Args:
-        module: on the meta device; elsewhere the step is really computed.
+        module: on the meta device; elsewhere the step is really computed, on a copy.
         shape: of one sample of its input.
         batch: samples in a step.
         copies: numbers kept beside each parameter: 1 for the velocity of SGD, 2 for Adam's moments, 1 more for an
             average of the weights.
     """
-    first = next(iter((*module.parameters(), *module.buffers())), torch.empty(0))
-    images = torch.zeros(batch, *shape, device=first.device)
-    was = module.training
+    module = copy.deepcopy(module)  # its modes, gradients, and what its norms have seen, are not to be changed
+    images = zeros_for(module, batch, shape)
     held = _bytes(module.parameters()) + _bytes(module.buffers())
     if batch < 2 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
         return _single(module, shape, copies)
@@ -84,10 +85,12 @@ def module_memory(module: nn.Module, shape: Any, batch: int, *, copies: int = 1)
         module.train()
         with torch.enable_grad(), Holding() as step:
             output = module(images)
-            (output[0] if isinstance(output, tuple | list) else output).sum().backward()
+            learnt = [one.sum() for one in _tensors(output) if one.requires_grad]
             del output
+            if learnt:
+                torch.autograd.backward(learnt)
+            del learnt
     module.zero_grad()
-    module.train(was)
     base = held + _bytes([images])
     state = copies * gradients
     # Adam makes one number more for each of the tensor that it is at; SGD works in place.

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from striate.core.errors import NetworkError, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.run import RunFolder
-from striate.infer import Model
+from striate.infer import Model, evaluating
 from striate.nets import Network, Profile, build, profile_module, resolve_shape
+from striate.nets.counting import token_table
 from striate.nets.families import in_grid
 from striate.nets.gradients import GradientCheck, GradientFlow, Loss, check_gradients, gradient_flow
 from striate.nets.memory import Memory, module_memory
@@ -147,7 +149,10 @@ def find(
         NetworkError: there is no such network, or it does not fit.
     """
     given = {"channels": channels, "height": height, "width": width, "classes": classes, "input": input}
-    shape: tuple[int, ...] = (channels or 3, height or 224, width or height or 224)
+    for name, size in given.items():
+        if isinstance(size, int) and size < 1:
+            raise UsageError(f"{name} {size} cannot be", fix="give a number from 1 on")
+    shape: tuple[int, ...] = (channels or 3, height or width or 224, width or height or 224)
     if input is not None:
         if channels or height or width:
             raise UsageError("the input's shape is given twice", fix="give it whole, or its channels and size")
@@ -157,6 +162,10 @@ def find(
             )
         shape = tuple(input)
     if isinstance(network, nn.Module):
+        if classes is not None:
+            raise UsageError("a module gives what it gives: classes are of networks by name", fix="leave them out")
+        if any(isinstance(part, LazyModuleMixin) for part in network.modules()):
+            raise UsageError("the module's lazy layers have no sizes yet", fix="run it once on an input first")
         return Subject(type(network).__name__, network, shape)
     folder = not isinstance(network, Model) and Path(network).is_dir()
     if isinstance(network, Model) or folder:
@@ -192,14 +201,14 @@ def inspect(subject: Subject, batch: int) -> Inspection:
     Raises:
         NetworkError: a module that was given as such does not take this input.
     """
+    module = subject.shapes_alone()
     try:
-        module = subject.shapes_alone()
-        found = profile_module(module, subject.shape, batch)
+        found, needed = profile_module(module, subject.shape, batch), module_memory(module, subject.shape, batch)
     except (NotImplementedError, RuntimeError) as error:
         if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
             raise _not_taken(subject, error) from error
-        module = copy.deepcopy(subject.made())  # it asks for numbers, which shapes alone have not
-        found = profile_module(module, subject.shape, batch)
+        module = subject.made()  # it asks for numbers, which shapes alone have not
+        found, needed = profile_module(module, subject.shape, batch), module_memory(module, subject.shape, batch)
     fields, groups = found.flow.fields, {}
     own = {row.name for row in found.layers}
     for name, part in module.named_modules():
@@ -210,7 +219,7 @@ def inspect(subject: Subject, batch: int) -> Inspection:
                 "output": list(found.flow.outputs[name]),
                 "receptive_field": None if there is None else there.to_dict(),
             }
-    return Inspection(subject.name, subject.shape, batch, found, module_memory(module, subject.shape, batch), groups)
+    return Inspection(subject.name, subject.shape, batch, found, needed, groups)
 
 
 def _not_taken(subject: Subject, error: Exception) -> NetworkError:
@@ -226,10 +235,14 @@ def check(
     Args:
         data: labelled data for the batch; random numbers unless given.
     """
-    module, (images, loss, about) = subject.made(), next(_batches(subject, data, CHECKED, seed, 1))
+    if entries < 1:
+        raise UsageError(f"{entries} numbers of each tensor prove nothing", fix="give entries from 1 on")
+    module = copy.deepcopy(subject.made()).cpu()
+    images, loss, about = next(_batches(subject, module, data, CHECKED, seed, 1))
+    _tried(subject, module, images)
     reporter.stage("checking gradients")
     found = check_gradients(
-        module.cpu(),
+        module,
         images,
         loss,
         entries=entries,
@@ -242,12 +255,14 @@ def check(
 
 def watch(subject: Subject, data: str | None, *, seed: int, reporter: Reporter) -> tuple[GradientFlow, str]:
     """The gradients of the first steps, and on what."""
-    module, about = subject.made().cpu(), ""
+    module, about = copy.deepcopy(subject.made()).cpu(), ""
     reporter.stage("first steps")
 
     def batches() -> Iterator[tuple[Tensor, Loss]]:
         nonlocal about
-        for number, (images, loss, what) in enumerate(_batches(subject, data, WATCHED, seed, STEPS), 1):
+        for number, (images, loss, what) in enumerate(_batches(subject, module, data, WATCHED, seed, STEPS), 1):
+            if number == 1:
+                _tried(subject, module, images)
             about = what
             yield images, loss
             reporter.progress(number, STEPS)
@@ -256,16 +271,32 @@ def watch(subject: Subject, data: str | None, *, seed: int, reporter: Reporter) 
     return found, about
 
 
+def _tried(subject: Subject, module: nn.Module, images: Tensor) -> None:
+    """Raise `NetworkError` unless the module takes the images."""
+    try:
+        with torch.no_grad(), evaluating(module):
+            module(images)
+    except (RuntimeError, IndexError) as error:
+        raise _not_taken(subject, error) from error
+
+
 def _batches(
-    subject: Subject, data: str | None, size: int, seed: int, count: int
+    subject: Subject, module: nn.Module, data: str | None, size: int, seed: int, count: int
 ) -> Iterator[tuple[Tensor, Loss, str]]:
     """Batches with their loss, and a sentence that says what they are."""
     if data is None:
         generator = torch.Generator().manual_seed(seed)
         about = f"batches of {size} samples of random numbers with random targets"
+        table = token_table(module)
         for _ in range(count):
-            yield torch.randn(size, *subject.shape, generator=generator), _random_loss(generator), about
+            if table is not None:
+                images = torch.randint(table.num_embeddings, (size, *subject.shape), generator=generator)
+            else:
+                images = torch.randn(size, *subject.shape, generator=generator)
+            yield images, _random_loss(generator), about
         return
+    if len(subject.shape) != 3:
+        raise UsageError("labelled data is read as pictures, which this input is not", fix="leave --data out")
     images, targets, task = _labelled(subject, data, size * count)
     about = f"batches of at most {size} of {len(images)} samples of {data}, by the loss of the task {task.name}"
     for number in range(count):
