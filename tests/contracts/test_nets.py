@@ -92,7 +92,7 @@ SMALLEST: dict[str, tuple[int, int | tuple[int, ...], dict[str, Any]]] = {
     **{f"resnet{depth}": (1, 8, {"width": 4}) for depth in (20, 32, 44, 56, 110)},
     "resnet1d": (2, (24,), {"width": 8}),
     "se_resnet50": (1, 32, {"width": 4, "reduction": 4}),
-    "sppnet": (1, 32, {"width": 6, "units": 32, "levels": [2, 1]}),
+    "sppnet": (1, 48, {"width": 6, "units": 32, "levels": [2, 1]}),
     "squeezenet1_0": (1, 48, {"width": 0.5}),
     "squeezenet1_1": (1, 48, {"width": 0.5}),
     "textcnn": (0, (12,), {"vocabulary": 50, "units": 8, "filters": 8}),

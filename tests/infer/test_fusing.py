@@ -141,6 +141,31 @@ def test_a_network_that_cannot_be_traced_is_computed_as_it_is() -> None:
     assert fused(network, torch.randn(2, 6, 9, 9), but="head") is network
 
 
+@pytest.mark.parametrize(
+    ("change", "then"),
+    [
+        (lambda net, x: net.relu(x), "none"),  # in place
+        (lambda net, x: x.relu_(), "none"),
+        (lambda net, x: nn.functional.relu(x, inplace=True), "none"),
+        (lambda net, x: x.__iadd__(1.0), "none"),
+        (lambda net, x: torch.relu(x), "relu"),
+    ],
+)
+def test_a_convolution_is_not_moved_behind_a_change_of_what_it_reads(
+    change: Callable[[nn.Module, Tensor], Tensor], then: str
+) -> None:
+    class Late(Applied):
+        def forward(self, x: Tensor) -> Tensor:
+            x = x * 1.0
+            y = self.convolution(x)
+            z = change(self, x)
+            found: Tensor = self.head(torch.relu(y + z).flatten(2).mean(2))
+            return found
+
+    (part,) = compared(Late(nn.Conv2d(6, 6, 3, padding=1), lambda net, y, x: y), 6, 7, 7)
+    assert part.then.attribute == then
+
+
 def test_two_calls_of_one_convolution_are_two_operations() -> None:
     network = Applied(nn.Conv2d(6, 6, 3, padding=1), lambda net, y, x: net.relu(net.convolution(net.relu(y)) + x))
     assert [part.added for part in compared(network, 6, 7, 7)] == [False, True]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from striate.core.errors import NetworkError
 from striate.nets import FAMILIES, Conv, build, profile, resolve
 from striate.nets.families.compact import compact, fit
 from striate.nets.families.googlenet import googlenet_2014
@@ -177,3 +178,17 @@ def test_the_signal_keeps_its_size_through_depth() -> None:
     module(torch.randn(16, 3, 32, 32))
     assert len(sizes) == 3
     assert all(0.3 < size < 2.0 for size in sizes)
+
+
+def test_the_maps_of_spp_net_are_those_of_the_paper_s_table_1() -> None:
+    layers = {one.name: one for one in FAMILIES.get("sppnet")(1000).layers((3, 224, 224))}
+    assert [layers[name].output for name in ("pool1", "conv2", "pool2", "conv5", "pyramid_pool1")] == [
+        (96, 55, 55), (256, 26, 26), (256, 13, 13), (256, 13, 13), (12_800,),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "width", "words"), [("sppnet", 10, "give 9"), ("alexnet_2012", 64, "give 60")])
+def test_widths_that_no_share_of_which_is_whole_are_refused(name: str, width: int, words: str) -> None:
+    with pytest.raises(NetworkError, match="must be a multiple") as raised:
+        FAMILIES.get(name)(10, width=width)
+    assert raised.value.fix == words

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from striate.core.errors import NetworkError, UnknownName, UsageError
-from striate.nets import build, resolve
+from striate.nets import build, resolve, resolve_shape
 from striate.nets.spec import checked
 
 
@@ -154,3 +154,31 @@ def test_importing_and_using_our_own_networks_imports_no_library() -> None:
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "grid", "words"),
+    [
+        ("alexnet", (3, 32, 32), False, "the nearest size that it takes is 63"),
+        ("unet", (1, 100, 100), True, "the nearest sizes that it takes are 96 and 112"),
+        ("vit_tiny", (3, 100, 100), False, "the nearest that it takes are 96×96"),
+        ("inception_v3", (3, 32, 32), False, "the nearest size that it takes is 75"),
+    ],
+)
+def test_a_size_that_a_family_does_not_take_is_refused_with_the_nearest_that_it_does(
+    name: str, shape: tuple[int, ...], grid: bool, words: str
+) -> None:
+    with pytest.raises(NetworkError) as raised:
+        resolve_shape(name, shape, outputs=3, grid=grid)
+    assert raised.value.fix is not None
+    assert raised.value.fix.count("nearest") == 1
+    assert words in raised.value.fix
+
+
+def test_outputs_of_each_position_are_not_those_of_a_sample() -> None:
+    with pytest.raises(NetworkError, match="unet gives a grid of outputs, and outputs for each sample are needed"):
+        resolve_shape("unet", (3, 32, 32), outputs=2)
+    with pytest.raises(NetworkError, match="resnet18 gives one row a sample, and outputs for each position"):
+        resolve_shape("resnet18", (3, 32, 32), outputs=2, grid=True)
+    with pytest.raises(NetworkError, match="takes pictures"):
+        resolve_shape("timm/resnet18", (3, 32), outputs=2)

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)  # torch lays out no others
 _ADDITIONS = (operator.add, operator.iadd, torch.add)
+_IN_PLACE = ("iadd", "isub", "imul", "itruediv", "setitem")
 
 
 class Pointwise(NamedTuple):
@@ -194,6 +195,8 @@ def _fuse(network: fx.GraphModule, node: fx.Node, convolution: nn.Module, name: 
         last, then = reader, function
     source = node.args[0]
     assert isinstance(source, fx.Node)
+    if _changed_between(network, source, node, last):  # what it reads would no longer be what it read
+        last, other, then = node, None, _NOTHING
     fused_module = FusedConv(convolution, other is not None, then)
     network.add_submodule(name, fused_module)
     with network.graph.inserting_before(last):
@@ -211,6 +214,25 @@ def _convolution_of(network: fx.GraphModule, node: fx.Node) -> Any:
     fits = plain.padding_mode == "zeros" and not isinstance(plain.padding, str)
     whole = plain.weight.dtype == node.args[0].meta.get("dtype") == node.meta.get("dtype")
     return plain if fits and whole and plain.weight.dtype in (torch.float32, torch.bfloat16) else None
+
+
+def _changed_between(network: fx.GraphModule, tensor: fx.Node, first: fx.Node, last: fx.Node) -> bool:
+    """Whether something writes into a tensor after one node and before another."""
+    node = first.next
+    while first is not last and node is not last:
+        if tensor in node.all_input_nodes and _writes(network, node):
+            return True
+        node = node.next
+    return False
+
+
+def _writes(network: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node changes its first argument in place."""
+    module = _module_of(network, node)
+    if module is not None:
+        return bool(getattr(module, "inplace", False))
+    name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+    return name.endswith("_") or name in _IN_PLACE or bool(node.kwargs.get("inplace"))
 
 
 def _only_reader(node: fx.Node) -> fx.Node | None:

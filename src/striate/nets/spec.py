@@ -25,6 +25,7 @@ from striate.nets.network import Network, read_plain
 from striate.nets.node import Shape
 
 FILES = (".yaml", ".yml", ".json")
+MOST_FARTHER = 256  # positions to search for a size that a network takes
 _KEYS = {
     "nodes": {"kind", "name", "input", "outputs", "network"},
     "library": {"kind", "name", "arguments", "input", "outputs"},
@@ -91,9 +92,8 @@ def resolve_shape(
     if in_grid(name) != grid:
         wanted, given_ = ("each position", "one row a sample") if grid else ("each sample", "a grid of outputs")
         raise NetworkError(f"{name} gives {given_}, and outputs for {wanted} are needed", fix="choose another family")
-    if grid:
-        network.output_shape(shape)
-    else:
+    _check_size(network, shape)
+    if not grid:
         network = network.with_head(outputs, shape)
     return _nodes(network, shape, outputs) | {"name": name, "arguments": given}
 
@@ -167,7 +167,9 @@ def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int
         raise UsageError(f"{path} takes no arguments, given {', '.join(arguments)}", fix="write them into the file")
     content = read_plain(path)
     if not isinstance(content, Mapping) or "striate_model" not in content:
-        return _nodes(Network.from_file(path).with_head(outputs, shape), shape, outputs)
+        network = Network.from_file(path)
+        _check_size(network, shape)
+        return _nodes(network.with_head(outputs, shape), shape, outputs)
     inner = content.get("network")
     if not isinstance(inner, Mapping) or inner.get("kind") not in _KEYS:
         raise NetworkError(f"{path} is the description of a Model, but holds no network")
@@ -234,6 +236,36 @@ def _forward(spec: Mapping[str, Any], device: str) -> nn.Module:
             fix="choose a network for classification",
         )
     return module
+
+
+def _check_size(network: Network, shape: Shape) -> None:
+    """Raise `NetworkError`, with the nearest sizes that it takes, where a network does not take an input."""
+    try:
+        network.output_shape(shape)
+    except NetworkError as error:
+        near = [] if len(shape) < 2 or "nearest" in (error.fix or "") else _nearest_sizes(network, shape)
+        if not near:
+            raise
+        plural = "sizes that it takes are" if len(near) > 1 else "size that it takes is"
+        said = f"the nearest {plural} {' and '.join(map(str, near))}"
+        raise NetworkError(error.message, f"{error.fix}; {said}" if error.fix else said) from None
+
+
+def _nearest_sizes(network: Network, shape: Shape) -> list[int]:
+    """The next smaller and the next larger size, of all axes alike, that a network takes."""
+
+    def takes(size: int) -> bool:
+        try:
+            network.output_shape((shape[0], *(size,) * (len(shape) - 1)))
+        except NetworkError:
+            return False
+        return True
+
+    wanted = min(shape[1:])
+    below = range(wanted - 1, max(0, wanted - MOST_FARTHER), -1)
+    above = range(wanted + 1, wanted + MOST_FARTHER)
+    found = (next((size for size in sizes if takes(size)), None) for sizes in (below, above))
+    return [size for size in found if size is not None]
 
 
 def _needs_memory(error: NetworkError) -> bool:

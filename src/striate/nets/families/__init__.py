@@ -41,10 +41,9 @@ RENAMES: dict[str, Callable[[str], str]] = {}
 _GRIDS: set[str] = set()
 
 
-def gives_grid(family: Family) -> Family:
-    """Declare, above its registration, that a family ends in a grid: no task with one target a sample can use it."""
-    _GRIDS.add(family.__name__)
-    return family
+def gives_grid(family: str) -> None:
+    """Declare that a family ends in a grid: no task with one target a sample can use it."""
+    _GRIDS.add(family)
 
 
 def in_grid(family: str) -> bool:

@@ -8,6 +8,7 @@ convolution fits without padding (the 224 of the paper do not give its 55 positi
 
 from __future__ import annotations
 
+from striate.core.errors import NetworkError
 from striate.nets.families import FAMILIES, same_as
 from striate.nets.network import HEAD, Network
 from striate.nets.node import Node
@@ -53,6 +54,10 @@ def alexnet_2012(outputs: int, *, width: int = 96, units: int = 4096, dropout: f
         units: of the two hidden dense layers.
         dropout: rate ahead of the second of them and of the head.
     """
+    if width % 6:
+        raise NetworkError(
+            f"alexnet_2012: width must be a multiple of 6, not {width}", fix=f"give {max(6, width // 6 * 6)}"
+        )
     relu, pool, norm = Activation("relu"), Pool(3, stride=2), LocalResponseNorm()
     second, third = width * 8 // 3, width * 4
     nodes: list[Node] = [Conv(width, 11, stride=4), relu, norm, pool]

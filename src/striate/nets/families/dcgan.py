@@ -16,7 +16,6 @@ from striate.nets.nodes.shape import Flatten
 from striate.nets.nodes.upsample import TransposedConv
 
 
-@gives_grid
 @FAMILIES.register("dcgan_generator")
 def dcgan_generator(outputs: int, *, width: int = 64) -> Network:
     """Transposed convolutions from random numbers, (Z, 1, 1), to a picture of 64 px.
@@ -32,6 +31,9 @@ def dcgan_generator(outputs: int, *, width: int = 64) -> Network:
     nodes += [BatchNorm(), Activation("relu")]
     last = TransposedConv(outputs, 4, stride=2, padding=1, bias=False, init="normal", name=HEAD)
     return Network("dcgan_generator", (*nodes, last, Activation("tanh")))
+
+
+gives_grid("dcgan_generator")
 
 
 @FAMILIES.register("dcgan_discriminator")

@@ -43,7 +43,6 @@ def dilated_resnet50(width: int) -> tuple[Node, ...]:
     return stem(width), *stages
 
 
-@gives_grid
 @FAMILIES.register("fcn_resnet50")
 def fcn_resnet50(outputs: int, *, width: int = 64, dropout: float = 0.1) -> Network:
     """A convolution over the last maps, and a class for each position.
@@ -57,7 +56,9 @@ def fcn_resnet50(outputs: int, *, width: int = 64, dropout: float = 0.1) -> Netw
     return Network("fcn_resnet50", (*dilated_resnet50(width), *head, Upsample(8, kind="linear")))
 
 
-@gives_grid
+gives_grid("fcn_resnet50")
+
+
 @FAMILIES.register("deeplabv3_resnet50")
 def deeplabv3_resnet50(outputs: int, *, width: int = 64, filters: int = 256, dropout: float = 0.5) -> Network:
     """A pyramid of dilated convolutions over the last maps, and a class for each position.
@@ -71,3 +72,6 @@ def deeplabv3_resnet50(outputs: int, *, width: int = 64, filters: int = 256, dro
     pyramid = AtrousSpatialPyramid(filters, dropout=dropout)
     head = (pyramid, *convolved(filters, 3, padding=1), Conv(outputs, 1, name=HEAD))
     return Network("deeplabv3_resnet50", (*dilated_resnet50(width), *head, Upsample(8, kind="linear")))
+
+
+gives_grid("deeplabv3_resnet50")

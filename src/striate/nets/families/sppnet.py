@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Numbers
 
+from striate.core.errors import NetworkError
 from striate.nets.families import FAMILIES
 from striate.nets.network import HEAD, Network
 from striate.nets.nodes.activation import Activation
@@ -36,11 +37,13 @@ def sppnet(
         levels: bins on each side, by level of the pyramid.
         dropout: rate ahead of the second hidden layer and of the head.
     """
-    relu, pool, norm = Activation("relu"), Pool(3, stride=2, padding=1), LocalResponseNorm()
+    if width % 3:
+        raise NetworkError(f"sppnet: width must be a multiple of 3, not {width}", fix=f"give {max(3, width // 3 * 3)}")
+    relu, pool, norm = Activation("relu"), Pool(3, stride=2, partial=True), LocalResponseNorm()
     second, third = width * 8 // 3, width * 4
     nodes = (
-        *(Conv(width, 7, stride=2, padding=3), relu, norm, pool),
-        *(Conv(second, 5, stride=2, padding=2), relu, norm, pool),
+        *(Conv(width, 7, stride=2, padding=1), relu, norm, pool),
+        *(Conv(second, 5, stride=2), relu, norm, pool),
         *(Conv(third, 3, padding=1), relu),
         *(Conv(third, 3, padding=1), relu),
         *(Conv(second, 3, padding=1), relu),

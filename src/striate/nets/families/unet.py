@@ -26,7 +26,6 @@ def _pair(filters: int, padding: Literal["same", "valid"], norm: bool, name: str
     return Sequence(step * 2, name=name)
 
 
-@gives_grid
 @FAMILIES.register("unet")
 def unet(
     outputs: int, *, width: int = 64, depth: int = 4, padding: Literal["same", "valid"] = "same", norm: bool = False
@@ -52,3 +51,6 @@ def unet(
             _pair(filters, padding, norm, f"up{level}"),
         ]
     return Network("unet", (*nodes, Conv(outputs, 1, name=HEAD)))
+
+
+gives_grid("unet")
