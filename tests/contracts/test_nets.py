@@ -22,12 +22,14 @@ from striate.nets import (
     FAMILIES,
     NODES,
     Conv,
+    GlobalPool,
     Network,
     Node,
     Sequence,
     build,
     depth_groups,
     head_name,
+    hearing,
     profile,
     resolve_shape,
 )
@@ -39,6 +41,7 @@ from striate.nets.notation import from_plain, to_plain
 EXAMPLES: dict[str, dict[str, Any]] = {
     "AdaptivePool": {"size": 2},
     "AtrousSpatialPyramid": {"filters": 4, "rates": (1, 2)},
+    "Auxiliary": {"nodes": (GlobalPool(),)},
     "Branches": {"branches": ((Conv(4, padding=1),), ())},
     "Conv": {"filters": 4, "padding": 1},
     "ConvBlockAttention": {"reduction": 2},
@@ -78,7 +81,7 @@ SMALLEST: dict[str, tuple[int, int | tuple[int, ...], dict[str, Any]]] = {
     "efficientnet_b0": (1, 32, {"width": 0.25, "features": 64, "stochastic_depth": 0.0}),
     "fcn1d": (2, (24,), {"width": 8}),
     "fcn_resnet50": (1, 32, {"width": 4}),
-    "googlenet": (1, 32, {"width": 0.125}),
+    "googlenet": (1, 32, {"width": 0.125, "auxiliary": True}),
     "googlenet_2014": (1, 32, {"width": 0.125}),
     "inception_time": (2, (24,), {"filters": 4, "kernels": [8, 4]}),
     "inception_v3": (1, 75, {"width": 0.125}),
@@ -101,8 +104,9 @@ SMALLEST: dict[str, tuple[int, int | tuple[int, ...], dict[str, Any]]] = {
     "wavenet": (2, (24,), {"filters": 8, "skip": 16, "dilations": [1, 2, 4]}),
     "plain": (1, 10, {"filters": [8, 8], "units": 16}),
 }
-RATES = {"squeezenet1_0": 5e-4, "squeezenet1_1": 5e-4}
-"""Of families that a higher one kills: a class whose output is cut off by the last ReLU everywhere learns no more."""
+RATES = {"squeezenet1_0": 5e-4, "squeezenet1_1": 5e-4, **{f"vgg{depth}": 2e-3 for depth in (11, 13, 16, 19)}}
+"""Of families that a higher one kills: a class whose output is cut off by the last ReLU everywhere learns no more, nor
+does a deep network without norms."""
 SHAPES = [(6,), (6, 9), (6, 9, 8), (6, 5, 6, 7)]
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -293,7 +297,11 @@ def test_a_family_overfits_sixteen_samples(name: str) -> None:
         if isinstance(module, DROPOUTS):
             module.p = 0.0
     for _ in range(150):
-        loss = nn.functional.cross_entropy(whole(network(images)), labels)
+        with hearing(network) as heard:
+            answers = [(1.0, network(images)), *heard]
+        loss = sum(
+            (weight * nn.functional.cross_entropy(whole(one), labels) for weight, one in answers), torch.zeros(())
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

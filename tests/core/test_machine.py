@@ -30,10 +30,10 @@ def test_two_threads_of_a_core_are_one_core_and_two_processors(monkeypatch: pyte
         folder.mkdir(parents=True)
         (folder / "thread_siblings_list").write_text(siblings + "\n")
     monkeypatch.setattr(machine, "_CPUS", tmp_path)
-    monkeypatch.setattr(machine, "_allowed", lambda: {0, 1, 2, 3, 4})
+    monkeypatch.setattr(machine, "allowed_processors", lambda: {0, 1, 2, 3, 4})
     monkeypatch.setattr(machine, "_GROUPS", tmp_path)
     assert (machine.cores(), machine.processors()) == (3, 5)
-    monkeypatch.setattr(machine, "_allowed", lambda: {0, 2, 9})  # of the last, nothing is known
+    monkeypatch.setattr(machine, "allowed_processors", lambda: {0, 2, 9})  # of the last, nothing is known
     assert (machine.cores(), machine.processors()) == (2, 3)
 
 
@@ -53,7 +53,7 @@ def test_a_control_group_limits_the_processors(
 ) -> None:
     (tmp_path / "cpu.max").write_text(said + "\n")
     monkeypatch.setattr(machine, "_GROUPS", tmp_path)
-    monkeypatch.setattr(machine, "_allowed", lambda: {0, 1, 2, 3, 4})
+    monkeypatch.setattr(machine, "allowed_processors", lambda: {0, 1, 2, 3, 4})
     assert machine.processors() == processors
 
 

@@ -178,6 +178,32 @@ def test_dropout_stands_in_nobody_s_way() -> None:
     assert part.then.attribute == "relu"
 
 
+def test_a_statement_that_changes_a_tensor_stays() -> None:
+    def stated(net: nn.Module, y: Tensor, x: Tensor) -> Tensor:
+        z = y + 1.0
+        z.relu_()  # nothing reads what it returns
+        return net.relu(net.convolution(z) + z)
+
+    parts = compared(Applied(nn.Conv2d(6, 6, 3, padding=1), stated), 6, 7, 7)
+    assert [part.added for part in parts] == [False, True]
+
+
+def test_arguments_by_name_stand_in_nobody_s_way() -> None:
+    network = Applied(nn.Conv2d(6, 6, 3), lambda net, y, x: net.relu(net.dropout(input=net.relu(y))))
+    network.dropout = nn.Dropout(0.5)
+    (part,) = compared(network, 6, 7, 7)
+    assert part.then.attribute == "relu"
+
+
+def test_memory_that_runs_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
+
+    monkeypatch.setattr(fusing, "_note_shapes", full)
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        fused(Applied(nn.Conv2d(6, 6, 3), lambda net, y, x: y).eval(), torch.randn(2, 6, 9, 9), but="head")
+
+
 WAYS = [ForwardWay("float32", True), ForwardWay("float32", False), ForwardWay("bfloat16", True)]
 
 

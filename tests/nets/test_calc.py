@@ -147,10 +147,16 @@ def test_torch_makes_the_same_of_it(kind: Any, axes: int, data: st.DataObject, g
     try:
         found = calculate(kind, input, kernel, dilation=dilation, **more)
     except NetworkError:
-        with pytest.raises(RuntimeError):
-            layer(torch.zeros(1, channels, *input))
+        found = None
+    try:
+        made = layer(torch.zeros(1, channels, *input))
+    except RuntimeError:
+        assert found is None
         return
-    assert layer(torch.zeros(1, channels, *input)).shape[1:] == found.output
+    if found is None:  # on some processors torch gives nothing for it, on others an error
+        assert made.numel() == 0
+        return
+    assert made.shape[1:] == found.output
     assert found.parameters == sum(one.numel() for one in layer.parameters())
     if kind != "pool":
         with torch.device("meta"):

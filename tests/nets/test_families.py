@@ -22,7 +22,8 @@ def spec_of(name: str, size: int, channels: int = 3, outputs: int = 10, **argume
     ("spec", "parameters"),
     [
         (spec_of("resnet18", 224, outputs=1000), 11_689_512),
-        (spec_of("googlenet_2014", 224, outputs=1000), 6_998_552),  # BVLC's Caffe model, its auxiliary heads left out
+        (spec_of("googlenet_2014", 224, outputs=1000), 13_378_280),  # BVLC's Caffe model
+        (spec_of("googlenet_2014", 224, outputs=1000, auxiliary=False), 6_998_552),
         (spec_of("lenet5", 32, 1), 61_706),
         (spec_of("lenet5", 28, 1, padding=2), 61_706),
         (spec_of("plain", 64), 1_626_442),

@@ -283,3 +283,7 @@ def test_networks_for_segmentation_equal_torchvision_s(name: str) -> None:
         assert gradient is not None
         assert parameter.grad is not None
         assert (parameter.grad - gradient).norm() <= 1e-8 * gradient.norm().clamp(min=1e-12), one
+
+
+def test_auxiliary_heads_change_no_weight_s_meaning() -> None:
+    assert hub_network("googlenet", {"auxiliary": True}) == ("torchvision/googlenet", {})

@@ -56,7 +56,7 @@ def test_heads() -> None:
     assert Network("n", (Conv(4),)).with_head(5, shape).nodes[1:] == (GlobalPool(), Dense(5, name="head"))
     assert Network("n", (Flatten(),)).with_head(5, shape).nodes[1:] == (Dense(5, name="head"),)
     whole = Network("n", (Flatten(), Dense(5)))
-    assert whole.with_head(5, shape) is whole
+    assert whole.with_head(5, shape) == whole
     with pytest.raises(NetworkError, match="gives 5 outputs, the task needs 6"):
         whole.with_head(6, shape)
     assert whole.with_head(6, shape, renew=True).nodes[-1] == Dense(6)

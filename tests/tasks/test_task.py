@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from striate.nets import Activation, Auxiliary, Dense, Flatten, Network
 from striate.tasks import make_task
 from tests.tasks.parts import NAMES, images, linear, mixed, pieces, samples, whole
 
@@ -60,3 +61,20 @@ def test_the_scale_of_weights_does_not_change_the_step() -> None:
         for scale in (1.0, 8.0)
     ]
     torch.testing.assert_close(values[0], values[1], rtol=1e-12, atol=0)
+
+
+def test_an_auxiliary_head_adds_its_loss_times_its_weight() -> None:
+    rows = samples("label", weighted=False)
+    task = make_task("classify", NAMES, rows, loss="cross_entropy")
+    batch = whole(images(24), task.encode(rows).double(), task.weights(rows).double())
+    network = Network("net", (Flatten(), Auxiliary((Dense(5), Activation("tanh")), weight=0.25)))
+    module = network.with_head(3, tuple(batch.images.shape[1:])).build(tuple(batch.images.shape[1:])).double()
+    losses = task.step({"network": module}, batch)
+    assert list(losses) == ["network", "auxiliary1"]
+    head = module.get_submodule("auxiliary1")
+    answers = head.head(torch.tanh(head.dense1(batch.images.flatten(1))))
+    expected = functional.cross_entropy(answers, batch.targets.argmax(1))
+    torch.testing.assert_close(losses["auxiliary1"], 0.25 * expected)
+    sum(losses.values(), torch.zeros(())).backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+    assert list(task.step({"network": module.eval()}, batch)) == ["network"]

@@ -15,6 +15,7 @@ from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
 from striate.workflows import measure
 from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
+from striate.workflows.quiet import Quiet
 from striate.workflows.trials import Trials
 from tests.train.toy import toy_networks, toy_recipe
 
@@ -75,10 +76,12 @@ def test_a_layout_in_which_torch_corrupts_memory_is_not_tried(tmp_path: Path, mo
     monkeypatch.setattr(measure, "try_ways", watched)
     narrow = nn.Sequential(nn.Conv2d(8, 16, 1, stride=2), nn.Flatten(), nn.Linear(4, 3))
     said = Lines()
-    plan = measure._execution(recipe, lambda: {"network": narrow}, 1.0, Trials(Cache(tmp_path, 0), {}, said), said)
+    plan = measure._execution(
+        recipe, lambda: {"network": narrow}, 1.0, Trials(Cache(tmp_path, 0), {}, said), Quiet(said)
+    )
     assert tried == [False, False]
     assert plan["execution.channels_last"] is False
     assert "corrupt memory in the backward pass of 0" in said.lines[0]
     tried.clear()
-    measure._execution(recipe, lambda: toy_networks(recipe), 1.0, Trials(Cache(tmp_path, 0), {}, said), said)
+    measure._execution(recipe, lambda: toy_networks(recipe), 1.0, Trials(Cache(tmp_path, 0), {}, said), Quiet(said))
     assert True in tried

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from striate.core.events import Silent
 from striate.core.plan import Decision
 from striate.nets import Weights
 from striate.plan import Machine
 from striate.workflows import stages
+from striate.workflows.quiet import Quiet
 
 SIDECAR = {
     "network": "resnet18",
@@ -35,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def speed(count: int, device: str = "cpu", weights: Weights | None = None, **mine: Any) -> Machine:
     chosen = {key.replace("__", "."): Decision(value, "mine", "user") for key, value in mine.items()}
-    return stages.timed(Machine(2, 10**9, device), weights, count, chosen)
+    return stages.timed(Machine(2, 10**9, device), weights, count, chosen, Quiet(Silent()))
 
 
 def test_tuning_is_timed_where_the_size_depends_on_it(asked: list[Any]) -> None:

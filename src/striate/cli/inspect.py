@@ -157,7 +157,11 @@ def _show(content: Mapping[str, Any], depth: int | None) -> None:
     for key, what in (("macs", "operations"), ("parameters", "parameters"), ("activation_bytes", "kept for backward")):
         if said := _shares(layers, key):
             say(f"most {what}: {said}")
-    unknown = sum(row["receptive_field"] is None for row in layers)
+    idle = [row for row in layers if not row["output"]]
+    if idle:
+        held = sum(row["parameters"] for row in idle)
+        say(f"–: only training computes it, or nothing does ({len(idle)} layers, {held:,} parameters)")
+    unknown = sum(row["receptive_field"] is None and bool(row["output"]) for row in layers)
     told = f"; ? where it cannot be told ({unknown} layers)" if unknown else ""
     say(f"field: what one position sees of the input, size/stride@offset in pixels; without a stride, all of it{told}")
 
@@ -193,7 +197,7 @@ def _print_layers(rows: Sequence[Mapping[str, Any]], width: int) -> None:
             _parameters(row),
             _count(row["macs"]),
             _bytes(row["activation_bytes"]) if row["activation_bytes"] else "",
-            _field(row["receptive_field"]),
+            _field(row["receptive_field"]) if row["output"] else "",
         ]
         for row in rows
     ]

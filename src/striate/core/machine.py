@@ -18,13 +18,13 @@ def processors() -> int:
 
     As many decode: two threads of one core fill each other's waits.
     """
-    return _within_quota(len(_allowed()))
+    return _within_quota(len(allowed_processors()))
 
 
 def cores() -> int:
     """Physical cores that this process may use at once. As many compute: a core's two threads share its arithmetic."""
     siblings = set()
-    for number in _allowed():
+    for number in allowed_processors():
         try:
             siblings.add((_CPUS / f"cpu{number}" / "topology" / "thread_siblings_list").read_text())
         except OSError:  # not Linux, or hidden by a sandbox: each counts as a core of its own
@@ -32,7 +32,8 @@ def cores() -> int:
     return _within_quota(len(siblings))
 
 
-def _allowed() -> set[int]:
+def allowed_processors() -> set[int]:
+    """Numbers of the logical processors that this process may use, whatever its share of their time."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from striate.core.memory import ran_out_of_memory
+
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)  # torch lays out no others
 _ADDITIONS = (operator.add, operator.iadd, torch.add)
 _IN_PLACE = ("iadd", "isub", "imul", "itruediv", "setitem")
@@ -73,7 +75,9 @@ def fused(network: nn.Module, images: Tensor, *, but: str) -> nn.Module:
         graph = _Tracer().trace(network)
         found = fx.GraphModule(network, graph, type(network).__name__)
         _note_shapes(found, images)
-    except Exception:  # tracing runs the network's own code on what stands for a tensor: it may raise anything
+    except Exception as error:  # tracing runs the network's own code on what stands for a tensor: it may raise anything
+        if ran_out_of_memory(error):
+            raise
         return network
     _skip_idle(found)
     count = 0
@@ -84,7 +88,6 @@ def fused(network: nn.Module, images: Tensor, *, but: str) -> nn.Module:
             count += 1
     if not count:
         return network
-    found.graph.eliminate_dead_code()
     found.delete_all_unused_submodules()
     found.recompile()
     return found.eval()
@@ -177,32 +180,35 @@ def _skip_idle(network: fx.GraphModule) -> None:
     """Take out what does nothing in evaluation mode."""
     for node in list(network.graph.nodes):
         module = _module_of(network, node)
-        if isinstance(module, nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
+        if node.args and isinstance(module, nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
             node.replace_all_uses_with(node.args[0])
             network.graph.erase_node(node)
 
 
 def _fuse(network: fx.GraphModule, node: fx.Node, convolution: nn.Module, name: str) -> None:
     """Replace a convolution, and what follows it, by one operation."""
-    last, other, then = node, None, _NOTHING
-    reader = _only_reader(last)
+    taken, other, then = [node], None, _NOTHING
+    reader = _only_reader(node)
     summand = None if reader is None else _summand(reader, node)
     if reader is not None and summand is not None:
-        last, other = reader, summand
-        reader = _only_reader(last)
+        taken, other = [*taken, reader], summand
+        reader = _only_reader(reader)
     function = None if reader is None else _function_of(network, reader)
     if reader is not None and function is not None and (other is None or function.attribute == "relu"):
-        last, then = reader, function
+        taken, then = [*taken, reader], function
     source = node.args[0]
     assert isinstance(source, fx.Node)
-    if _changed_between(network, source, node, last):  # what it reads would no longer be what it read
-        last, other, then = node, None, _NOTHING
+    if _changed_between(network, source, node, taken[-1]):  # what it reads would no longer be what it read
+        taken, other, then = [node], None, _NOTHING
+    last = taken[-1]
     fused_module = FusedConv(convolution, other is not None, then)
     network.add_submodule(name, fused_module)
     with network.graph.inserting_before(last):
         made = network.graph.call_module(name, (source,) if other is None else (source, other))
     made.meta.update(last.meta)
     last.replace_all_uses_with(made)
+    for one in reversed(taken):
+        network.graph.erase_node(one)
 
 
 def _convolution_of(network: fx.GraphModule, node: fx.Node) -> Any:

@@ -46,6 +46,7 @@ from striate.nets.nodes.attention import (
     PositionwiseDense,
     SelfAttention,
 )
+from striate.nets.nodes.auxiliary import Auxiliary, hearing
 from striate.nets.nodes.branches import Branches, DenselyConnected
 from striate.nets.nodes.capsules import CapsuleLengths, DigitCapsules, PrimaryCapsules
 from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
@@ -71,6 +72,7 @@ __all__ = [
     "Activation",
     "AdaptivePool",
     "AtrousSpatialPyramid",
+    "Auxiliary",
     "BatchNorm",
     "Branches",
     "CapsuleLengths",
@@ -145,6 +147,7 @@ __all__ = [
     "folded",
     "head_name",
     "head_parameters",
+    "hearing",
     "hub_network",
     "load_weights",
     "memory",

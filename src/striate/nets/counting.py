@@ -19,7 +19,7 @@ class LayerProfile:
     Args:
         name: its dotted name.
         kind: its class.
-        output: the shape of its output, without the batch.
+        output: the shape of its output, without the batch; () where predictions do not compute it.
         parameters: its own, without those of parts.
         macs: its own multiply-accumulates for one sample.
         trainable: those of its parameters that are trained.
@@ -60,7 +60,7 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
     for name, shape in flow.outputs.items():
         layer, parts = module.get_submodule(name), _parts(module, name)
         own = inclusive(name) - sum(map(inclusive, parts))
-        mine = list(layer.parameters(recurse=False))
+        mine = _own(layer)
         if not parts or mine or own:
             rows.append(
                 LayerProfile(
@@ -73,7 +73,19 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
                     receptive_field=flow.fields.get(name),
                 )
             )
+    rows += [_idle(name, layer) for name, layer in module.named_modules() if name not in flow.outputs and _own(layer)]
     return tuple(rows), counter.get_total_flops() // (2 * samples), flow
+
+
+def _idle(name: str, layer: nn.Module) -> LayerProfile:
+    """A layer that predictions do not compute, such as those of auxiliary heads: it has no output."""
+    mine = _own(layer)
+    trainable = sum(parameter.numel() for parameter in mine if parameter.requires_grad)
+    return LayerProfile(name, type(layer).__name__, (), sum(map(torch.numel, mine)), 0, trainable)
+
+
+def _own(layer: nn.Module) -> list[nn.Parameter]:
+    return list(layer.parameters(recurse=False))
 
 
 def token_table(module: nn.Module) -> nn.Embedding | None:

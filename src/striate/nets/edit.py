@@ -6,7 +6,6 @@ is refused: a network that is not what its user believes is worse than an error.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from torch import nn
 from striate.core.errors import NetworkError
 from striate.core.wording import some
 from striate.nets.network import HEAD, Network
-from striate.nets.node import Node, Sizes
+from striate.nets.node import Node, Sizes, mapped
 from striate.nets.nodes.activation import Activation, ActivationKind
 from striate.nets.nodes.branches import DenselyConnected
 from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
@@ -209,7 +208,7 @@ class ChangeStem(Edit):
                 return replace(node, stride=self.stride)
             return node
 
-        stem = _mapped(network.nodes[0], change)
+        stem = mapped(network.nodes[0], change)
         if not done:
             raise NetworkError(f"the network {network.name!r} does not begin with a convolution")
         if not self.pool:
@@ -357,20 +356,10 @@ def _stage(network: Network, number: int) -> int:
 
 
 def _changed(network: Network, change: Callable[[Node], Node], what: str) -> Network:
-    nodes = tuple(_mapped(node, change) for node in network.nodes)
+    nodes = tuple(mapped(node, change) for node in network.nodes)
     if nodes == network.nodes:
         raise NetworkError(f"the network {network.name!r} has no {what} that this edit changes")
     return replace(network, nodes=nodes)
-
-
-def _mapped(value: Any, change: Callable[[Node], Node]) -> Any:
-    """A node with all nodes in it, changed from the inside out."""
-    if isinstance(value, tuple):
-        return tuple(_mapped(one, change) for one in value)
-    if not isinstance(value, Node):
-        return value
-    parts = {one.name: _mapped(getattr(value, one.name), change) for one in dataclasses.fields(value)}
-    return change(replace(value, **parts))
 
 
 def _largest(size: Sizes) -> int:

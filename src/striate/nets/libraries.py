@@ -29,7 +29,7 @@ _OURS |= {"weights", "pretrained", "device", "dtype"}
 # What the definition of a network sets, and no plain value can.
 _INNER = {"self", "cfg", "block_args", "block", "layers", "features", "inverted_residual_setting", "version"}
 # Arguments that change no weight's meaning: only with these do a hub's weights still belong to the network.
-HARMLESS = ("drop", "dropout", "stochastic_depth")
+HARMLESS = ("drop", "dropout", "stochastic_depth", "auxiliary")
 # torchvision's builders give these two, with the hub's weights, a first operation that turns the preset's mean and
 # deviation into 0.5 and 0.5 (`transform_input`). Networks here have none, so their weights are for 0.5 and 0.5.
 _STANDARDISED_TWICE = ("googlenet", "inception_v3")

@@ -14,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from striate.nets.counting import LayerProfile, count_operations, zeros_for
 from striate.nets.flow import Flow
+from striate.nets.nodes.auxiliary import hearing
 from striate.nets.spec import checked
 
 _SAMPLES = 2  # batch norm in training needs more than one
@@ -105,7 +106,7 @@ def saved_bytes(module: nn.Module, images: Tensor) -> dict[str, int]:
         handles.append(layer.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
         handles.append(layer.register_forward_hook(lambda *_: running.pop() and None))
     try:
-        with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
+        with hearing(module), torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
             output = module(images)
     finally:
         for handle in handles:

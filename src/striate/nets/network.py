@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import nn
 from striate.core.artifacts import write_json, write_yaml
 from striate.core.errors import NetworkError, nearest
 from striate.nets.chain import build_chain
-from striate.nets.node import Layer, Node, Shape, Walk, written
+from striate.nets.node import Layer, Node, Shape, Walk, mapped, written
+from striate.nets.nodes.auxiliary import Auxiliary
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.pool import GlobalPool
 from striate.nets.notation import check_plain, from_plain, to_plain
@@ -80,6 +82,7 @@ class Network:
         """The same network with a head for `outputs`, where it does not give that many already.
 
         What ends in a grid gets `GlobalPool` and `Dense`, what ends in any other vector gets `Dense`, named `head`.
+        Auxiliary heads get as many outputs.
 
         Args:
             outputs: how many the task needs.
@@ -90,12 +93,13 @@ class Network:
         Raises:
             NetworkError: it ends in a `Dense` of another size; or a layer does not fit.
         """
-        output, last = self.output_shape(shape), self.nodes[-1]
+        network = replace(self, nodes=mapped(self.nodes, partial(_answering, outputs=outputs)))
+        output, last = network.output_shape(shape), network.nodes[-1]
         if output == (outputs,):
-            return self
+            return network
         if isinstance(last, Dense):
             if renew:
-                return replace(self, nodes=(*self.nodes[:-1], replace(last, units=outputs)))
+                return replace(network, nodes=(*network.nodes[:-1], replace(last, units=outputs)))
             raise NetworkError(
                 f"the network {self.name!r} gives {last.units} outputs, the task needs {outputs}",
                 fix=f"leave its last layer `{last}` out, and a head is put on; or set its units to {outputs}",
@@ -103,7 +107,7 @@ class Network:
         head: tuple[Node, ...] = (Dense(outputs, name=HEAD),)
         if len(output) > 1:
             head = (GlobalPool(), *head)
-        return replace(self, nodes=(*self.nodes, *head))
+        return replace(network, nodes=(*network.nodes, *head))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, with every field of every node."""
@@ -153,6 +157,16 @@ class Network:
         """A line for each layer: number, name, node and output."""
         rows = [f"{one.number:>4}  {one.name:<28} {one.node!s:<52} {written(one.output)}" for one in self.layers(shape)]
         return "\n".join(rows)
+
+
+def _answering(node: Node, outputs: int) -> Node:
+    """A node; an auxiliary head with as many outputs."""
+    if not isinstance(node, Auxiliary):
+        return node
+    last, before = node.nodes[-1], node.nodes[:-1]
+    if not (isinstance(last, Dense) and last.name == HEAD):
+        last, before = Dense(outputs, name=HEAD), node.nodes
+    return replace(node, nodes=(*before, replace(last, units=outputs)))
 
 
 def read_plain(path: Path) -> Any:

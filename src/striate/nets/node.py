@@ -398,6 +398,16 @@ def needs_grid(node: Node, shape: Shape) -> None:
         )
 
 
+def mapped(value: Any, change: Callable[[Node], Node]) -> Any:
+    """A node, or a tuple of nodes, with every node in it changed, from the inside out."""
+    if isinstance(value, tuple):
+        return tuple(mapped(one, change) for one in value)
+    if not isinstance(value, Node):
+        return value
+    parts = {one.name: mapped(getattr(value, one.name), change) for one in dataclasses.fields(value)}
+    return change(dataclasses.replace(value, **parts))
+
+
 def for_axes(shape: Shape, one: Callable[..., Any], two: Callable[..., Any], three: Callable[..., Any]) -> Any:
     """The one of three module classes that serves this many axes."""
     return (one, two, three)[len(shape) - 2]

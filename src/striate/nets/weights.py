@@ -27,6 +27,7 @@ from striate.core.tensors import read_tensors
 from striate.core.wording import some
 from striate.nets.anatomy import stem_name
 from striate.nets.families import FAMILIES
+from striate.nets.nodes.auxiliary import AuxiliaryHead
 
 Sidecar = dict[str, Any]
 
@@ -99,9 +100,9 @@ class LoadReport:
 
     Args:
         loaded: how many were taken over.
-        missing: names of the head's that the file lacks.
-        unexpected: names of the file's head that the network lacks.
-        reinitialised: names of the head's that stay as they were drawn, for they are of another size or missing.
+        missing: names of the head's, auxiliary heads included, that the file lacks.
+        unexpected: names of the file's heads that the network lacks.
+        reinitialised: names of the heads' that stay as they were drawn, for they are of another size or missing.
         adapted: what was done to fit, in sentences.
     """
 
@@ -115,9 +116,9 @@ class LoadReport:
         """One sentence for the user."""
         parts = [f"{self.loaded} tensors loaded"]
         if self.reinitialised:
-            parts.append(f"new: {', '.join(self.reinitialised)}")
+            parts.append(f"new: {some(self.reinitialised, _SHOWN)}")
         if self.unexpected:
-            parts.append(f"left out: {', '.join(self.unexpected)}")
+            parts.append(f"left out: {some(self.unexpected, _SHOWN)}")
         return "weights: " + "; ".join([*parts, *self.adapted])
 
 
@@ -156,10 +157,10 @@ def read_weights(path: str | Path) -> Weights:
 def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadReport:
     """Give a network these weights; a head of another size stays new.
 
-    Everything but the head must fit by name and shape. Three things are adapted: a stem for another number of channels
-    than the file's (one channel gets the sum of the colour filters, so that a grey picture gives what its colour
-    version would; more repeat them, scaled alike); learnt positions of tokens for pictures of another size; and batch
-    counters, which old files lack and nothing learns.
+    Everything but the head and auxiliary heads must fit by name and shape. Three things are adapted: a stem for another
+    number of channels than the file's (one channel gets the sum of the colour filters, so that a grey picture gives
+    what its colour version would; more repeat them, scaled alike); learnt positions of tokens for pictures of another
+    size; and batch counters, which old files lack and nothing learns.
 
     Args:
         module: the network; changed in place, and only if all fits.
@@ -170,12 +171,13 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadRepor
         WeightsError: tensors are missing, unexpected or of another shape; names them.
     """
     own = module.state_dict()
+    heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))
     stem = f"{stem_name(module)}.weight"
     loaded: dict[str, Tensor] = {}
     new, missing, wrong, adapted = [], [], [], []
     for name, place in own.items():
         tensor = weights.tensors.get(name)
-        in_head = name.startswith(head + ".")
+        in_head = name.startswith(heads)
         if tensor is None:
             if in_head:
                 new.append(name)
@@ -196,12 +198,12 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadRepor
     unexpected = [name for name in weights.tensors if name not in own]
     _refuse(
         weights,
-        missing=[name for name in missing if not name.startswith(head + ".")],
-        unexpected=[name for name in unexpected if not name.startswith(head + ".")],
+        missing=[name for name in missing if not name.startswith(heads)],
+        unexpected=[name for name in unexpected if not name.startswith(heads) and not _auxiliary(name)],
         wrong=wrong,
     )
     module.load_state_dict({**own, **loaded})
-    inside = tuple(name for name in missing if name.startswith(head + "."))
+    inside = tuple(name for name in missing if name.startswith(heads))
     return LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted))
 
 
@@ -388,6 +390,14 @@ def _positions(name: str, tensor: Tensor, place: Tensor) -> Tensor | None:
     if not learnt or tensor.shape[::2] != place.shape[::2]:
         return None
     return adapt_positions(tensor, place.shape[1])
+
+
+def _auxiliary(name: str) -> bool:
+    """Whether a name is of an auxiliary head: ours, and torchvision's `aux1`, `aux2`, `AuxLogits`, `aux_classifier`.
+
+    Predictions do without them, so a network that has none may leave them out.
+    """
+    return any(part.lower().startswith("aux") for part in name.split("."))
 
 
 def _only_channels_differ(tensor: Tensor, place: Tensor) -> bool:

@@ -17,6 +17,7 @@ from striate.core.errors import DataError, NetworkError, UnknownName, UsageError
 from striate.core.records import Sample, TargetKind
 from striate.losses import LOSSES
 from striate.metrics import METRICS, checked, metric_names
+from striate.nets import hearing
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
@@ -168,13 +169,19 @@ class Task(ABC):
                 total_weight, of the whole batch.
 
         Returns:
-            {"network": Σ_i w_i l_i / total_weight}. Summed over the parts of a batch, losses and gradients are those
-            of the whole.
+            {"network": Σ_i w_i l_i / total_weight}, and for each auxiliary head {"auxiliary1": …}, times its weight.
+            Summed over the parts of a batch, losses and gradients are those of the whole.
 
         Raises:
             NetworkError: the network gives another shape.
         """
-        outputs = networks["network"](batch.images)
+        with hearing(networks["network"]) as heard:
+            outputs = networks["network"](batch.images)
+        extra = {f"auxiliary{number}": weight * self._mean(one, batch) for number, (weight, one) in enumerate(heard, 1)}
+        return {"network": self._mean(outputs, batch), **extra}
+
+    def _mean(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The part of a batch in the weighted mean of its losses."""
         if outputs.shape != batch.targets.shape:
             raise NetworkError(
                 f"the network gives {tuple(outputs.shape)}; the task {self.name!r} needs {tuple(batch.targets.shape)}",
@@ -182,7 +189,7 @@ class Task(ABC):
             )
         losses = self.losses(outputs, batch.targets)
         total = (losses * batch.weights.to(losses.dtype)).sum()
-        return {"network": total / batch.total_weight if batch.total_weight else total}
+        return total / batch.total_weight if batch.total_weight else total
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample, (N,), unweighted, from raw outputs and encoded targets, both (N, K)."""

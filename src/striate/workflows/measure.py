@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ from striate.train.speed import (
     with_execution,
 )
 from striate.train.step import train_step
+from striate.workflows.quiet import Quiet
 from striate.workflows.trials import Trials
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
@@ -70,9 +72,10 @@ def resolve_plan(
         trials: what was measured before.
     """
     refuse_contradictions(recipe.plan)
+    quiet = Quiet(reporter)
     while True:
         try:
-            return _resolved(recipe, networks, validation, seconds, scored, folder, trials, reporter)
+            return _resolved(recipe, networks, validation, seconds, scored, folder, trials, quiet)
         except (RuntimeError, MemoryError) as error:
             parts = recipe.plan["batch.accumulate"] * 2
             if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
@@ -91,16 +94,16 @@ def _resolved(
     scored: int,
     folder: Path,
     trials: Trials,
-    reporter: Reporter,
+    quiet: Quiet,
 ) -> Plan:
-    plan = recipe.plan
+    plan, reporter = recipe.plan, quiet.reporter
     if plan.resolved:
         return plan
     reporter.stage("measuring")
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
         allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
-        plan = _execution(recipe, networks, allowed, trials, reporter)
+        plan = _execution(recipe, networks, allowed, trials, quiet)
     if any(plan[f"predict.{leaf}"] == AUTO for leaf in (*ForwardWay._fields, "batch")):
         left = seconds()
         allowed = FORWARD_SECONDS if left is None else min(FORWARD_SECONDS, 0.01 * left)
@@ -111,13 +114,14 @@ def _resolved(
         allowed = RANGE_SECONDS if left is None else 0.04 * left
         plan = plan.replace(optimizer={"rate": _rate(tried, plan["train.epochs"], networks, allowed, trials, reporter)})
     if plan["train.epochs"] == AUTO:
-        plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, reporter)
+        plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
     return plan
 
 
 def _execution(
-    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, reporter: Reporter
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, quiet: Quiet
 ) -> Plan:
+    reporter = quiet.reporter
     found, unsafe = safe_ways(recipe.plan, networks())
     if unsafe is not None:
         reporter.line(f"channels-last is not tried: torch would corrupt memory in the backward pass of {unsafe}")
@@ -127,7 +131,8 @@ def _execution(
         question = {"ways": found, "parts": recipe.plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
-            rates = [[*way, rate] for way, rate in try_ways(recipe, networks, found, seconds=allowed).items()]
+            trial = partial(try_ways, recipe, networks, found, seconds=allowed)
+            rates = [[*way, rate] for way, rate in quiet.measure(trial, seconds=allowed).items()]
             trials.keep(question, rates)
         way, because = fastest({Way(*way): rate for *way, rate in rates})
     decisions = {
@@ -205,7 +210,7 @@ def _length(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
-    reporter: Reporter,
+    quiet: Quiet,
 ) -> Plan:
     plan, left = recipe.plan, seconds()
     if left is None:
@@ -215,14 +220,17 @@ def _length(
     rate = max(plan["optimizer.rate"], 1e-9)  # of 0 there is no rising
     timed = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
     whole, start = recipe.shape[1:], plan["train.start_size"]
-    steps = {
-        size: range_test(
-            timed, networks(), low=rate / 300, high=rate, steps=TIMED + 1, seconds=0.04 * left, size=size
-        ).step_seconds
-        for size in dict.fromkeys((whole, size_at(0, 1000, whole, start)))
-    }
+    allowed = 0.04 * left
+
+    def step_seconds(size: tuple[int, int]) -> float:
+        limits: dict[str, Any] = {"low": rate / 300, "high": rate, "steps": TIMED + 1, "seconds": allowed}
+        return range_test(timed, networks(), size=size, **limits).step_seconds
+
+    sizes = dict.fromkeys((whole, size_at(0, 1000, whole, start)))
+    steps = {size: quiet.measure(partial(step_seconds, size), seconds=allowed) for size in sizes}
     shown = first_of(recipe.batches.epoch(0) if validation is None else validation)
-    sample, saving = forward_seconds(recipe, networks(), shown), _save_seconds(timed, networks(), folder)
+    sample = quiet.measure(partial(forward_seconds, recipe, networks(), shown), seconds=allowed)
+    saving = _save_seconds(timed, networks(), folder)
     saving += _ready_seconds(recipe, networks())
     validated = len(validation.pictures) if validation is not None else 0
     trained = len(recipe.batches) * recipe.batches.batch_size
@@ -241,7 +249,7 @@ def _length(
         return frozen * sample * trained + learning + epochs * beside
 
     epochs, because = epochs_in(max(0.0, left), spent)
-    reporter.line(f"epochs: {epochs} ({because})")
+    quiet.reporter.line(f"epochs: {epochs} ({because})")
     return plan.replace(train={"epochs": Decision(epochs, because, "measured")})
 
 

@@ -31,7 +31,11 @@ from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
+from striate.workflows.quiet import Quiet
 from striate.workflows.request import ReadRequest, Request
+
+SPEED_SECONDS = 5.0
+"""After which the machine's speed is not measured again where something disturbed it."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def machine(device: str) -> Machine:
     return Machine(cores(), free, found, free_bytes(cache_folder("packs")), processors())
 
 
-def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision]) -> Machine:
+def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision], quiet: Quiet) -> Machine:
     """The machine with the speed that the rules of network and size ask for, which takes about a second to measure.
 
     Args:
@@ -174,12 +178,14 @@ def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[st
         weights: at hand, or None.
         count: training samples.
         chosen: the user's own values by key; what they leave no choice of is not measured.
+        quiet: measures.
     """
     if {"network.name", "network.arguments"} & set(chosen):
         return here
     threads = chosen["execution.threads"].value if "execution.threads" in chosen else cores()
     if weights is None:
-        return replace(here, macs_per_second=training_rate(here.device, threads))
+        rate = quiet.measure(lambda: training_rate(here.device, threads), seconds=SPEED_SECONDS)
+        return replace(here, macs_per_second=rate)
     if weights.sidecar is None or {"input.height", "input.width"} & set(chosen):
         return here
     truth, side = weights.sidecar, weights.sidecar["preprocessing"]["size"]
@@ -190,7 +196,8 @@ def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[st
         truth["network"], outputs=2, channels=channels, height=side, width=side, arguments=truth["arguments"]
     )
     precisions = ("float32", "bfloat16") if precision is None or precision.value == AUTO else (precision.value,)
-    return replace(here, tuning_seconds=tuning_seconds(threads, spec, precisions))
+    each = quiet.measure(lambda: tuning_seconds(threads, spec, precisions), seconds=SPEED_SECONDS)
+    return replace(here, tuning_seconds=each)
 
 
 def small_cache(kind: str, chosen: Mapping[str, Any]) -> Cache:
@@ -221,7 +228,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     here = machine(device)
     if request.minutes is not None:
-        here = timed(here, weights, len(split.keys("train")), chosen)
+        here = timed(here, weights, len(split.keys("train")), chosen, Quiet(reporter))
     plan = make_plan(
         dataset,
         audit,
