@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `growth`, `memory`, `accuracy` and `ablate`."""
+"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `growth`, `memory`, `accuracy`, `ablate`, `sweep`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, growth, memory, plain
+from benchmarks import ablate, accuracy, compare, goals, growth, memory, plain, sweep
 from striate.core.errors import StriateError
 
 
@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=int, nargs="+", help="other seeds than the ablation's own")
     command.add_argument("--runs", type=Path, default=Path("runs/ablations"), help="where the Runs are kept")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("sweep", help=sweep.__doc__.splitlines()[0], description=sweep.__doc__)
+    command.add_argument("--networks", nargs="*", default=[], metavar="NAME", help="such as timm/resnet18; all without")
+    command.add_argument("--every", action="store_true", help="all of timm, and not the first of each of its files")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -74,6 +78,7 @@ def main() -> int:
             "memory": memory.run,
             "accuracy": accuracy.run,
             "ablate": ablate.run,
+            "sweep": sweep.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -15,7 +15,7 @@ import yaml
 
 import striate
 from striate.core.registry import file_names
-from striate.nets import NODES, Network
+from striate.nets import EDITS, NODES, Network, resolve
 from striate.plan import leaves, read_plan
 
 ROOT = Path(striate.__file__).parent
@@ -62,6 +62,16 @@ def test_networks_in_yaml_are_networks_and_every_node_is_named() -> None:
         assert network.with_head(3, (1, 16, 16)).output_shape((1, 16, 16)) == (3,)
     for node in NODES.names():
         assert f"`{node}`" in text, f"the page does not list the node {node}"
+
+
+def test_every_edit_is_named_and_the_file_shown_is_one(tmp_path: Path) -> None:
+    text = (DOCS / "edit.md").read_text("utf-8")
+    for name in EDITS.names():
+        assert f"`{name}(" in text, f"the page does not list the edit {name}"
+    (code,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    (tmp_path / "mine.yaml").write_text(code, "utf-8")
+    spec = resolve(str(tmp_path / "mine.yaml"), outputs=3, channels=3, height=64, width=64)
+    assert len(spec["edits"]) == 3
 
 
 def test_the_plan_shown_is_a_plan(tmp_path: Path) -> None:

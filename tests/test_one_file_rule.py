@@ -25,13 +25,14 @@ ROOT = Path(striate.__file__).parent
 
 # Entries whose registered name is not their file's: a file holds the few nodes, or the sizes of a family, that belong
 # together.
-NAMED_OTHERWISE = {"family", "node"}
+NAMED_OTHERWISE = {"edit", "family", "node"}
 
 EXPECTED = {
     "reader",
     "augmentation",
     "node",
     "family",
+    "edit",
     "loss",
     "metric",
     "task",

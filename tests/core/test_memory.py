@@ -36,6 +36,38 @@ def test_large_arrays_come_from_kept_memory() -> None:
     assert run(keep=False)[1] > 10 * max(1, faults)
 
 
+FOR_A_WHILE = """
+import resource
+from striate.core.memory import freed_memory_kept
+import numpy as np
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(8_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))
+first = faults()
+with freed_memory_kept():
+    with freed_memory_kept():
+        faults()
+    within = faults()
+    held = resident()
+print(first, within, held - resident(), faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_kept_for_a_while_and_then_managed_as_before() -> None:
+    if not run(keep=True)[0]:
+        pytest.skip("this C library is not GNU's")
+    child = subprocess.run([sys.executable, "-c", FOR_A_WHILE], capture_output=True, text=True, check=True)
+    first, within, given_back, after = map(int, child.stdout.split())
+    assert within < first / 10
+    assert given_back > 50_000  # kilobytes
+    assert after > 10 * within
+
+
 RELEASED = """
 from striate.core.memory import keep_freed_memory, release_freed_memory
 kept = keep_freed_memory()

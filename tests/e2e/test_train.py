@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -241,6 +242,37 @@ def test_a_network_from_a_file_trains_and_ships_without_it(tmp_path: Path) -> No
     file.unlink()
     assert run.model.predict(photos / "dark" / "000.png").label in ("dark", "light")
     assert json.loads((run.path / "model" / "model.json").read_text())["network"]["kind"] == "nodes"
+
+
+def test_an_edited_network_takes_the_weights_of_the_one_before_and_ships_without_its_file(run, tmp_path: Path) -> None:
+    edits = [
+        {"edit": "SwapActivation", "kind": "silu"},
+        {"edit": "InsertAfterStages", "node": {"node": "SqueezeExcite", "reduction": 4}},
+    ]
+    file = tmp_path / "edited.yaml"
+    file.write_text(yaml.safe_dump({"base": "compact", "arguments": QUICK["network.arguments"], "edits": edits}))
+    photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
+    settings = {key: value for key, value in QUICK.items() if key != "network.arguments"}
+    said: list[str] = []
+    hears = SimpleNamespace(stage=said.append, line=said.append, warn=said.append, progress=lambda *_: None)
+    edited = st.train(
+        photos, out=tmp_path / "run", model=str(file), weights=run.path, epochs=1, set=settings, reporter=hears
+    )
+    assert any("tensors loaded; new: stage1_excite" in line for line in said)
+    assert edited.plan["transfer.probe"] is False
+    assert edited.plan["transfer.frozen_epochs"] == 0
+    file.unlink()
+    assert edited.model.predict(photos / "dark" / "000.png").label in ("dark", "light")
+    again = st.train(photos, out=tmp_path / "again", weights=edited.path, epochs=1, set=settings)
+    assert again.plan["network.name"].endswith("model.json")
+    (tmp_path / "library.yaml").write_text(yaml.safe_dump({"base": "timm/mobilenetv3_small_050", "edits": edits}))
+    library = st.train(photos, out=tmp_path / "library", model=str(tmp_path / "library.yaml"), epochs=1, set=settings)
+    (tmp_path / "library.yaml").unlink()
+    assert library.model.predict(photos / "dark" / "000.png").label in ("dark", "light")
+    assert [one["edit"] for one in json.loads((library.path / "network.json").read_text())["edits"]] == [
+        "SwapActivation",
+        "InsertAfterStages",
+    ]
 
 
 def test_minutes_without_weights_choose_a_network_as_wide_as_they_carry(tmp_path: Path) -> None:

@@ -338,13 +338,13 @@ def test_pictures_are_decoded_ahead_but_not_without_end(
         return decode(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("striate.infer.model.decode_sample", counted)
+    monkeypatch.setattr("striate.infer.model.TURN", 9)
     stream = model.predict_paths(paths, workers=2)
-    for _ in range(4):
+    for number in range(12):
         next(stream)
-    assert len(begun) <= 4 + 4 + 2  # a batch seen, at most a batch ahead, and those at hand
+        assert len(begun) == (8 if number < 8 else 16)  # whole batches of 4, and none while they are computed
     stream.close()
-    taken = len(begun)
-    assert taken <= 10
+    assert len(begun) == 16
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("striate-decode")]
 
 
@@ -365,6 +365,7 @@ def test_folders_are_listed_lazily(model: Model, tmp_path: Path, monkeypatch: py
             yield sample
 
     monkeypatch.setattr(model_module, "list_pictures", counted)
+    monkeypatch.setattr(model_module, "TURN", 8)
     stream = model.predict_paths([tmp_path / "pictures"], workers=1)
     next(stream)
     assert len(listed) <= 10

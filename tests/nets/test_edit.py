@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,10 @@ def test_norms_keep_their_first_scale() -> None:
     blocks = [layer.node for layer in after.layers(SHAPE) if layer.name.endswith("block1.norm2")]
     assert blocks
     assert all(isinstance(node, GroupNorm) and node.initial_scale == 0 for node in blocks)
+    norms = {type(one).__name__ for one in after.build(SHAPE).modules() if "Norm" in type(one).__name__}
+    assert norms == {"GroupNorm"}, "projections have norms too"
+    with pytest.raises(NetworkError, match="has no norms"):
+        edit(network("vgg11", width=8, units=16), SwapNorm(GroupNorm(4)))
 
 
 def test_a_stage_keeps_its_sizes_under_other_kernels_and_dilations() -> None:
@@ -151,9 +156,7 @@ def test_an_edited_file_is_a_model_of_the_command_line(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (ChangeStage(9, kernel_size=5), "has no stage 9"),
-        (ChangeStage(1, kernel_size=4), "have no centre"),
         (CutAfter(0), "has no stage 0"),
-        (Scale(width=0.0), "above 0"),
         (SwapPooling("max"), "has no pooling layers that this edit changes"),
         (SwapActivation("relu"), "has no activations that this edit changes"),
     ],
@@ -161,6 +164,24 @@ def test_an_edited_file_is_a_model_of_the_command_line(tmp_path: Path) -> None:
 def test_an_edit_that_changes_nothing_is_refused(change: Edit, words: str) -> None:
     with pytest.raises(NetworkError, match=words):
         edit(network(), change)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ChangeStage(1, kernel_size=4), "have no centre"),
+        (lambda: ChangeStage(1), "changes nothing"),
+        (lambda: ChangeStage(1, groups=0), "at least 1"),
+        (lambda: ChangeStem(0), "at least 1"),
+        (lambda: Scale(width=0.0), "above 0"),
+        (lambda: SwapActivation("sillu"), "kind must be one of"),  # type: ignore[arg-type]
+        (lambda: InsertAfterStages("SqueezeExcite"), "node must be a node"),  # type: ignore[arg-type]
+        (lambda: CutAfter(True), "stage must be an integer"),
+    ],
+)
+def test_an_edit_that_makes_no_sense_is_refused_when_it_is_made(make: Callable[[], Edit], words: str) -> None:
+    with pytest.raises(NetworkError, match=words):
+        make()
 
 
 def test_a_network_without_stages_is_told_how_to_get_them() -> None:

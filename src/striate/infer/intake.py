@@ -34,11 +34,16 @@ def ahead(
     load: Callable[[str, Read], Pixels | Damaged],
     workers: int,
     window: int,
+    turns: bool = False,
 ) -> Iterator[tuple[str, Pixels | Damaged]]:
     """Load items in threads, at most `window` (but one for each thread) beyond the one asked for; in the order given.
 
     Without threads each is loaded when it is asked for, which for a single one is the quickest. Threads, since Pillow
     decodes and resizes outside Python's lock, and pixels need not be sent between processes.
+
+    Args:
+        turns: load `window` items, and nothing more until all of them were taken. Where the same processors load and
+            compute, threads that load beside those that compute let these wait for one another at each layer.
     """
     if not workers:
         for key, read in items:
@@ -47,6 +52,11 @@ def ahead(
     waiting: deque[tuple[str, Future[Pixels | Damaged]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-decode")
     try:
+        if turns:
+            items = iter(items)
+            while some := list(itertools.islice(items, max(window, workers))):
+                yield from list(zip([key for key, _ in some], pool.map(lambda one: load(*one), some), strict=True))
+            return
         for key, read in items:
             waiting.append((key, pool.submit(load, key, read)))
             if len(waiting) > max(window, workers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections import deque
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from striate.core.artifacts import finite, make_folder, write_json
 from striate.core.errors import DataError, StriateError, UsageError
 from striate.core.machine import processors
+from striate.core.memory import freed_memory_kept
 from striate.core.records import Damaged, Picture, Pixels
 from striate.core.tensors import read_tensors, write_tensors
 from striate.data.dataset import list_pictures
@@ -46,6 +48,10 @@ from striate.infer.ready import ForwardWay, Precision, Ready, made_ready
 from striate.nets import Normalize, build
 from striate.tasks import Task, task_from_dict
 
+TURN, TURN_BYTES = 64, 64 * 1024**2
+"""Pictures, and bytes of them, that a processor decodes in one turn at most, before it computes them. Beside decoding
+in the same moments, in one run on 2 cores with AMX, medians: MobileNetV3-small 285 → 365 pictures a second, ResNet-50
+138 → 150, ResNet-18 263 → 273."""
 _PRECISIONS = ("float32", "bfloat16")
 _EXTRA: dict[str, Any] = {
     "precision": "float32",
@@ -243,8 +249,8 @@ class Model:
     ) -> Iterator[Prediction]:
         """Predict pictures, folders (with all below them) and archives of any size, one after another.
 
-        Pictures are decoded ahead by threads, at most a batch of them, so memory stays bounded. A damaged one is left
-        out of its batch, and the next takes its place.
+        Threads decode some pictures before these are computed, on a processor in turn, at most a few batches of them,
+        so memory stays bounded. A damaged one is left out of its batch, and the next takes its place.
 
         Args:
             batch_size: pictures in a batch; the Model's own unless given.
@@ -315,9 +321,11 @@ class Model:
         batches = self._prepared_batches(
             items, batch_size, processors() if workers is None else workers, on_damaged, keys
         )
-        for outputs, _ in self._stream(batches, lambda row: keys[row]):
-            for row in self._scores(outputs):
-                yield self._prediction(keys.popleft(), row)
+        # One picture alone is sooner computed than memory is given back.
+        with freed_memory_kept() if workers != 0 else contextlib.nullcontext():
+            for outputs, _ in self._stream(batches, lambda row: keys[row]):
+                for row in self._scores(outputs):
+                    yield self._prediction(keys.popleft(), row)
 
     def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
         return stream_outputs(
@@ -339,7 +347,8 @@ class Model:
     ) -> Iterator[Batch]:
         """Batches of whole pictures; the keys of those under way stand in `keys`, in order."""
         pixels: list[Pixels] = []
-        for key, found in ahead(items, self._load, workers, batch_size):
+        turns = self.device.type == "cpu"
+        for key, found in ahead(items, self._load, workers, self._turn(batch_size) if turns else batch_size, turns):
             if isinstance(found, Damaged):
                 on_damaged(found.key, found.reason)
                 continue
@@ -350,6 +359,12 @@ class Model:
                 pixels = []
         if pixels:
             yield batch_of(stack(pixels))
+
+    def _turn(self, batch_size: int) -> int:
+        """Pictures that are decoded before they are computed: whole batches, of so many or so many bytes at most."""
+        shape = self.preprocessing
+        most = min(TURN, TURN_BYTES // (shape.channels * shape.height * shape.width))
+        return batch_size * max(1, most // batch_size)
 
     def _load(self, key: str, read: Read) -> Pixels | Damaged:
         try:

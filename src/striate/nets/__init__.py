@@ -10,22 +10,18 @@ from __future__ import annotations
 
 from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsafe_channels_last
 from striate.nets.counting import LayerProfile
-from striate.nets.edit import (
-    Carried,
-    ChangeStage,
-    ChangeStem,
-    CutAfter,
-    Edit,
-    InsertAfterStages,
-    ReplaceHead,
-    Scale,
-    SwapActivation,
-    SwapNorm,
-    SwapPooling,
-    carry,
-    edit,
-    stages,
-)
+from striate.nets.edit import Carried, carry, edit
+from striate.nets.edits import EDITS, Edit
+from striate.nets.edits._edit import stages
+from striate.nets.edits.change_stage import ChangeStage
+from striate.nets.edits.change_stem import ChangeStem
+from striate.nets.edits.cut_after import CutAfter
+from striate.nets.edits.insert_after_stages import InsertAfterStages
+from striate.nets.edits.replace_head import ReplaceHead
+from striate.nets.edits.scale import Scale
+from striate.nets.edits.swap_activation import SwapActivation
+from striate.nets.edits.swap_norm import SwapNorm
+from striate.nets.edits.swap_pooling import SwapPooling
 from striate.nets.families import FAMILIES
 from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
@@ -67,6 +63,7 @@ from striate.nets.spec import build, resolve, resolve_shape
 from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
 
 __all__ = [
+    "EDITS",
     "FAMILIES",
     "NODES",
     "Activation",

@@ -197,7 +197,8 @@ def _class_of(name: str) -> type[nn.Module]:
             with torch.device("meta"):
                 return type(make())
         except (RuntimeError, NotImplementedError):  # some read back a number while they are made
-            return type(make())
+            with torch.device("cpu"):  # whatever device stands around this
+                return type(make())
 
 
 @cache

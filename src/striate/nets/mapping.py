@@ -20,7 +20,7 @@ from striate.core.errors import WeightsError
 from striate.core.wording import some
 from striate.nets.families import FAMILIES, REFERENCES, RENAMES, Reference, reference_of
 from striate.nets.libraries import HARMLESS
-from striate.nets.spec import checked, resolve
+from striate.nets.spec import Base, checked, read_base, resolve
 from striate.nets.weights import Weights
 
 CLASSES = 1000
@@ -34,12 +34,16 @@ def translated(weights: Weights, family: str, arguments: Mapping[str, Any]) -> W
 
     Args:
         weights: of the family's network, or of one that the family's file declares to be the same.
-        family: the network's name; one that is no family's is not looked at.
+        family: the network's name, or a file of edits of it; one that is no family's is not looked at.
         arguments: of the family.
 
     Raises:
-        WeightsError: the two networks are not the same.
+        WeightsError: the two networks are not the same; or a file of edits changes another than the weights'.
     """
+    base = read_base(family)
+    if base is not None:
+        family, arguments = base.name, base.arguments
+        _check_base(weights, base)
     if family not in FAMILIES:
         return weights
     sidecar = weights.sidecar
@@ -67,6 +71,9 @@ def hub_network(family: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping
     >>> hub_network("resnet50", {})
     ('torchvision/resnet50', {})
     """
+    base = read_base(family)
+    if base is not None:
+        family, arguments = base.name, base.arguments
     if family not in FAMILIES:
         return family, arguments
     found = [one for one in REFERENCES.get(family, ()) if not one.network_arguments]
@@ -129,6 +136,30 @@ def pair(ours: nn.Module, theirs: nn.Module, images: Tensor) -> dict[str, str]:
             + " have no counterpart"
         )
     return {name: names[name] for name in ours.state_dict()}
+
+
+def _check_base(weights: Weights, base: Base) -> None:
+    """Refuse weights of another network than edits change: some tensors of any two fit by name and shape."""
+    sidecar = weights.sidecar
+    if sidecar is None:
+        return
+    network, arguments = sidecar["network"], sidecar["arguments"]
+    if base.name in FAMILIES:
+        reference = reference_of(base.name, network, arguments)
+        meant = arguments if network == base.name else None if reference is None else reference.arguments
+        same = meant is not None and _meaning(base.name, meant) == _meaning(base.name, base.arguments)
+    else:
+        kept = [
+            {key: one for key, one in given.items() if not key.startswith(HARMLESS)}
+            for given in (base.arguments, arguments)
+        ]
+        same = network == base.name and kept[0] == kept[1]
+    if not same:
+        raise WeightsError(
+            f"{weights.source} is of {network} with arguments {sidecar['arguments']}, and the edits change {base.name} "
+            f"with {base.arguments}",
+            fix="make them agree",
+        )
 
 
 def _in_order(module: nn.Module, images: Tensor) -> Iterator[tuple[str, _Kind]]:

@@ -74,17 +74,7 @@ class Node(ABC):
     label: ClassVar[str]  # what the module is called where the node has no name; a number follows
 
     def __post_init__(self) -> None:
-        hints = _hints(type(self))
-        for one in dataclasses.fields(self):
-            value = _as_tuples(getattr(self, one.name))
-            object.__setattr__(self, one.name, value)  # a list, as a file holds it, becomes a tuple
-            if not _fits(value, hints[one.name]):
-                raise NetworkError(
-                    f"`{type(self).__name__}`: {one.name} must be {_described(hints[one.name])}, not {value!r}",
-                    fix=_suggestion(value, hints[one.name]),
-                )
-            if _beyond(value):
-                raise NetworkError(f"`{type(self).__name__}`: {one.name} must lie below 2^31, not {value!r}")
+        check_fields(self)
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise NetworkError(
                 f"`{type(self).__name__}`: {self.name!r} cannot be a name, as it becomes part of parameter names",
@@ -408,13 +398,33 @@ def mapped(value: Any, change: Callable[[Node], Node]) -> Any:
     return change(dataclasses.replace(value, **parts))
 
 
+def check_fields(made: Any) -> None:
+    """Hold the fields of a frozen dataclass against their annotations; lists, as files hold them, become tuples.
+
+    Raises:
+        NetworkError: one has a value of the wrong kind.
+    """
+    kind: Any = type(made)
+    hints = _hints(kind)
+    for one in dataclasses.fields(made):
+        value = _as_tuples(getattr(made, one.name))
+        object.__setattr__(made, one.name, value)
+        if not _fits(value, hints[one.name]):
+            raise NetworkError(
+                f"`{type(made).__name__}`: {one.name} must be {_described(hints[one.name])}, not {value!r}",
+                fix=_suggestion(value, hints[one.name]),
+            )
+        if _beyond(value):
+            raise NetworkError(f"`{type(made).__name__}`: {one.name} must lie below 2^31, not {value!r}")
+
+
 def for_axes(shape: Shape, one: Callable[..., Any], two: Callable[..., Any], three: Callable[..., Any]) -> Any:
     """The one of three module classes that serves this many axes."""
     return (one, two, three)[len(shape) - 2]
 
 
 @cache
-def _hints(kind: type[Node]) -> dict[str, Any]:
+def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 

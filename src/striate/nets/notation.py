@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from striate.core.errors import NetworkError, UnknownName, nearest
+from striate.core.registry import Registry
 from striate.nets.node import Node
 from striate.nets.nodes import NODES
+
+Made = TypeVar("Made")
 
 MOST_ENTRIES = 500_000
 MOST_DEPTH = 100
@@ -60,23 +63,41 @@ def from_plain(content: Any, place: str) -> Node:
     Raises:
         NetworkError: it is no node, its name or an argument is unknown, or a value is of the wrong kind.
     """
-    if not isinstance(content, Mapping) or "node" not in content:
+    return made_of(content, place, "node", NODES, example="{node: Conv, filters: 64}")
+
+
+def made_of(content: Any, place: str, key: str, kinds: Registry[type[Made]], *, example: str) -> Made:
+    """One of several kinds of frozen values from plain ones, strictly; its fields may hold nodes.
+
+    Args:
+        content: a mapping with `key`, the registered name, and the fields.
+        place: where it stands, for messages.
+        key: what such a value is called: "node".
+        kinds: where they are registered.
+        example: of such a mapping, for messages.
+
+    Raises:
+        NetworkError: as `from_plain`.
+    """
+    if not isinstance(content, Mapping) or key not in content:
         raise NetworkError(
-            f"{place} is not a node: {_short(content)}", fix="write a mapping such as {node: Conv, filters: 64}"
+            f"{place} is not a{'n' * (key[0] in 'aeio')} {key}: {_short(content)}",
+            fix=f"write a mapping such as {example}",
         )
     try:
-        kind = NODES.get(str(content["node"]))
+        kind = kinds.get(str(content[key]))
     except UnknownName as error:
         raise NetworkError(f"{place}: {error.message}", error.fix) from None
-    known = {one.name: one for one in dataclasses.fields(kind)}
-    for key in content:
-        if key != "node" and key not in known:
-            near = nearest(str(key), known)
+    known = {one.name: one for one in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in content:
+        if name != key and name not in known:
+            near = nearest(str(name), known)
             hint = f"; did you mean {near!r}?" if near else ""
             raise NetworkError(
-                f"{place} `{kind.__name__}`: there is no argument {key!r}{hint}", fix=f"choose from: {', '.join(known)}"
+                f"{place} `{kind.__name__}`: there is no argument {name!r}{hint}",
+                fix=f"choose from: {', '.join(known)}" if known else "it takes none",
             )
-    values = {key: _value(entry, f"{place}, {key}") for key, entry in content.items() if key != "node"}
+    values = {name: _value(entry, f"{place}, {name}") for name, entry in content.items() if name != key}
     missing = [
         one.name
         for one in known.values()

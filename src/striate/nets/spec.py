@@ -4,25 +4,31 @@
     {"kind": "library", "name": "timm/…", "arguments": {…}, "input": [C, H, W], "outputs": K}
 
 A spec of nodes holds the network itself, so that neither the family's code nor the user's file is needed again;
-`arguments` is there where it came from a family, and says how.
+`arguments` is there where it came from a family, and says how. `edits`, a list of plain values, is there where the
+network is another one changed: those of a library's network are made anew whenever it is built, those of nodes are in
+`network` already.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from striate.core.errors import NetworkError, UnknownName, UsageError
+from striate.core.errors import NetworkError, UnknownName, UsageError, nearest
 from striate.core.memory import ran_out_of_memory
+from striate.nets.edit import edit, edited
+from striate.nets.edits import Edit, edits_from_plain
 from striate.nets.families import FAMILIES, in_grid
 from striate.nets.libraries import LIBRARIES, build_library, is_library
 from striate.nets.network import Network, read_plain
 from striate.nets.node import Shape
+from striate.nets.notation import check_plain
 
 FILES = (".yaml", ".yml", ".json")
 MOST_FARTHER = 256  # positions to search for a size that a network takes
@@ -30,6 +36,57 @@ _KEYS = {
     "nodes": {"kind", "name", "input", "outputs", "network"},
     "library": {"kind", "name", "arguments", "input", "outputs"},
 }
+_MAY = {"arguments", "edits"}
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a file of edits changes.
+
+    Args:
+        name: of a family, or of a library's network.
+        arguments: of it.
+        edits: plain values, as `Edit.to_dict` gives them.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    edits: list[dict[str, Any]]
+
+
+def read_base(name: str | Path) -> Base | None:
+    """What a file of edits changes; None for what is no such file.
+
+        base: timm/resnet50
+        arguments: {drop_rate: 0.1}
+        edits:
+          - {edit: InsertAfterStages, node: {node: SqueezeExcite}}
+          - {edit: SwapActivation, kind: silu}
+
+    Raises:
+        NetworkError: the file cannot be read, or a key, an edit or one of its arguments is wrong.
+    """
+    if not str(name).endswith(FILES):
+        return None
+    content = read_plain(Path(name))
+    if not isinstance(content, Mapping) or "base" not in content:
+        return None
+    try:
+        check_plain(content)
+        for key in content:
+            if key not in ("base", "arguments", "edits"):
+                near = nearest(str(key), ("base", "arguments", "edits"))
+                hint = f"; did you mean {near!r}?" if near else ""
+                raise NetworkError(f"a network by edits has `base`, `arguments` and `edits`, no {key!r}{hint}")
+        base, arguments = content["base"], content.get("arguments", {})
+        if not isinstance(base, str) or base.endswith(FILES):
+            raise NetworkError(f"`base` must be a family, timm/NAME or torchvision/NAME, not {base!r}")
+        if not isinstance(arguments, Mapping) or not all(isinstance(key, str) for key in arguments):
+            raise NetworkError("`arguments` must be a mapping", fix="write arguments: {width: 32}")
+        edits = edits_from_plain(content.get("edits"))
+    except NetworkError as error:
+        raise NetworkError(f"{name}: {error.message}", error.fix) from None
+    return Base(base, dict(arguments), [one.to_dict() for one in edits])
 
 
 def resolve(
@@ -44,8 +101,8 @@ def resolve(
     """A network by name, for this input and these outputs, checked to fit both.
 
     Args:
-        name: a family ("compact"), "timm/NAME", "torchvision/NAME", a .yaml or .json file of nodes, or the
-            `model.json` of a Model.
+        name: a family ("compact"), "timm/NAME", "torchvision/NAME", a .yaml or .json file of nodes or of edits (`base`,
+            `arguments`, `edits`), or the `model.json` of a Model.
         outputs: what the task needs; a head of that size is put on.
         channels, height, width: the input.
         arguments: of the family or the library's network; a misspelt one is refused.
@@ -83,19 +140,12 @@ def resolve_shape(
         raise NetworkError(f"a network from {'×'.join(map(str, shape))} to {outputs} outputs cannot be")
     given = dict(arguments or {})
     if name.endswith(FILES):
-        return _from_file(Path(name), given, shape, outputs)
+        return _from_file(Path(name), given, shape, outputs, grid)
     if is_library(name):
         if len(shape) != 3 or grid:
             raise NetworkError(f"{name} takes pictures and gives one row for each", fix="choose a family, or a file")
         return _from_library(name, given, shape, outputs)
-    network = _family(name, given, outputs)
-    if in_grid(name) != grid:
-        wanted, given_ = ("each position", "one row a sample") if grid else ("each sample", "a grid of outputs")
-        raise NetworkError(f"{name} gives {given_}, and outputs for {wanted} are needed", fix="choose another family")
-    _check_size(network, shape)
-    if not grid:
-        network = network.with_head(outputs, shape)
-    return _nodes(network, shape, outputs) | {"name": name, "arguments": given}
+    return _from_family(name, given, shape, outputs, grid) | {"name": name, "arguments": given}
 
 
 def build(spec: Mapping[str, Any]) -> nn.Module:
@@ -108,7 +158,7 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
     """
     kind = spec.get("kind")
     wanted = _KEYS.get(str(kind))
-    if wanted is None or not wanted <= set(spec) <= wanted | {"arguments"}:
+    if wanted is None or not wanted <= set(spec) <= wanted | _MAY:
         raise NetworkError(
             f"this is not the description of a network: kind {kind!r} with {', '.join(sorted(map(str, spec)))}",
             fix="make one with striate.nets.resolve",
@@ -126,9 +176,10 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
             raise NetworkError(
                 f"the weights of the network {network.name!r} do not fit into memory", fix="make it narrower"
             ) from error
-    return build_library(
+    module = build_library(
         spec["name"], spec["arguments"], outputs=outputs, channels=shape[0], height=shape[1], width=shape[2]
     )
+    return edited(module, edits_from_plain(spec["edits"]), shape) if "edits" in spec else module
 
 
 def checked(spec: Mapping[str, Any]) -> nn.Module:
@@ -144,6 +195,19 @@ def checked(spec: Mapping[str, Any]) -> nn.Module:
         if not _needs_memory(error):
             raise
     return _forward(spec, "cpu")
+
+
+def _from_family(
+    name: str, arguments: dict[str, Any], shape: Shape, outputs: int, grid: bool, edits: Sequence[Edit] = ()
+) -> dict[str, Any]:
+    network = edit(_family(name, arguments, outputs), *edits)
+    if in_grid(name) != grid:
+        wanted, given = ("each position", "one row a sample") if grid else ("each sample", "a grid of outputs")
+        raise NetworkError(f"{name} gives {given}, and outputs for {wanted} are needed", fix="choose another family")
+    _check_size(network, shape)
+    if not grid:
+        network = network.with_head(outputs, shape)
+    return _nodes(network, shape, outputs)
 
 
 def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
@@ -162,10 +226,27 @@ def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
         raise NetworkError(f"{name} cannot be made with {arguments}: {error}") from error
 
 
-def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int) -> dict[str, Any]:
+def _from_edits(path: Path, content: Mapping[str, Any], shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
+    """A family or a library's network, changed as a file says."""
+    base = read_base(path)
+    assert base is not None
+    try:
+        if is_library(base.name):
+            if len(shape) != 3 or grid:
+                raise NetworkError(f"{base.name} takes pictures and gives one row for each", fix="choose a family")
+            return _from_library(base.name, base.arguments, shape, outputs, base.edits)
+        found = _from_family(base.name, base.arguments, shape, outputs, grid, edits_from_plain(base.edits))
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error.message}", error.fix) from None
+    return found | {"name": path.stem, "edits": base.edits}
+
+
+def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
     if arguments:
         raise UsageError(f"{path} takes no arguments, given {', '.join(arguments)}", fix="write them into the file")
     content = read_plain(path)
+    if isinstance(content, Mapping) and "base" in content:
+        return _from_edits(path, content, shape, outputs, grid)
     if not isinstance(content, Mapping) or "striate_model" not in content:
         network = Network.from_file(path)
         _check_size(network, shape)
@@ -174,7 +255,7 @@ def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int
     if not isinstance(inner, Mapping) or inner.get("kind") not in _KEYS:
         raise NetworkError(f"{path} is the description of a Model, but holds no network")
     if inner["kind"] == "library":
-        return _from_library(inner["name"], dict(inner["arguments"]), shape, outputs)
+        return _from_library(inner["name"], dict(inner["arguments"]), shape, outputs, inner.get("edits"))
     return _nodes(Network.from_dict(inner["network"]).with_head(outputs, shape, renew=True), shape, outputs)
 
 
@@ -188,12 +269,16 @@ def _nodes(network: Network, shape: tuple[int, ...], outputs: int) -> dict[str, 
     }
 
 
-def _from_library(name: str, arguments: dict[str, Any], shape: Shape, outputs: int) -> dict[str, Any]:
+def _from_library(
+    name: str, arguments: dict[str, Any], shape: Shape, outputs: int, edits: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     spec = {"kind": "library", "name": name, "arguments": arguments, "input": list(shape), "outputs": outputs}
+    if edits is not None:
+        spec["edits"] = edits
     try:
         checked(spec)
     except NetworkError as error:
-        near = None if isinstance(error.__cause__, TypeError) else _nearest_side(spec)
+        near = None if isinstance(error.__cause__, TypeError | NetworkError) else _nearest_side(spec)
         raise NetworkError(
             error.message, error.fix if near is None else f"the nearest size it takes is {near} px"
         ) from (error.__cause__)

@@ -154,7 +154,7 @@ def read_weights(path: str | Path) -> Weights:
     return Weights(_finite(tensors, file), sidecar, str(path))
 
 
-def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadReport:
+def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool = False) -> LoadReport:
     """Give a network these weights; a head of another size stays new.
 
     Everything but the head and auxiliary heads must fit by name and shape. Three things are adapted: a stem for another
@@ -166,9 +166,11 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadRepor
         module: the network; changed in place, and only if all fits.
         weights: as `read_weights` gives them.
         head: the dotted name of its head, see `head_name`.
+        edited: whether the network is the file's after edits: then what fits by name and shape is taken, the rest stays
+            new or is left out, and is named.
 
     Raises:
-        WeightsError: tensors are missing, unexpected or of another shape; names them.
+        WeightsError: tensors are missing, unexpected or of another shape; names them. Or none fits an edited network.
     """
     own = module.state_dict()
     heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))
@@ -179,7 +181,7 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadRepor
         tensor = weights.tensors.get(name)
         in_head = name.startswith(heads)
         if tensor is None:
-            if in_head:
+            if in_head or edited:
                 new.append(name)
             if in_head or not name.endswith("num_batches_tracked"):
                 missing.append(name)
@@ -193,13 +195,21 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str) -> LoadRepor
         elif (positions := _positions(name, tensor, place)) is not None:
             loaded[name] = positions
             adapted.append(f"{name} interpolated from {tensor.shape[1]} to {place.shape[1]} positions")
+        elif edited:
+            new.append(name)
         else:
             wrong.append(f"{name} is {_size(tensor)} in the file and {_size(place)} in the network")
     unexpected = [name for name in weights.tensors if name not in own]
+    if edited and not loaded:
+        raise WeightsError(
+            f"no tensor of {weights.source} fits this network", fix="give weights of the network that the edits change"
+        )
     _refuse(
         weights,
-        missing=[name for name in missing if not name.startswith(heads)],
-        unexpected=[name for name in unexpected if not name.startswith(heads) and not _auxiliary(name)],
+        missing=[] if edited else [name for name in missing if not name.startswith(heads)],
+        unexpected=[]
+        if edited
+        else [name for name in unexpected if not name.startswith(heads) and not _auxiliary(name)],
         wrong=wrong,
     )
     module.load_state_dict({**own, **loaded})
@@ -298,7 +308,7 @@ def _from_model(folder: Path) -> Weights:
     try:
         spec, preprocessing, classes = content["network"], content["preprocessing"], content["classes"]
         from_family = spec["kind"] == "nodes" and "arguments" in spec and spec["name"] in FAMILIES
-        named = from_family or spec["kind"] == "library"
+        named = (from_family or spec["kind"] == "library") and "edits" not in spec
         sidecar = {
             # A network from a file is read from the description again, whatever became of the file.
             "network": spec["name"] if named else str(description),

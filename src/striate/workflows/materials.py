@@ -26,7 +26,7 @@ from striate.data.pack import Pictures, pack
 from striate.data.prepare import Preprocessing
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Views, made_ready, predict_outputs
-from striate.nets import Normalize, build, head_name, head_parameters, load_weights
+from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
 from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
@@ -103,11 +103,17 @@ class Materials:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.plan["train.seed"], "initial weights"))
             network = build(self.spec)
-        if self.prepared.weights is not None:
-            report = load_weights(network, self.prepared.weights, head=head_name(network))
-            if report.reinitialised:
-                clear_head(network)
+        report = self.load(network)
+        if report is not None and set(head_parameters(network)) & set(report.reinitialised):
+            clear_head(network)
         return {"network": network}
+
+    def load(self, network: nn.Module) -> LoadReport | None:
+        """Give a network the weights that there are; None where there are none."""
+        weights = self.prepared.weights
+        if weights is None:
+            return None
+        return load_weights(network, weights, head=head_name(network), edited="edits" in self.spec)
 
     def trials(self, reporter: Reporter) -> Trials:
         """What was measured before for such a training: with this network, these weights and these samples."""

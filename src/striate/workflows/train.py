@@ -18,7 +18,6 @@ from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
 from striate.evaluate import units_of
-from striate.nets import head_name, load_weights
 from striate.train.checkpoints import list_checkpoints
 from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
@@ -147,9 +146,9 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
         recipe = materials.recipe(plan)
     head = _Head(materials, recipe, reporter)
     networks = materials.networks()
-    if prepared.weights is not None:
-        network = networks["network"]
-        reporter.line(load_weights(network, prepared.weights, head=head_name(network)).describe())
+    report = materials.load(networks["network"])
+    if report is not None:
+        reporter.line(report.describe())
     if recipe.plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         head.fit(networks["network"])
     deadline = clock.deadline(0.0 if clock.minutes is None else _seconds_after(materials, recipe))

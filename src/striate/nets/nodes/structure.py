@@ -17,7 +17,7 @@ from striate.nets.nodes import NODES
 from striate.nets.nodes.activation import ActivationKind, activation
 from striate.nets.nodes.conv import Conv
 from striate.nets.nodes.dense import Dense
-from striate.nets.nodes.norm import BatchNorm
+from striate.nets.nodes.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 
 _PROBES = {1: 1024, 2: 1024, 3: 256}  # positions, by axes: so large a map shows strides, which a small one hides
 
@@ -97,7 +97,7 @@ class Residual(Structure):
             stride-th position, between channels of zeros, half of them on each side (the paper's option A, without
             parameters); or "auto", the identity where the shapes agree, else a projection.
         activation: the function of the sum, or null for none.
-        projection_norm: whether a projection is normalised.
+        projection_norm: whether a projection is normalised, by a batch norm; or by which other norm.
 
     The body's modules are the block's own, beside `shortcut` and `activation`: `block1.conv1`,
     `block1.shortcut.conv`.
@@ -106,7 +106,7 @@ class Residual(Structure):
     body: tuple[Node, ...]
     shortcut: Literal["auto", "identity", "projection", "zero_padding"] = "auto"
     activation: ActivationKind | None = "relu"
-    projection_norm: bool = True
+    projection_norm: bool | BatchNorm | LayerNorm | GroupNorm | InstanceNorm = True
 
     label: ClassVar[str] = "residual"
 
@@ -178,12 +178,14 @@ class Residual(Structure):
             )  # fmt: skip
         if same and self.shortcut != "projection":
             return None
-        bias = not self.projection_norm
+        bias = self.projection_norm is False
         if len(shape) == 1:
             layer: Node = Dense(output[0], bias=bias, init="he_normal", name="dense")
         else:
             layer = Conv(output[0], kernel_size=1, stride=strides, bias=bias, name="conv")
-        projection = Sequence((layer, BatchNorm(name="norm")) if self.projection_norm else (layer,))
+        given = self.projection_norm
+        norm = BatchNorm() if isinstance(given, bool) else given
+        projection = Sequence((layer, replace(norm, name="norm")) if given is not False else (layer,))
         if projection.output_shape(shape) != output:
             raise self._unreached(shape, output)
         return projection

@@ -1,5 +1,7 @@
 """Fine-tuning: the head first on frozen features, then the whole with smaller rates below."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -7,6 +9,8 @@ from striate.nets import build, head_name, resolve
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+
+NEW_LAYERS = "the weights are of the network before its edits: layers that are new must learn from the start"
 
 
 @rule(
@@ -47,13 +51,17 @@ def transfer(context: Context) -> Decisions:
         }
     count = len(context.train_samples)
     scarce = context.scarce
-    flat, mine = _flat_head(context), context.overrides.get("transfer.probe")
+    spec, mine = _spec(context), context.overrides.get("transfer.probe")
+    edited = "edits" in spec
+    flat = not edited and _flat_head(spec)
     fitted = flat and (mine is None or bool(mine.value))
     return {
         "transfer.probe": (
             flat,
             f"a new head would tear the features; fitting it to those of {count} samples costs a pass over them"
             if flat
+            else NEW_LAYERS
+            if edited
             else "the head is a convolution, not a dense layer on one vector a sample",
         ),
         "transfer.probe_views": _probe_views(context, fitted),
@@ -61,6 +69,8 @@ def transfer(context: Context) -> Decisions:
         "transfer.frozen_epochs": (
             (0, "the head is fitted on frozen features already")
             if fitted
+            else (0, NEW_LAYERS)
+            if edited
             else (4 if scarce else 1, f"a new head would tear the features; {count} samples an epoch")
         ),
         "transfer.head_rate": (3e-3, "three times AdamW's usual rate: a single layer on fixed features"),
@@ -71,7 +81,9 @@ def transfer(context: Context) -> Decisions:
         "transfer.kept_share": (0.0, "every layer learns"),
         "transfer.margin": _margin(context, fitted),
         "transfer.refit": _refit(context, fitted),
-        "transfer.frozen_norms": (
+        "transfer.frozen_norms": (False, NEW_LAYERS)
+        if edited
+        else (
             True,
             f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
         ),
@@ -117,16 +129,18 @@ def _refit(context: Context, fitted: bool) -> tuple[bool, str]:
     return False, f"{count} samples are enough; the validation figures stay those of the Model"
 
 
-def _flat_head(context: Context) -> bool:
+def _spec(context: Context) -> dict[str, Any]:
+    return resolve(
+        context["network.name"],
+        outputs=max(1, len(context.dataset.target_names)),
+        channels=context["input.channels"],
+        height=context["input.height"],
+        width=context["input.width"],
+        arguments=context["network.arguments"],
+    )
+
+
+def _flat_head(spec: dict[str, Any]) -> bool:
     with torch.device("meta"):
-        network = build(
-            resolve(
-                context["network.name"],
-                outputs=max(1, len(context.dataset.target_names)),
-                channels=context["input.channels"],
-                height=context["input.height"],
-                width=context["input.width"],
-                arguments=context["network.arguments"],
-            )
-        )
+        network = build(spec)
     return isinstance(network.get_submodule(head_name(network)), nn.Linear)

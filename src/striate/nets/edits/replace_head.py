@@ -1,0 +1,55 @@
+"""Other nodes in place of the head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from striate.core.errors import NetworkError
+from striate.nets.anatomy import head_name
+from striate.nets.chain import build_chain
+from striate.nets.edits import EDITS
+from striate.nets.edits._edit import Edit
+from striate.nets.network import HEAD, Network
+from striate.nets.node import Node, Shape
+from striate.nets.surgery import device_of
+
+
+@EDITS.register("ReplaceHead")
+@dataclass(frozen=True)
+class ReplaceHead(Edit):
+    """Other nodes in place of the last one, called `head`.
+
+    Args:
+        nodes: what comes instead; the last should be called `head`, or leave it out and one is put on.
+    """
+
+    nodes: tuple[Node, ...] = ()
+
+    def apply(self, network: Network) -> Network:
+        """In place of the last node."""
+        if network.nodes[-1].name != HEAD:
+            raise NetworkError(f"the last node of {network.name!r} is not called {HEAD!r}", fix="cut it after a stage")
+        return replace(network, nodes=(*network.nodes[:-1], *self.nodes))
+
+    def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
+        """In place of the dense layer that makes the outputs; one for as many is put on where the nodes give others."""
+        name = head_name(module)
+        old = module.get_submodule(name)
+        if not isinstance(old, nn.Linear):
+            raise NetworkError(
+                f"the head {name} of {type(module).__name__} is no dense layer", fix="cut it after a stage"
+            )
+        received = (old.in_features,)
+        network = Network(HEAD, self.nodes).with_head(old.out_features, received) if self.nodes else None
+        with torch.device(device_of(module)):
+            made = (
+                nn.Linear(old.in_features, old.out_features)
+                if network is None
+                else build_chain(network.nodes, received)
+            )
+        made.train(module.training)
+        module.set_submodule(name, made)
+        return module

@@ -1,0 +1,103 @@
+"""Maxima for means, or the other way round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from striate.core.errors import NetworkError
+from striate.nets.edits import EDITS
+from striate.nets.edits._edit import Edit, changed, nothing
+from striate.nets.network import Network
+from striate.nets.node import Node, Shape
+from striate.nets.nodes.pool import AdaptivePool, GlobalPool, Pool, SpatialPyramidPool
+from striate.nets.surgery import called_outside, exchange
+
+_NODES = (Pool, AdaptivePool, SpatialPyramidPool, GlobalPool)
+_MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+_MEAN = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+_PARTS_MAX = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
+_PARTS_MEAN = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+_ALL: tuple[type[nn.Module], ...] = (*_MAX, *_MEAN, *_PARTS_MAX, *_PARTS_MEAN)
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "max": (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d, torch.avg_pool1d),
+    "average": (
+        functional.max_pool1d,
+        functional.max_pool2d,
+        functional.max_pool3d,
+        torch.max_pool1d,
+        torch.max_pool2d,
+        torch.max_pool3d,
+    ),
+}
+
+
+@EDITS.register("SwapPooling")
+@dataclass(frozen=True)
+class SwapPooling(Edit):
+    """Maxima in place of means, or the other way round, in every pooling layer.
+
+    Args:
+        kind: the new one.
+        whole: whether pooling over the whole grid is swapped, too.
+    """
+
+    kind: Literal["max", "average"]
+    whole: bool = False
+
+    def apply(self, network: Network) -> Network:
+        """Every node that pools."""
+
+        def change(node: Node) -> Node:
+            if isinstance(node, _NODES) and (self.whole or not isinstance(node, GlobalPool)):
+                return replace(node, kind=self.kind)
+            return node
+
+        return changed(network, change, "pooling layers")
+
+    def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
+        """Every module that pools. Pooling that is called as a function is out of reach, and refused."""
+        beyond = called_outside(module, shape, _FUNCTIONS[self.kind], _ALL)
+        if beyond:
+            raise NetworkError(
+                f"{type(module).__name__} calls {beyond[0]} as a function, {len(beyond)} times: no edit reaches that",
+                fix="edit a family of nodes instead, if one is the same network (docs/networks.md)",
+            )
+        if not exchange(module, _ALL, self._other):
+            raise nothing(module, "pooling layers")
+        return module
+
+    def _other(self, old: Any) -> nn.Module | None:
+        kind = type(old)
+        if kind not in _ALL:
+            raise NetworkError(f"its pooling layer {kind.__name__} is of a library's own kind: it cannot be swapped")
+        windows = kind in (*_MAX, *_MEAN)
+        if (kind in (*_MAX, *_PARTS_MAX)) == (self.kind == "max"):
+            return None
+        if not windows:
+            whole = all(size == 1 for size in _sizes(old.output_size))
+            if whole and not self.whole:
+                return None
+            place = (_PARTS_MAX if kind in _PARTS_MAX else _PARTS_MEAN).index(kind)
+            made: nn.Module = (_PARTS_MAX if self.kind == "max" else _PARTS_MEAN)[place](old.output_size)
+            return made
+        place = (_MAX if kind in _MAX else _MEAN).index(kind)
+        options = {
+            "kernel_size": old.kernel_size,
+            "stride": old.stride,
+            "padding": old.padding,
+            "ceil_mode": old.ceil_mode,
+        }
+        if self.kind == "max":
+            return _MAX[place](**options)
+        if any(step != 1 for step in _sizes(old.dilation)):
+            raise NetworkError("its pooling windows have gaps (dilation): there is no mean over such")
+        return _MEAN[place](**options, count_include_pad=False)
+
+
+def _sizes(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
