@@ -63,6 +63,7 @@ def test_a_bare_value_in_the_file_is_the_users(tmp_path: Path) -> None:
         ("", "not a plan of version 1"),
         ("striate_plan: 1\ntrain: 3\n", "must hold leaves"),
         ("a: [", "not readable YAML"),
+        ("striate_plan: 1\ntrain: {epochs: 3, epochs: 30}\n", "the key 'epochs' stands twice"),
         ("a: !!python/object/apply:os.system ['true']", "not readable YAML"),
     ],
 )

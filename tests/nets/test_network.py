@@ -84,6 +84,7 @@ def test_heads() -> None:
         ("just words", "this is not a network"),
         ("{name: a, nodse: [], nodes: []}", "no 'nodse'; did you mean 'nodes'?"),
         ("a: [", "cannot be read"),
+        ("nodes: []\nnodes: [{node: Flatten}]", "the key 'nodes' stands twice"),
         ("!!python/object/apply:os.system ['true']", "cannot be read"),
     ],
 )
@@ -101,6 +102,9 @@ def test_a_missing_file_and_binary_are_said(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NetworkError, match="cannot be read"):
         Network.from_file(tmp_path / "b.json")
+    (tmp_path / "c.json").write_text('{"nodes": [{"node": "Conv", "filters": 3, "filters": 4}]}')
+    with pytest.raises(NetworkError, match="the key 'filters' stands twice"):
+        Network.from_file(tmp_path / "c.json")
 
 
 def test_layers_have_numbers_names_and_shapes() -> None:

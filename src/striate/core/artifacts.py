@@ -112,6 +112,43 @@ def write_yaml(path: Path, content: Any) -> None:
     write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
 
 
+class _Unique(yaml.SafeLoader):
+    """YAML of plain values in which a key stands once: of two, the first would go unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str) -> Any:
+    """Plain values from YAML. Raises `yaml.YAMLError`, for a key that stands twice in one mapping, too.
+
+    >>> parse_yaml("{width: 3}")
+    {'width': 3}
+    """
+    return yaml.load(text, _Unique)  # noqa: S506  # a safe loader
+
+
+def parse_json(text: str) -> Any:
+    """Plain values from JSON. Raises `ValueError`, for a key that stands twice in one object, too."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+            raise ValueError(f"the key {twice!r} stands twice")
+        return found
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a CSV, whole or not at all."""
     buffer = io.StringIO(newline="")

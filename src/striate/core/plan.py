@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from striate.core.artifacts import write_yaml
+from striate.core.artifacts import parse_yaml, write_yaml
 from striate.core.errors import PlanError
 
 FORMAT = 1
@@ -106,7 +106,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
         PlanError: not a plan of this version.
     """
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = parse_yaml(path.read_text("utf-8"))
     except FileNotFoundError:
         raise PlanError(f"the plan {path} does not exist") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

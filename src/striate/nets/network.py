@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 from torch import nn
 
-from striate.core.artifacts import write_json, write_yaml
+from striate.core.artifacts import parse_json, parse_yaml, write_json, write_yaml
 from striate.core.errors import NetworkError, nearest
 from striate.nets.chain import build_chain
 from striate.nets.node import Layer, Node, Shape, Walk, mapped, written
@@ -175,7 +174,7 @@ def read_plain(path: Path) -> Any:
         if path.stat().st_size > MOST_BYTES:
             raise NetworkError(f"the network file {path} is larger than {MOST_BYTES // 2**20} MiB, as no network is")
         text = path.read_text("utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        return parse_json(text) if path.suffix == ".json" else parse_yaml(text)
     except FileNotFoundError:
         raise NetworkError(f"the network file {path} does not exist") from None
     except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:

@@ -34,7 +34,12 @@ def module(filters: int, kernels: Numbers[int], bottleneck: bool) -> Sequence:
 
 @FAMILIES.register("inception_time")
 def inception_time(
-    outputs: int, *, filters: int = 32, kernels: Numbers[int] = (40, 20, 10), blocks: int = 2
+    outputs: int,
+    *,
+    filters: int = 32,
+    kernels: Numbers[int] = (40, 20, 10),
+    blocks: int = 2,
+    bottleneck: bool = False,
 ) -> Network:
     """Modules of long and short kernels, for series.
 
@@ -43,10 +48,11 @@ def inception_time(
         filters: of each kernel; a module gives one time more than there are kernels as many channels.
         kernels: their lengths.
         blocks: of three modules beside a shortcut.
+        bottleneck: whether the first module has one too, as the authors' code gives it for series of several channels.
     """
     nodes: list[Node] = []
     for number in range(1, blocks + 1):
-        body = tuple(module(filters, kernels, bottleneck=number > 1 or turn > 0) for turn in range(3))
+        body = tuple(module(filters, kernels, bottleneck=bottleneck or number > 1 or turn > 0) for turn in range(3))
         nodes.append(
             Residual(
                 tuple(Sequence(one.nodes, name=f"module{turn}") for turn, one in enumerate(body, 1)),
