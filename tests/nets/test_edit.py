@@ -157,6 +157,7 @@ def test_an_edited_file_is_a_model_of_the_command_line(tmp_path: Path) -> None:
     [
         (ChangeStage(9, kernel_size=5), "has no stage 9"),
         (CutAfter(0), "has no stage 0"),
+        (ChangeStem(2), "has a stride of 2 already"),
         (SwapPooling("max"), "has no pooling layers that this edit changes"),
         (SwapActivation("relu"), "has no activations that this edit changes"),
     ],

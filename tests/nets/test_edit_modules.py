@@ -14,10 +14,13 @@ from torch import nn
 from torch.nn import functional
 
 from striate.core.errors import NetworkError, UnknownName, UsageError, WeightsError
+from striate.infer.ready import ForwardWay, made_ready
 from striate.nets import (
     EDITS,
+    FAMILIES,
     ChangeStage,
     ChangeStem,
+    Conv,
     ConvBlockAttention,
     CutAfter,
     Dense,
@@ -118,7 +121,7 @@ def test_attention_behind_each_stage_is_applied_to_its_output() -> None:
     assert torch.allclose(after(x), before.fc(stem.mean((2, 3))), atol=1e-5)
 
 
-def test_where_a_stage_stands_in_no_list_its_last_part_applies_it() -> None:
+def test_where_a_stage_stands_in_no_list_one_is_made() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -135,11 +138,52 @@ def test_where_a_stage_stands_in_no_list_its_last_part_applies_it() -> None:
     inner = after.first.excite(before.first(x))
     expected = before.head(after.second.excite(before.second(functional.relu(inner))).mean((2, 3)))
     assert torch.allclose(after(x), expected, atol=1e-6)
-    again = copy.deepcopy(after)
+    report = load_weights(copy.deepcopy(after), Weights(before.state_dict(), None, "file"), head="head", edited=True)
+    assert report.loaded == len(before.state_dict())
+    twice = edit(after, InsertAfterStages(SqueezeExcite(reduction=2)), shape=(3, 8, 8))
+    assert [name for name, _ in twice.first.named_children()] == ["before", "excite", "excite_excite"]
+    assert sum(type(one).__name__ == "Excitation" for one in twice.modules()) == 4
+
+
+@pytest.mark.parametrize("name", ["timm/efficientnet_b0", "torchvision/regnet_y_400mf"])
+def test_what_was_put_in_is_part_of_predictions(name: str) -> None:
+    network = edit(made(name), InsertAfterStages(SqueezeExcite(reduction=4)), shape=SHAPE).eval()
     with torch.no_grad():
-        for parameter in again.second.excite.parameters():
-            parameter.zero_()
-    assert not torch.allclose(again(x), after(x))
+        for one in network.modules():
+            if type(one).__name__ == "Excitation":
+                for parameter in one.parameters():
+                    parameter.normal_(0, 0.5)
+        x = torch.randn(2, *SHAPE)
+        expected = network(x)
+        ready = made_ready(network, ForwardWay("float32", True), SHAPE)
+        assert torch.allclose(ready(x), expected, atol=1e-3 * expected.abs().max().item())
+        assert torch.allclose(copy.deepcopy(network)(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        InsertAfterStages(SqueezeExcite(reduction=4)),
+        SwapActivation("silu"),
+        SwapNorm(GroupNorm(4)),
+        ChangeStage(3, kernel_size=5),
+        ChangeStem(1),
+        ReplaceHead(),
+    ],
+    ids=lambda change: type(change).__name__,
+)
+def test_a_cut_network_is_edited_as_any_other(then: Edit) -> None:
+    cut = edit(made(), CutAfter(3), shape=SHAPE)
+    assert len(module_stages(cut, SHAPE)) == 3
+    after = edit(cut, then, shape=SHAPE)
+    other = edit(made(), then, shape=SHAPE)
+    kinds = (nn.SiLU, nn.GroupNorm)
+    for number in (1, 2, 3):
+        inner = [list(net.get_submodule(f"layer{number}").modules()) for net in (after, other)]
+        counts = [sum(isinstance(one, kinds) or type(one).__name__ == "Excitation" for one in found) for found in inner]
+        assert counts[0] == counts[1]
+    after(torch.randn(2, *SHAPE)).sum().backward()
+    assert all(one.grad is not None for one in after.parameters())
 
 
 def test_a_dilation_leaves_the_weights_and_sizes_what_they_are() -> None:
@@ -203,6 +247,12 @@ def test_a_cut_network_ends_in_the_stage_and_keeps_its_names() -> None:
         ("torchvision/resnet18", Scale(width=0.5), "fixed when its library builds it"),
         ("torchvision/resnet18", ChangeStage(5, kernel_size=3), "has no stage 5"),
         ("torchvision/resnet18", ChangeStage(2, groups=3), "3 groups do not divide"),
+        ("torchvision/resnet18", ChangeStem(2), "has a stride of 2 already"),
+        ("torchvision/resnet18", InsertAfterStages(Conv(8)), "does not keep the shape"),
+        ("torchvision/inception_v3", ChangeStage(1, kernel_size=1), "padded less"),
+        ("torchvision/densenet121", SwapPooling("max", whole=True), "calls adaptive_avg_pool2d as a function"),
+        ("torchvision/squeezenet1_1", SwapActivation("silu"), None),
+        ("timm/resnet18", SwapPooling("max", whole=True), None),
         ("torchvision/vgg11", ChangeStem(1, pool=False), None),
         ("torchvision/mobilenet_v2", ChangeStem(1, pool=False), "has no pooling layer"),
         ("torchvision/vit_b_16", InsertAfterStages(SqueezeExcite()), "no stages are found"),
@@ -224,6 +274,35 @@ def test_what_cannot_be_changed_is_refused(name: str, change: Edit, words: str |
 def test_a_module_needs_a_shape_and_a_network_of_nodes_none() -> None:
     with pytest.raises(UsageError, match="shape"):
         edit(made(), ReplaceHead())  # type: ignore[call-overload]
+    with pytest.raises(UsageError, match="leave shape out"):
+        edit(FAMILIES.get("resnet18")(10), ReplaceHead(), shape=SHAPE)  # type: ignore[call-overload]
+
+
+def test_a_size_that_the_network_does_not_take_is_said_with_one_that_it_does(tmp_path: Path) -> None:
+    path = written(tmp_path, {"base": "torchvision/inception_v3", "edits": FILE["edits"][:1]})
+    with pytest.raises(NetworkError, match="does not take an input of 3×32×32") as raised:
+        resolve(path, outputs=5, channels=3, height=32, width=32)
+    assert "nearest size it takes is 96 px" in str(raised.value.fix)
+
+
+def test_what_does_something_else_in_training_is_not_cut() -> None:
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = made("torchvision/mobilenet_v2").features
+            self.head = nn.Linear(1280, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(functional.dropout(self.inner(x), 0.2, self.training).mean((2, 3)))
+
+    class Late(Dropping):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                x = x + 1
+            return super().forward(x)
+
+    with pytest.raises(NetworkError, match="something else in training"):
+        edit(Late(), CutAfter(2), shape=SHAPE)
 
 
 FILE = {
@@ -308,6 +387,14 @@ def test_weights_of_the_network_before_its_edits_load_and_the_rest_is_named(tmp_
     assert torch.equal(own[stem], given.tensors["conv1.weight"])
 
 
+def test_a_handful_of_tensors_that_fit_is_too_few(tmp_path: Path) -> None:
+    path = written(tmp_path, {"base": "resnet18", "edits": [{"edit": "Scale", "width": 2.0}]})
+    network = build(resolve(path, outputs=4, channels=3, height=64, width=64))
+    given = translated(Weights(dict(made().state_dict()), SIDECAR, "file"), path, {})
+    with pytest.raises(WeightsError, match="of this network, its head aside, fit file: too few"):
+        load_weights(network, given, head=head_name(network), edited=True)
+
+
 def test_weights_of_another_network_are_refused_though_tensors_fit(tmp_path: Path) -> None:
     path = written(tmp_path, FILE)
     for sidecar in (
@@ -317,7 +404,7 @@ def test_weights_of_another_network_are_refused_though_tensors_fit(tmp_path: Pat
         with pytest.raises(WeightsError, match="and the edits change torchvision/resnet18"):
             translated(Weights(dict(made().state_dict()), sidecar, "file"), path, {})
     network = build(resolve(path, outputs=4, channels=3, height=64, width=64))
-    with pytest.raises(WeightsError, match="no tensor of file fits"):
+    with pytest.raises(WeightsError, match="fit file: too few"):
         load_weights(network, Weights({"a": torch.zeros(1)}, None, "file"), head="fc", edited=True)
 
 

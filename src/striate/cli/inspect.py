@@ -160,7 +160,10 @@ def _show(content: Mapping[str, Any], depth: int | None) -> None:
     idle = [row for row in layers if not row["output"]]
     if idle:
         held = sum(row["parameters"] for row in idle)
-        say(f"–: only training computes it, or nothing does ({len(idle)} layers, {held:,} parameters)")
+        say(
+            f"–: training alone computes it, or what holds it reads its weights ({len(idle)} layers, {held:,} "
+            "parameters)"
+        )
     unknown = sum(row["receptive_field"] is None and bool(row["output"]) for row in layers)
     told = f"; ? where it cannot be told ({unknown} layers)" if unknown else ""
     say(f"field: what one position sees of the input, size/stride@offset in pixels; without a stride, all of it{told}")

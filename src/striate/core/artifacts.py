@@ -133,7 +133,11 @@ def parse_yaml(text: str) -> Any:
     >>> parse_yaml("{width: 3}")
     {'width': 3}
     """
-    return yaml.load(text, _Unique)  # noqa: S506  # a safe loader
+    loader = _Unique(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def parse_json(text: str) -> Any:

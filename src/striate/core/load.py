@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from striate.core.machine import allowed_processors
+from striate.core.machine import allowed_processors, cores, processors
 
 _PROC = Path("/proc")
 BUSY = 0.15
@@ -18,7 +18,8 @@ long."""
 class Load:
     """What others than this process and its workers take of the processors that it may use.
 
-    It begins with its making. Where the system does not tell (it is not Linux), nothing is known, and `others` is 0.
+    It begins with its making. Where the system does not tell (it is not Linux, or a container's share of the processors
+    does not say which), nothing is known, and `others` is 0.
 
     >>> load = Load()
     >>> load.others() >= 0
@@ -37,13 +38,16 @@ class Load:
         return max(0.0, (after - self._before) / os.sysconf("SC_CLK_TCK") / spent)
 
     def disturbs(self) -> bool:
-        """Whether what was measured since then cannot be believed."""
-        return self.others() > BUSY
+        """Whether what was measured since then cannot be believed: others took more than what computing leaves."""
+        return self.others() > max(0, len(allowed_processors()) - cores()) + BUSY
 
 
 def _others_ticks() -> float | None:
     """Ticks of the clock that others have computed so far; None where that is not told."""
-    allowed = {f"cpu{number}" for number in allowed_processors()}
+    numbers = allowed_processors()
+    if processors() < len(numbers):
+        return None  # the others' work may be on processors that are not ours at the moment
+    allowed = {f"cpu{number}" for number in numbers}
     try:
         busy = 0.0
         for line in (_PROC / "stat").read_text().splitlines():

@@ -54,7 +54,7 @@ def ahead(
     try:
         if turns:
             items = iter(items)
-            while some := list(itertools.islice(items, max(window, workers))):
+            while some := list(itertools.islice(items, window)):
                 yield from list(zip([key for key, _ in some], pool.map(lambda one: load(*one), some), strict=True))
             return
         for key, read in items:

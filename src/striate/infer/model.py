@@ -249,8 +249,9 @@ class Model:
     ) -> Iterator[Prediction]:
         """Predict pictures, folders (with all below them) and archives of any size, one after another.
 
-        Threads decode some pictures before these are computed, on a processor in turn, at most a few batches of them,
-        so memory stays bounded. A damaged one is left out of its batch, and the next takes its place.
+        Threads decode some pictures before these are computed, on a processor in turn: 64 of them, or a batch, so
+        memory stays bounded. A damaged one is left out of its batch, and the next takes its place. Until the last is
+        taken, or the iterator is closed, the process keeps the memory that it frees.
 
         Args:
             batch_size: pictures in a batch; the Model's own unless given.

@@ -59,7 +59,7 @@ from striate.nets.nodes.taps import Skip, Tied
 from striate.nets.nodes.upsample import TransposedConv, Upsample
 from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
-from striate.nets.spec import build, resolve, resolve_shape
+from striate.nets.spec import build, read_base, resolve, resolve_shape
 from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
 
 __all__ = [
@@ -151,6 +151,7 @@ __all__ = [
     "pretrained_weights",
     "profile",
     "profile_module",
+    "read_base",
     "read_weights",
     "resolve",
     "resolve_shape",

@@ -19,7 +19,7 @@ class LayerProfile:
     Args:
         name: its dotted name.
         kind: its class.
-        output: the shape of its output, without the batch; () where predictions do not compute it.
+        output: the shape of its output, without the batch; () where predictions do not call it.
         parameters: its own, without those of parts.
         macs: its own multiply-accumulates for one sample.
         trainable: those of its parameters that are trained.
@@ -78,7 +78,7 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
 
 
 def _idle(name: str, layer: nn.Module) -> LayerProfile:
-    """A layer that predictions do not compute, such as those of auxiliary heads: it has no output."""
+    """A layer that predictions do not call: of an auxiliary head, or one whose weights its holder reads. No output."""
     mine = _own(layer)
     trainable = sum(parameter.numel() for parameter in mine if parameter.requires_grad)
     return LayerProfile(name, type(layer).__name__, (), sum(map(torch.numel, mine)), 0, trainable)

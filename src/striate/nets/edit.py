@@ -66,7 +66,9 @@ def edited(module: nn.Module, edits: Sequence[Edit], shape: Shape) -> nn.Module:
         try:
             module = one.apply_to_module(module, shape)
         except NetworkError as error:
-            raise NetworkError(f"edit {number} `{type(one).__name__}`: {error.message}", error.fix) from error
+            raise NetworkError(f"edit {number} `{type(one).__name__}`: {error.message}", error.fix) from (
+                error.__cause__ or error
+            )
     return module
 
 

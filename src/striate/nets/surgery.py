@@ -1,6 +1,6 @@
 """What edits of any module share: its parts in order, its stages, and the exchange of one part for another.
 
-The parts of a module are its children, lists and `nn.Sequential`s opened and blocks not. A stage is a run of parts
+The parts of a module are its children, lists and sequences opened and blocks not. A stage is a run of parts
 whose outputs have the same grid, the change to a smaller one opening the next; the first convolution belongs to none
 where it strides (it is the stem), and neither does what pools the whole grid and what follows it.
 """
@@ -17,10 +17,19 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from striate.core.errors import NetworkError
+from striate.core.memory import ran_out_of_memory
 from striate.nets.counting import zeros_for
 from striate.nets.node import Shape
 
+BEFORE = "before"
+"""What a part is called in the sequence that is made of it and of what is put behind it."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+ATTENTION = frozenset({
+    "SqueezeExcitation", "SqueezeExcite", "SqueezeExciteCl", "SEModule", "EffectiveSEModule", "EffectiveSqueezeExcite",
+    "EcaModule", "CecaModule", "CbamModule", "LightCbamModule", "ChannelAttn", "LightChannelAttn", "SpatialAttn",
+    "LightSpatialAttn", "GlobalContext", "GatherExcite", "Excitation", "ChannelAndSpatialAttention",
+})  # fmt: skip
+"""Classes, torchvision's, timm's and ours, of what weighs channels or positions: within it, edits change nothing."""
 SAME_GRID = 0.75
 """Share of a side above which a part's output still has the grid of its stage: unpadded kernels take some positions."""
 
@@ -91,33 +100,39 @@ def exchange(module: nn.Module, kinds: type | tuple[type, ...], make: Callable[[
     """
     made: dict[int, nn.Module | None] = {}
     count = 0
+    exchanged: tuple[str, ...] = ()
     named: list[tuple[str, nn.Module]] = list(module.named_modules(remove_duplicate=False))
     for name, one in named:
-        if name and isinstance(one, kinds):
+        if name and isinstance(one, kinds) and not name.startswith(exchanged):
             if id(one) not in made:
                 made[id(one)] = make(one)
             new = made[id(one)]
             if new is not None:
                 new.train(one.training)
                 module.set_submodule(name, new)
+                exchanged += (f"{name}.",)  # what was in the old one is gone
                 count += 1
     return count
 
 
-def inside(module: nn.Module, words: Collection[str]) -> set[int]:
-    """The identities of all modules within such whose class is called by one of these words."""
-    holders = (one for one in module.modules() if any(word in type(one).__name__.lower() for word in words))
+def in_attention(module: nn.Module) -> set[int]:
+    """The identities of all modules within attention over channels or positions, see `ATTENTION`."""
+    holders = (one for one in module.modules() if one is not module and type(one).__name__ in ATTENTION)
     return {id(part) for holder in holders for part in holder.modules()}
 
 
 def called_outside(
     module: nn.Module, shape: Shape, functions: Collection[Callable[..., Any]], kinds: tuple[type, ...]
 ) -> list[str]:
-    """The names of functions that a module calls itself, not through a module of some kinds: no exchange reaches them.
+    """The names of functions that a module calls on grids itself, not through a module of some kinds nor in attention:
+    no exchange reaches them.
 
     Args:
         functions: such as `torch.nn.functional.relu`.
         kinds: the classes whose own calls are theirs.
+
+    Raises:
+        NetworkError: the module does not take such an input.
     """
     within, found = [0], []
 
@@ -125,7 +140,8 @@ def called_outside(
         def __torch_function__(
             self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
         ) -> Any:
-            if func in functions and not within[0]:
+            grid = args and isinstance(args[0], Tensor) and args[0].dim() == len(shape) + 1
+            if func in functions and grid and not within[0]:
                 found.append(str(func.__name__).rstrip("_"))
             return func(*args, **(kwargs or {}))
 
@@ -137,11 +153,11 @@ def called_outside(
 
     handles = []
     for one in module.modules():
-        if isinstance(one, kinds):
+        if isinstance(one, kinds) or type(one).__name__ in ATTENTION:
             handles += [one.register_forward_pre_hook(enter), one.register_forward_hook(leave)]
     try:
-        with Watch(), _predicting(module):
-            module(zeros_for(module, 2, shape))
+        with Watch():
+            _run(module, shape)
     finally:
         for handle in handles:
             handle.remove()
@@ -170,8 +186,7 @@ def _outputs(module: nn.Module, shape: Shape) -> list[tuple[str, Shape]]:
 
     handles = [one.register_forward_hook(note(name)) for name, one in _parts(module, "")]
     try:
-        with _predicting(module):
-            module(zeros_for(module, 2, shape))
+        _run(module, shape)
     finally:
         for handle in handles:
             handle.remove()
@@ -180,10 +195,15 @@ def _outputs(module: nn.Module, shape: Shape) -> list[tuple[str, Shape]]:
 
 def _parts(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module.named_children():
-        if type(child) in (nn.Sequential, nn.ModuleList) and len(child):  # type: ignore[arg-type]
+        if _is_list(child) and next(child.children(), None) is not None:
             yield from _parts(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
+
+
+def _is_list(module: nn.Module) -> bool:
+    """Whether a module is no more than its parts: a list, a sequence, or what torch.fx makes of a part's holder."""
+    return is_sequence(module) or type(module) in (nn.ModuleList, nn.Module)
 
 
 def _like(grid: Shape, whole: Shape) -> bool:
@@ -194,6 +214,26 @@ def _like(grid: Shape, whole: Shape) -> bool:
 
 def _within(name: str, part: str) -> bool:
     return name == part or name.startswith(f"{part}.")
+
+
+def is_sequence(module: nn.Module) -> bool:
+    """Whether a module passes its input through its parts, one after another, and does nothing else."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+
+
+def _run(module: nn.Module, shape: Shape) -> None:
+    """Two samples of zeros through a module. Raises `NetworkError` where it does not take them."""
+    try:
+        with _predicting(module):
+            module(zeros_for(module, 2, shape))
+    except Exception as error:  # each module has its own way to refuse a size
+        if ran_out_of_memory(error):
+            raise
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        size = "×".join(map(str, shape))
+        raise NetworkError(
+            f"{type(module).__name__} does not take an input of {size}: {said}", fix="give another size"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ too, and its outputs are then off by 99 %. So what the sidecar says is taken, an
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from striate.core.wording import some
 from striate.nets.anatomy import stem_name
 from striate.nets.families import FAMILIES
 from striate.nets.nodes.auxiliary import AuxiliaryHead
+from striate.nets.surgery import BEFORE
 
 Sidecar = dict[str, Any]
 
@@ -38,7 +40,10 @@ _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 _NESTS = ("state_dict", "model", "model_state_dict")
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 _POSITIONS = ("pos_embed", "pos_embedding", "positions")  # timm's, torchvision's and ours
+_SET_APART = re.compile(rf"\.{BEFORE}\.")  # a part that an edit put something behind
 _SHOWN = 5
+ENOUGH = 0.25
+"""Share of an edited network's numbers, its head aside, that weights must bring."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +181,12 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
     heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))
     stem = f"{stem_name(module)}.weight"
     loaded: dict[str, Tensor] = {}
+    used: set[str] = set()
     new, missing, wrong, adapted = [], [], [], []
     for name, place in own.items():
-        tensor = weights.tensors.get(name)
+        given = name if name in weights.tensors else _SET_APART.sub(".", name) if edited else name
+        tensor = weights.tensors.get(given)
+        used.add(given)
         in_head = name.startswith(heads)
         if tensor is None:
             if in_head or edited:
@@ -199,11 +207,9 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
             new.append(name)
         else:
             wrong.append(f"{name} is {_size(tensor)} in the file and {_size(place)} in the network")
-    unexpected = [name for name in weights.tensors if name not in own]
-    if edited and not loaded:
-        raise WeightsError(
-            f"no tensor of {weights.source} fits this network", fix="give weights of the network that the edits change"
-        )
+    unexpected = [name for name in weights.tensors if name not in used]
+    if edited:
+        _enough(weights, own, loaded, head)
     _refuse(
         weights,
         missing=[] if edited else [name for name in missing if not name.startswith(heads)],
@@ -400,6 +406,18 @@ def _positions(name: str, tensor: Tensor, place: Tensor) -> Tensor | None:
     if not learnt or tensor.shape[::2] != place.shape[::2]:
         return None
     return adapt_positions(tensor, place.shape[1])
+
+
+def _enough(weights: Weights, own: Mapping[str, Tensor], loaded: Mapping[str, Tensor], head: str) -> None:
+    """Refuse weights of which an edited network takes next to nothing: it would be fine-tuned as if it were trained."""
+    inside = [name for name, one in own.items() if one.is_floating_point() and not name.startswith(f"{head}.")]
+    whole = sum(own[name].numel() for name in inside)
+    taken = sum(own[name].numel() for name in inside if name in loaded)
+    if taken < ENOUGH * whole:
+        raise WeightsError(
+            f"{taken:,} of the {whole:,} numbers of this network, its head aside, fit {weights.source}: too few",
+            fix="give weights of the network that the edits change, edit less, or train from scratch (--weights none)",
+        )
 
 
 def _auxiliary(name: str) -> bool:

@@ -26,7 +26,7 @@ from striate.data.pack import Pictures, pack
 from striate.data.prepare import Preprocessing
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Views, made_ready, predict_outputs
-from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights
+from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights, read_base
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
 from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
@@ -113,7 +113,8 @@ class Materials:
         weights = self.prepared.weights
         if weights is None:
             return None
-        return load_weights(network, weights, head=head_name(network), edited="edits" in self.spec)
+        edited = read_base(self.plan["network.name"]) is not None
+        return load_weights(network, weights, head=head_name(network), edited=edited)
 
     def trials(self, reporter: Reporter) -> Trials:
         """What was measured before for such a training: with this network, these weights and these samples."""

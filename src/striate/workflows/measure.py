@@ -107,7 +107,7 @@ def _resolved(
     if any(plan[f"predict.{leaf}"] == AUTO for leaf in (*ForwardWay._fields, "batch")):
         left = seconds()
         allowed = FORWARD_SECONDS if left is None else min(FORWARD_SECONDS, 0.01 * left)
-        plan = _prediction(replace(recipe, plan=plan), networks, allowed, trials, reporter)
+        plan = _prediction(replace(recipe, plan=plan), networks, allowed, trials, quiet)
     if plan["optimizer.rate"] == AUTO:
         left = seconds()
         tried = with_execution(replace(recipe, plan=plan), Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
@@ -133,7 +133,8 @@ def _execution(
         if rates is None:
             trial = partial(try_ways, recipe, networks, found, seconds=allowed)
             rates = [[*way, rate] for way, rate in quiet.measure(trial, seconds=allowed).items()]
-            trials.keep(question, rates)
+            if quiet.undisturbed:
+                trials.keep(question, rates)
         way, because = fastest({Way(*way): rate for *way, rate in rates})
     decisions = {
         leaf: Decision(value, because, "measured")
@@ -145,7 +146,7 @@ def _execution(
 
 
 def _prediction(
-    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, reporter: Reporter
+    recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], allowed: float, trials: Trials, quiet: Quiet
 ) -> Plan:
     plan, shape = recipe.plan, recipe.shape
     network = awake(networks())["network"].to(recipe.device)
@@ -156,21 +157,24 @@ def _prediction(
         question: dict[str, Any] = {"forward": found, "parts": plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
-            tried = forward_rates(network, shape, found, count=BATCHES[0], seconds=allowed / 2)
-            rates = [[*way, rate] for way, rate in tried.items()]
-            trials.keep(question, rates)
+            trial = partial(forward_rates, network, shape, found, count=BATCHES[0], seconds=allowed / 2)
+            rates = [[*way, rate] for way, rate in quiet.measure(trial, seconds=allowed / 2).items()]
+            if quiet.undisturbed:
+                trials.keep(question, rates)
         way, because = fastest({ForwardWay(*way): rate for *way, rate in rates}, what="pictures")
     batch, why = plan["predict.batch"], ""
     if batch == AUTO:
         question = {"forward": way, "batches": BATCHES, "parts": plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
-            rates = [*batch_rates(network, shape, way, BATCHES, seconds=allowed / 2).items()]
-            trials.keep(question, rates)
+            counts = partial(batch_rates, network, shape, way, BATCHES, seconds=allowed / 2)
+            rates = [*quiet.measure(counts, seconds=allowed / 2).items()]
+            if quiet.undisturbed:
+                trials.keep(question, rates)
         batch, why = best_batch(dict(rates))
     decisions = {leaf: Decision(value, because, "measured") for leaf, value in way._asdict().items()}
     decisions["batch"] = Decision(batch, why, "measured")
-    reporter.line(f"prediction: {way}, {batch} at once ({because})")
+    quiet.reporter.line(f"prediction: {way}, {batch} at once ({because})")
     return plan.replace(predict={leaf: one for leaf, one in decisions.items() if plan[f"predict.{leaf}"] == AUTO})
 
 

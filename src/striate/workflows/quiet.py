@@ -24,6 +24,7 @@ class Quiet:
 
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
+        self.undisturbed = True  # whether the last measurement was
         self._said = False
 
     def measure(self, figure: Callable[[], T], *, seconds: float) -> T:
@@ -39,7 +40,8 @@ class Quiet:
             load = Load()
             found = figure()
             tries.append((load.others(), found))
-            if not load.disturbs():
+            self.undisturbed = not load.disturbs()
+            if self.undisturbed:
                 return found
             if len(tries) == TIMES or time.perf_counter() - started + PAUSE > seconds:
                 break
@@ -50,6 +52,6 @@ class Quiet:
             self.reporter.warn(
                 f"other processes take {least:.1f} of the {processors()} processors while this machine's speed is "
                 "measured, so that the plan holds for a machine as busy as it is now: it may be smaller and shorter "
-                "than need be; end them, and train anew"
+                "than need be, and is not kept for another run; end them, and train anew"
             )
         return found

@@ -108,6 +108,11 @@ class ChangeStage(Edit):
                     padding, dilation, kernel, old.dilation, old.kernel_size, strict=True
                 )
             )
+        if not isinstance(padding, str) and min(padding) < 0:
+            raise NetworkError(
+                f"a convolution of stage {self.stage} is padded less than it would have to be: its output would grow",
+                fix="give a larger kernel_size",
+            )
         if (kernel, dilation, groups) == (old.kernel_size, old.dilation, old.groups):
             return None
         options = {"stride": old.stride, "padding": padding, "dilation": dilation, "groups": groups}

@@ -56,16 +56,19 @@ class ChangeStem(Edit):
             if len(kept) == len(inner):
                 raise NetworkError(f"the stem of {network.name!r} has no pooling layer", fix="leave pool as it is")
             stem = replace(stem, nodes=kept)
+        if stem == network.nodes[0]:
+            raise NetworkError(f"the stem of {network.name!r} has a stride of {self.stride} already")
         return replace(network, nodes=(stem, *network.nodes[1:]))
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
         """The first convolution, and the pooling layer that stands before the second."""
-        seen = 0
+        seen, same = 0, False
         pool: str | None = None
         for name, one in module.named_modules():
             if isinstance(one, CONVOLUTIONS):
                 seen += 1
                 if seen == 1:
+                    same = max(one.stride) == min(one.stride) == self.stride
                     one.stride = (self.stride,) * len(one.stride)
                 else:
                     break
@@ -73,6 +76,8 @@ class ChangeStem(Edit):
                 pool = name
         if not seen:
             raise nothing(module, "convolutions")
+        if same and self.pool:
+            raise NetworkError(f"the stem of {type(module).__name__} has a stride of {self.stride} already")
         if not self.pool:
             if pool is None:
                 raise NetworkError(

@@ -40,10 +40,17 @@ class CutAfter(Edit):
         stage = module_stage(module, shape, self.stage)
         last = stage.parts[-1]
         outputs = _outputs_of(module)
+        training, codes = module.training, set()
         try:
-            graph = _UpTo(last).trace(module)
+            for mode in (False, True):
+                graph = _UpTo(last).trace(module.train(mode))
+                codes.add(fx.GraphModule(module, graph).code)
         except Exception as error:  # tracing runs the module's own code on what stands for a tensor
             raise NetworkError(f"{type(module).__name__} cannot be traced, so it cannot be cut: {error}") from error
+        finally:
+            module.train(training)
+        if len(codes) > 1:
+            raise NetworkError(f"{type(module).__name__} itself does something else in training: it cannot be cut")
         found = fx.GraphModule(module, graph, type(module).__name__)
         calls = [node for node in graph.nodes if node.op == "call_module" and node.target == last]
         if len(calls) != 1:

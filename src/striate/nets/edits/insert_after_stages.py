@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import nn
 
+from striate.core.errors import NetworkError
 from striate.nets.edits import EDITS
 from striate.nets.edits._edit import Edit, stages
 from striate.nets.network import Network
-from striate.nets.node import Node, Shape
-from striate.nets.surgery import device_of, module_stages
+from striate.nets.node import Node, Shape, written
+from striate.nets.surgery import BEFORE, device_of, is_sequence, module_stages
 
 
 @EDITS.register("InsertAfterStages")
@@ -22,7 +22,7 @@ class InsertAfterStages(Edit):
     """Put a node behind each stage: `SqueezeExcite()`, `ConvBlockAttention()`.
 
     In a module it stands in the stage's `nn.Sequential`, behind the last part, under that one's name and its own
-    (`layer1.1_excite`); where there is none, it is a part of the last part (`layer1.excite`), applied to its output.
+    (`layer1.1_excite`); where there is none, one is made of the last part and it (`bn2.before`, `bn2.excite`).
 
     Args:
         node: what is put in; it must keep the shape.
@@ -40,35 +40,33 @@ class InsertAfterStages(Edit):
         return (node, replace(self.node, name=f"{node.name}_{self.node.label}")) if stage else (node,)
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
-        """Behind the last part of each stage."""
+        """Behind the last part of each stage. Raises `NetworkError` where the node does not keep the shape."""
         for stage in module_stages(module, shape):
+            if self.node.output_shape(stage.output) != stage.output:
+                raise NetworkError(
+                    f"`{self.node}` does not keep the shape {written(stage.output)} of {stage.parts[-1]}"
+                )
             with torch.device(device_of(module)):
                 made = self.node.build(stage.output)
             made.train(module.training)
             where, _, name = stage.parts[-1].rpartition(".")
             holder = module.get_submodule(where)
-            if type(holder) is nn.Sequential:
-                _put_behind(holder, name, f"{name}_{self.node.label}", made)
+            if is_sequence(holder):
+                _put_behind(holder, name, self.node.label, made)
             else:
                 part = holder.get_submodule(name)
-                part.add_module(self.node.label, made)
-                part.register_forward_hook(_applying(self.node.label))
+                module.set_submodule(stage.parts[-1], nn.Sequential(OrderedDict({BEFORE: part, self.node.label: made})))
         return module
 
 
-def _put_behind(holder: nn.Sequential, name: str, new: str, made: nn.Module) -> None:
-    """A module into an `nn.Sequential`, whose others keep their names."""
+def _put_behind(holder: nn.Module, name: str, label: str, made: nn.Module) -> None:
+    """A module into a sequence, whose others keep their names."""
     parts = list(holder._modules.items())
+    taken, new, count = dict(parts), f"{name}_{label}", 1
+    while new in taken:
+        count += 1
+        new = f"{name}_{label}{count}"
     place = [one for one, _ in parts].index(name) + 1
     holder._modules.clear()
     for one, part in [*parts[:place], (new, made), *parts[place:]]:
         holder.add_module(one, part)
-
-
-def _applying(name: str) -> Callable[..., Any]:
-    """A hook that passes the output through a part of the module that gave it."""
-
-    def hook(module: nn.Module, _: Any, output: Any) -> Any:
-        return module.get_submodule(name)(output)
-
-    return hook

@@ -43,7 +43,8 @@ class ReplaceHead(Edit):
                 f"the head {name} of {type(module).__name__} is no dense layer", fix="cut it after a stage"
             )
         received = (old.in_features,)
-        network = Network(HEAD, self.nodes).with_head(old.out_features, received) if self.nodes else None
+        renew = bool(self.nodes) and self.nodes[-1].name == HEAD  # a saved Model's, for other classes
+        network = Network(HEAD, self.nodes).with_head(old.out_features, received, renew=renew) if self.nodes else None
         with torch.device(device_of(module)):
             made = (
                 nn.Linear(old.in_features, old.out_features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,11 +17,11 @@ from striate.nets.network import Network
 from striate.nets.node import Node, Shape
 from striate.nets.nodes.activation import Activation, ActivationKind, activation
 from striate.nets.nodes.structure import Residual
-from striate.nets.surgery import called_outside, exchange, inside
+from striate.nets.surgery import called_outside, exchange, in_attention
 
 _GATES: tuple[ActivationKind, ...] = ("sigmoid", "hard_sigmoid", "tanh", "softmax")
 # By the names of classes, of which timm has its own beside torch's.
-_KINDS: dict[str, ActivationKind] = {
+_KINDS: dict[str, str] = {
     "ReLU": "relu",
     "ReLU6": "relu6",
     "LeakyReLU": "leaky_relu",
@@ -38,6 +39,7 @@ _KINDS: dict[str, ActivationKind] = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
     "Softmax": "softmax",
+    **dict.fromkeys(("Mish", "PReLU", "CELU", "Softplus", "RReLU", "Softsign"), "another"),
 }
 _FUNCTIONS = {
     functional.relu: "relu",
@@ -53,8 +55,10 @@ _FUNCTIONS = {
     functional.gelu: "gelu",
     functional.silu: "silu",
     functional.hardswish: "hard_swish",
+    functional.mish: "another",
+    functional.prelu: "another",
+    functional.softplus: "another",
 }
-_ATTENTION = ("squeeze", "semodule", "cbam", "attn", "attention", "gate")
 
 
 @EDITS.register("SwapActivation")
@@ -85,7 +89,7 @@ class SwapActivation(Edit):
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
         """Every module of an activation's class. One that is called as a function is out of reach, and refused."""
         kinds = tuple({type(one) for one in module.modules() if type(one).__name__ in _KINDS})
-        functions = [one for one, kind in _FUNCTIONS.items() if self._swapped(kind)]
+        functions: list[Any] = [one for one, kind in _FUNCTIONS.items() if self._swapped(kind)]
         beyond = called_outside(module, shape, functions, kinds)
         if beyond:
             raise NetworkError(
@@ -93,10 +97,11 @@ class SwapActivation(Edit):
                 "edit reaches these",
                 fix="edit a family of nodes instead, if one is the same network (docs/networks.md)",
             )
-        left = inside(module, _ATTENTION)
+        left = in_attention(module)
 
         def make(old: nn.Module) -> nn.Module | None:
-            if id(old) in left or not self._swapped(_KINDS[type(old).__name__]):
+            kind = _KINDS.get(type(old).__name__)
+            if kind is None or id(old) in left or not self._swapped(kind):
                 return None
             return activation(self.kind)
 

@@ -15,7 +15,7 @@ from striate.nets.edits._edit import Edit, changed, nothing
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape
 from striate.nets.nodes.pool import AdaptivePool, GlobalPool, Pool, SpatialPyramidPool
-from striate.nets.surgery import called_outside, exchange
+from striate.nets.surgery import called_outside, exchange, in_attention
 
 _NODES = (Pool, AdaptivePool, SpatialPyramidPool, GlobalPool)
 _MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
@@ -34,6 +34,25 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
         torch.max_pool3d,
     ),
 }
+
+_WHOLE: dict[str, tuple[Any, ...]] = {
+    "max": (
+        functional.adaptive_avg_pool1d,
+        functional.adaptive_avg_pool2d,
+        functional.adaptive_avg_pool3d,
+        torch.adaptive_avg_pool1d,
+        torch.mean,
+        torch.Tensor.mean,
+    ),
+    "average": (
+        functional.adaptive_max_pool1d,
+        functional.adaptive_max_pool2d,
+        functional.adaptive_max_pool3d,
+        torch.amax,
+        torch.Tensor.amax,
+    ),
+}
+_SELECTS = "SelectAdaptivePool2d"  # timm's pooling over the whole grid
 
 
 @EDITS.register("SwapPooling")
@@ -61,18 +80,28 @@ class SwapPooling(Edit):
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
         """Every module that pools. Pooling that is called as a function is out of reach, and refused."""
-        beyond = called_outside(module, shape, _FUNCTIONS[self.kind], _ALL)
+        functions = (*_FUNCTIONS[self.kind], *(_WHOLE[self.kind] if self.whole else ()))
+        selects = tuple({type(one) for one in module.modules() if type(one).__name__ == _SELECTS})
+        beyond = called_outside(module, shape, functions, (*_ALL, *selects))
         if beyond:
             raise NetworkError(
                 f"{type(module).__name__} calls {beyond[0]} as a function, {len(beyond)} times: no edit reaches that",
                 fix="edit a family of nodes instead, if one is the same network (docs/networks.md)",
             )
-        if not exchange(module, _ALL, self._other):
+        left = in_attention(module)
+        if not exchange(module, (*_ALL, *selects), lambda old: None if id(old) in left else self._other(old)):
             raise nothing(module, "pooling layers")
         return module
 
     def _other(self, old: Any) -> nn.Module | None:
         kind = type(old)
+        if kind.__name__ == _SELECTS:
+            wanted = "max" if self.kind == "max" else "avg"
+            same = old.pool_type == "max" if self.kind == "max" else old.pool_type in ("avg", "fast", "fastavg")
+            if not self.whole or same:
+                return None
+            made: nn.Module = kind(pool_type=wanted, flatten=not isinstance(old.flatten, nn.Identity))
+            return made
         if kind not in _ALL:
             raise NetworkError(f"its pooling layer {kind.__name__} is of a library's own kind: it cannot be swapped")
         windows = kind in (*_MAX, *_MEAN)
@@ -83,8 +112,8 @@ class SwapPooling(Edit):
             if whole and not self.whole:
                 return None
             place = (_PARTS_MAX if kind in _PARTS_MAX else _PARTS_MEAN).index(kind)
-            made: nn.Module = (_PARTS_MAX if self.kind == "max" else _PARTS_MEAN)[place](old.output_size)
-            return made
+            parts: nn.Module = (_PARTS_MAX if self.kind == "max" else _PARTS_MEAN)[place](old.output_size)
+            return parts
         place = (_MAX if kind in _MAX else _MEAN).index(kind)
         options = {
             "kernel_size": old.kernel_size,

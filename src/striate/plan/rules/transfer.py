@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from striate.nets import build, head_name, resolve
+from striate.nets import build, head_name, read_base, resolve
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -52,7 +52,7 @@ def transfer(context: Context) -> Decisions:
     count = len(context.train_samples)
     scarce = context.scarce
     spec, mine = _spec(context), context.overrides.get("transfer.probe")
-    edited = "edits" in spec
+    edited = read_base(context["network.name"]) is not None
     flat = not edited and _flat_head(spec)
     fitted = flat and (mine is None or bool(mine.value))
     return {
