@@ -217,6 +217,7 @@ def test_a_head_that_no_epoch_beat_learns_from_the_validation_samples_once_they_
     assert [file.read_bytes() for file in files] == before
 
 
+@pytest.mark.slow
 def test_fine_tuning_by_minutes_with_folded_norms(run, tmp_path: Path) -> None:
     photos = folder(tmp_path / "photos", {"a": 20, "b": 20, "c": 20})
     settings = {"execution.workers": 0, "batch.size": 8, "execution.fold_norms": True}
@@ -275,6 +276,7 @@ def test_an_edited_network_takes_the_weights_of_the_one_before_and_ships_without
     ]
 
 
+@pytest.mark.slow
 def test_minutes_without_weights_choose_a_network_as_wide_as_they_carry(tmp_path: Path) -> None:
     photos = folder(tmp_path / "photos", {"dark": 30, "light": 30}, side=32)
     run = st.train(photos, out=tmp_path / "run", minutes=0.15, set={"execution.workers": 0, "batch.size": 16})

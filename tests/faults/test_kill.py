@@ -49,7 +49,7 @@ def test_a_run_killed_more_than_twenty_times_ends_in_the_same_bits(tmp_path: Pat
     same(tmp_path / "whole", tmp_path / "killed")
 
 
-@pytest.mark.parametrize("network", ["compact", "cifarnet"])
+@pytest.mark.parametrize("network", ["compact", pytest.param("cifarnet", marks=pytest.mark.slow)])
 def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path: Path, photos: Path, network: str) -> None:
     chain(photos, tmp_path / "whole", 2, kills=0, seed=0, epochs=20, network=network)
     said = chain(photos, tmp_path / "killed", 0, kills=3, seed=1, epochs=20, network=network)

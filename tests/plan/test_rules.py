@@ -153,6 +153,7 @@ def test_weights_bring_network_preprocessing_and_transfer() -> None:
     assert (plan["transfer.probe"], plan["optimizer.name"], plan["schedule.name"]) == (True, "adamw", "cosine")
 
 
+@pytest.mark.slow
 def test_many_pictures_are_tuned_as_large_as_the_time_carries() -> None:
     dataset = pictures({"cat": 900, "dog": 900}, (240, 240, 1))
     audit = run_audit(dataset, workers=0, reporter=Silent())
@@ -174,6 +175,7 @@ def test_many_pictures_are_tuned_as_large_as_the_time_carries() -> None:
     assert side(None, None, "cuda")[0] == 224
 
 
+@pytest.mark.slow
 def test_scarce_samples_fine_tune_gently() -> None:
     weights = Weights({}, MOBILENET, "file")
 
@@ -188,6 +190,7 @@ def test_scarce_samples_fine_tune_gently() -> None:
     assert rate(few, optimizer__rate=0.01) == 0.01
 
 
+@pytest.mark.slow
 def test_a_head_learns_from_every_view_where_samples_are_scarce_and_views_are_averaged() -> None:
     weights = Weights({}, MOBILENET, "file")
 

@@ -51,6 +51,21 @@ class Branches(nn.Module):
         return torch.cat([self.one(x) + x, self.two(x)], 1)
 
 
+def test_a_file_of_edits_is_inspected(tmp_path: Path) -> None:
+    path = tmp_path / "edited.yaml"
+    path.write_text("base: unet\narguments: {width: 4, depth: 2}\nedits: [{edit: SwapActivation, kind: silu}]\n")
+    found = st.inspect(path, height=16, channels=1, classes=2).to_dict()
+    assert "SiLU" in {row["kind"] for row in found["layers"]}
+    assert found["layers"][-1]["output"] == [2, 16, 16]
+
+
+def test_layers_that_only_training_computes_have_no_output() -> None:
+    found = st.inspect("googlenet_2014", height=64, classes=3).to_dict()
+    idle = [row for row in found["layers"] if not row["output"]]
+    assert {row["name"].split(".")[1] for row in idle} == {"auxiliary1", "auxiliary2"}
+    assert sum(row["parameters"] for row in found["layers"]) == found["parameters"]
+
+
 def test_any_module_with_its_branches_on_any_grid() -> None:
     module = Branches()
     profile = profile_module(module, (2, 9))

@@ -86,6 +86,7 @@ def test_a_second_training_of_one_plan_measures_nothing_and_gives_the_same_bits(
         st.train(photos, out=tmp_path / "third", epochs=80, size=16, set=settings, cache_size=0)
 
 
+@pytest.mark.slow
 def test_a_trial_hangs_on_the_plan_the_weights_and_the_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})

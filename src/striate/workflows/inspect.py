@@ -17,7 +17,7 @@ from striate.core.errors import NetworkError, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.run import RunFolder
 from striate.infer import Model, evaluating
-from striate.nets import Network, Profile, build, profile_module, resolve_shape
+from striate.nets import Network, Profile, build, profile_module, read_base, resolve_shape
 from striate.nets.counting import token_table
 from striate.nets.families import in_grid
 from striate.nets.gradients import GradientCheck, GradientFlow, Loss, check_gradients, gradient_flow
@@ -178,7 +178,8 @@ def find(
     name = str(network)
     if classes is None and name.endswith(FILES):
         classes = _own_outputs(name, shape)
-    spec = resolve_shape(name, shape, outputs=classes or CLASSES, grid=in_grid(name))
+    base = read_base(name)
+    spec = resolve_shape(name, shape, outputs=classes or CLASSES, grid=in_grid(name if base is None else base.name))
     return Subject(name, None, shape, spec)
 
 
