@@ -13,6 +13,8 @@ BUSY = 0.15
 """Processors that others take on the average while something is measured, from which on it is disturbed. A system's
 own services take a hundredth; a busy process takes 0.5 to 1, and steps of two threads beside it up to 35 times as
 long."""
+SHORTEST = 0.2
+"""Seconds below which others' time is not told, as the system counts it in hundredths of a second."""
 
 
 class Load:
@@ -35,7 +37,7 @@ class Load:
         after, spent = _others_ticks(), time.perf_counter() - self._started
         if self._before is None or after is None or spent <= 0:
             return 0.0
-        return max(0.0, (after - self._before) / os.sysconf("SC_CLK_TCK") / spent)
+        return max(0.0, (after - self._before) / os.sysconf("SC_CLK_TCK") / max(spent, SHORTEST))
 
     def disturbs(self) -> bool:
         """Whether what was measured since then cannot be believed: others took more than what computing leaves."""
