@@ -37,6 +37,7 @@ from striate.nets import (
     build,
     edit,
     head_name,
+    hub_network,
     load_weights,
     profile,
     resolve,
@@ -285,6 +286,49 @@ def test_a_size_that_the_network_does_not_take_is_said_with_one_that_it_does(tmp
     assert "nearest size it takes is 96 px" in str(raised.value.fix)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda net, x: functional.relu(net.second(functional.relu(x).mean((2, 3)))),  # a grid and a vector
+        lambda net, x: torch.tanh(functional.relu(input=net.second(net.act(x).mean((2, 3))))),
+        lambda net, x: net.second(net.act(x).mean((2, 3))).relu_(),
+    ],
+)
+def test_an_activation_called_as_a_function_is_refused_wherever_it_stands(function: Any) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.act, self.second = nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = function(self, self.first(x))
+            return found
+
+    with pytest.raises(NetworkError, match="calls relu as functions"):
+        edit(Net(), SwapActivation("silu"), shape=(3, 8, 8))
+
+
+def test_a_gate_called_as_a_function_is_refused_where_it_is_asked_for() -> None:
+    class Net(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(super().forward(x))
+
+    net = Net(nn.Conv2d(3, 8, 3), nn.Sigmoid(), nn.ReLU())
+    assert isinstance(edit(net, SwapActivation("silu"), shape=(3, 8, 8))[2], nn.SiLU)
+    with pytest.raises(NetworkError, match="calls sigmoid as functions"):
+        edit(net, SwapActivation("hard_sigmoid", of="sigmoid"), shape=(3, 8, 8))
+
+
+def test_edits_leave_each_part_in_its_mode() -> None:
+    module = made().train()
+    module.layer1.eval()
+    for change in (CutAfter(2), InsertAfterStages(SqueezeExcite(reduction=4)), SwapActivation("silu")):
+        after = edit(module, change, shape=SHAPE)
+        assert after.training
+        assert not after.get_submodule("layer1.0.bn1").training
+        assert after.get_submodule("layer2.0.bn1").training
+
+
 def test_what_does_something_else_in_training_is_not_cut() -> None:
     class Dropping(nn.Module):
         def __init__(self) -> None:
@@ -378,6 +422,8 @@ def test_weights_of_the_network_before_its_edits_load_and_the_rest_is_named(tmp_
     given = Weights(dict(made().state_dict()), SIDECAR, "file")
     network = build(resolve(path, outputs=4, channels=3, height=64, width=64))
     report = load_weights(network, translated(given, path, {}), head=head_name(network), edited=True)
+    assert hub_network(path, {}) == ("torchvision/resnet18", {})
+    assert all(name in report.describe() for name in report.reinitialised)
     own = network.state_dict()
     assert report.loaded == len(given.tensors) - 2
     assert set(report.reinitialised) == {name for name in own if "excite" in name or name.startswith(("fc", "head"))}

@@ -77,10 +77,14 @@ def read_base(name: str | Path) -> Base | None:
             if key not in ("base", "arguments", "edits"):
                 near = nearest(str(key), ("base", "arguments", "edits"))
                 hint = f"; did you mean {near!r}?" if near else ""
-                raise NetworkError(f"a network by edits has `base`, `arguments` and `edits`, no {key!r}{hint}")
+                raise NetworkError(
+                    f"a network by edits has `base`, `arguments` and `edits`, no {key!r}{hint}", fix="leave it out"
+                )
         base, arguments = content["base"], content.get("arguments", {})
         if not isinstance(base, str) or base.endswith(FILES):
-            raise NetworkError(f"`base` must be a family, timm/NAME or torchvision/NAME, not {base!r}")
+            raise NetworkError(
+                f"`base` must be a family, timm/NAME or torchvision/NAME, not {base!r}", fix="write base: resnet18"
+            )
         if not isinstance(arguments, Mapping) or not all(isinstance(key, str) for key in arguments):
             raise NetworkError("`arguments` must be a mapping", fix="write arguments: {width: 32}")
         edits = edits_from_plain(content.get("edits"))
@@ -226,10 +230,8 @@ def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
         raise NetworkError(f"{name} cannot be made with {arguments}: {error}") from error
 
 
-def _from_edits(path: Path, content: Mapping[str, Any], shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
+def _from_edits(path: Path, base: Base, shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
     """A family or a library's network, changed as a file says."""
-    base = read_base(path)
-    assert base is not None
     try:
         if is_library(base.name):
             if len(shape) != 3 or grid:
@@ -244,9 +246,10 @@ def _from_edits(path: Path, content: Mapping[str, Any], shape: Shape, outputs: i
 def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
     if arguments:
         raise UsageError(f"{path} takes no arguments, given {', '.join(arguments)}", fix="write them into the file")
+    base = read_base(path)
+    if base is not None:
+        return _from_edits(path, base, shape, outputs, grid)
     content = read_plain(path)
-    if isinstance(content, Mapping) and "base" in content:
-        return _from_edits(path, content, shape, outputs, grid)
     if not isinstance(content, Mapping) or "striate_model" not in content:
         network = Network.from_file(path)
         _check_size(network, shape)

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from striate.core.errors import NetworkError
 from striate.core.memory import ran_out_of_memory
+from striate.nets.anatomy import stem_name
 from striate.nets.counting import zeros_for
 from striate.nets.node import Shape
 
@@ -81,10 +82,9 @@ def module_stage(module: nn.Module, shape: Shape, number: int) -> ModuleStage:
 
 def strided_stem(module: nn.Module) -> str | None:
     """The dotted name of the first convolution, where it strides; None where it does not."""
-    for name, one in module.named_modules():
-        if isinstance(one, CONVOLUTIONS):
-            return name if max(one.stride) > 1 else None
-    return None
+    name = stem_name(module)
+    stem: Any = None if name is None else module.get_submodule(name)
+    return name if stem is not None and max(stem.stride) > 1 else None
 
 
 def exchange(module: nn.Module, kinds: type | tuple[type, ...], make: Callable[[Any], nn.Module | None]) -> int:
@@ -122,14 +122,20 @@ def in_attention(module: nn.Module) -> set[int]:
 
 
 def called_outside(
-    module: nn.Module, shape: Shape, functions: Collection[Callable[..., Any]], kinds: tuple[type, ...]
+    module: nn.Module,
+    shape: Shape,
+    functions: Collection[Callable[..., Any]],
+    kinds: tuple[type, ...],
+    *,
+    grids_alone: bool = False,
 ) -> list[str]:
-    """The names of functions that a module calls on grids itself, not through a module of some kinds nor in attention:
-    no exchange reaches them.
+    """The names of functions that a module calls itself, not through a module of some kinds nor in attention: no
+    exchange reaches them.
 
     Args:
         functions: such as `torch.nn.functional.relu`.
         kinds: the classes whose own calls are theirs.
+        grids_alone: whether only calls on (N, C, *grid) count.
 
     Raises:
         NetworkError: the module does not take such an input.
@@ -140,10 +146,12 @@ def called_outside(
         def __torch_function__(
             self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
         ) -> Any:
-            grid = args and isinstance(args[0], Tensor) and args[0].dim() == len(shape) + 1
-            if func in functions and grid and not within[0]:
-                found.append(str(func.__name__).rstrip("_"))
-            return func(*args, **(kwargs or {}))
+            named = kwargs or {}
+            if func in functions and not within[0]:
+                given = args[0] if args else named.get("input")
+                if not grids_alone or (isinstance(given, Tensor) and given.dim() == len(shape) + 1):
+                    found.append(str(func.__name__).rstrip("_"))
+            return func(*args, **named)
 
     def enter(*_: Any) -> None:
         within[0] += 1

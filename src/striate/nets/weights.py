@@ -121,9 +121,9 @@ class LoadReport:
         """One sentence for the user."""
         parts = [f"{self.loaded} tensors loaded"]
         if self.reinitialised:
-            parts.append(f"new: {some(self.reinitialised, _SHOWN)}")
+            parts.append(f"new: {', '.join(self.reinitialised)}")
         if self.unexpected:
-            parts.append(f"left out: {some(self.unexpected, _SHOWN)}")
+            parts.append(f"left out: {', '.join(self.unexpected)}")
         return "weights: " + "; ".join([*parts, *self.adapted])
 
 
@@ -175,7 +175,7 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
             new or is left out, and is named.
 
     Raises:
-        WeightsError: tensors are missing, unexpected or of another shape; names them. Or none fits an edited network.
+        WeightsError: tensors are missing, unexpected or of another shape; names them. Or too few fit an edited network.
     """
     own = module.state_dict()
     heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))

@@ -16,6 +16,8 @@ from striate.nets.network import Network
 from striate.nets.node import Node, Shape, check_fields, mapped
 from striate.nets.notation import to_plain
 
+FAMILY = "edit a family of nodes instead, if one is the same network (docs/networks.md)"
+"""What to do where an edit does not reach into a library's network."""
 _STAGE = re.compile(r"stage\d+")
 
 
@@ -59,7 +61,9 @@ def changed(network: Network, change: Callable[[Node], Node], what: str) -> Netw
     """A network with every node changed. Raises `NetworkError`, saying what it lacks, where all stay as they are."""
     nodes = tuple(mapped(node, change) for node in network.nodes)
     if nodes == network.nodes:
-        raise NetworkError(f"the network {network.name!r} has no {what} that this edit changes")
+        raise NetworkError(
+            f"the network {network.name!r} has no {what} that this edit changes", fix="leave this edit out"
+        )
     return replace(network, nodes=nodes)
 
 
@@ -84,4 +88,4 @@ def stage_place(network: Network, number: int) -> int:
 
 def nothing(module: nn.Module, what: str) -> NetworkError:
     """The error of an edit that finds nothing in a module to change."""
-    return NetworkError(f"{type(module).__name__} has no {what} that this edit changes")
+    return NetworkError(f"{type(module).__name__} has no {what} that this edit changes", fix="leave this edit out")

@@ -9,7 +9,7 @@ from torch import nn
 
 from striate.core.errors import NetworkError
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import Edit, changed, nothing, stage_place
+from striate.nets.edits._edit import FAMILY, Edit, changed, nothing, stage_place
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Sizes
 from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
@@ -81,7 +81,7 @@ class ChangeStage(Edit):
             else:
                 count += exchange(part, CONVOLUTIONS, lambda old: self._other(old, device))
         if not count:
-            raise nothing(module, f"convolutions wider than 1 in stage {self.stage}")
+            raise nothing(module, f"convolutions in stage {self.stage}, wider than 1 and other than asked for,")
         return module
 
     def _other(self, old: Any, device: Any) -> nn.Module | None:
@@ -89,7 +89,9 @@ class ChangeStage(Edit):
             return None
         kind = type(old)
         if kind not in CONVOLUTIONS and kind.__name__ != _ITSELF_PADDED:
-            raise NetworkError(f"its convolution {kind.__name__} is of a library's own kind: it cannot be changed")
+            raise NetworkError(
+                f"its convolution {kind.__name__} is of a library's own kind: it cannot be changed", fix=FAMILY
+            )
         depthwise = old.groups == old.in_channels > 1
         kernel = old.kernel_size if self.kernel_size is None else (self.kernel_size,) * len(old.kernel_size)
         dilation = old.dilation if self.dilation is None else (self.dilation,) * len(old.dilation)

@@ -57,7 +57,9 @@ class ChangeStem(Edit):
                 raise NetworkError(f"the stem of {network.name!r} has no pooling layer", fix="leave pool as it is")
             stem = replace(stem, nodes=kept)
         if stem == network.nodes[0]:
-            raise NetworkError(f"the stem of {network.name!r} has a stride of {self.stride} already")
+            raise NetworkError(
+                f"the stem of {network.name!r} has a stride of {self.stride} already", fix="leave this edit out"
+            )
         return replace(network, nodes=(stem, *network.nodes[1:]))
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
@@ -77,7 +79,9 @@ class ChangeStem(Edit):
         if not seen:
             raise nothing(module, "convolutions")
         if same and self.pool:
-            raise NetworkError(f"the stem of {type(module).__name__} has a stride of {self.stride} already")
+            raise NetworkError(
+                f"the stem of {type(module).__name__} has a stride of {self.stride} already", fix="leave this edit out"
+            )
         if not self.pool:
             if pool is None:
                 raise NetworkError(

@@ -11,7 +11,7 @@ from torch import fx, nn
 from striate.core.errors import NetworkError
 from striate.nets.anatomy import head_name
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import Edit, stage_place
+from striate.nets.edits._edit import FAMILY, Edit, stage_place
 from striate.nets.network import HEAD, Network
 from striate.nets.node import Shape
 from striate.nets.nodes.pool import GlobalPool
@@ -40,26 +40,32 @@ class CutAfter(Edit):
         stage = module_stage(module, shape, self.stage)
         last = stage.parts[-1]
         outputs = _outputs_of(module)
-        training, codes = module.training, set()
+        modes, codes = [(one, one.training) for one in module.modules()], set()
         try:
             for mode in (False, True):
                 graph = _UpTo(last).trace(module.train(mode))
                 codes.add(fx.GraphModule(module, graph).code)
         except Exception as error:  # tracing runs the module's own code on what stands for a tensor
-            raise NetworkError(f"{type(module).__name__} cannot be traced, so it cannot be cut: {error}") from error
+            raise NetworkError(
+                f"{type(module).__name__} cannot be traced, so it cannot be cut: {error}", fix=FAMILY
+            ) from error
         finally:
-            module.train(training)
+            for one, mode in modes:
+                one.training = mode
         if len(codes) > 1:
-            raise NetworkError(f"{type(module).__name__} itself does something else in training: it cannot be cut")
+            raise NetworkError(
+                f"{type(module).__name__} itself does something else in training: it cannot be cut", fix=FAMILY
+            )
         found = fx.GraphModule(module, graph, type(module).__name__)
         calls = [node for node in graph.nodes if node.op == "call_module" and node.target == last]
         if len(calls) != 1:
             raise NetworkError(
-                f"{type(module).__name__} runs its part {last} {len(calls)} times: it cannot be cut there"
+                f"{type(module).__name__} runs its part {last} {len(calls)} times: it cannot be cut there",
+                fix="cut after another stage",
             )
         with torch.device(device_of(module)):
-            found.add_module(_POOL, GlobalPool().build(stage.output))
-            found.add_module(HEAD, nn.Linear(stage.output[0], outputs))
+            found.add_module(_POOL, GlobalPool().build(stage.output).train(module.training))
+            found.add_module(HEAD, nn.Linear(stage.output[0], outputs).train(module.training))
         with graph.inserting_after(calls[0]):
             pooled = graph.call_module(_POOL, (calls[0],))
         with graph.inserting_after(pooled):
@@ -72,7 +78,8 @@ class CutAfter(Edit):
                 graph.erase_node(node)
         found.delete_all_unused_submodules()
         found.recompile()
-        return found.train(module.training)
+        found.training = module.training  # its parts keep the modes that they had
+        return found
 
 
 class _UpTo(fx.Tracer):

@@ -25,7 +25,7 @@ class InsertAfterStages(Edit):
     (`layer1.1_excite`); where there is none, one is made of the last part and it (`bn2.before`, `bn2.excite`).
 
     Args:
-        node: what is put in; it must keep the shape.
+        node: what is put in; in a module it must keep the shape.
     """
 
     node: Node
@@ -44,7 +44,8 @@ class InsertAfterStages(Edit):
         for stage in module_stages(module, shape):
             if self.node.output_shape(stage.output) != stage.output:
                 raise NetworkError(
-                    f"`{self.node}` does not keep the shape {written(stage.output)} of {stage.parts[-1]}"
+                    f"`{self.node}` does not keep the shape {written(stage.output)} of {stage.parts[-1]}",
+                    fix="give a node that does: SqueezeExcite, ConvBlockAttention",
                 )
             with torch.device(device_of(module)):
                 made = self.node.build(stage.output)

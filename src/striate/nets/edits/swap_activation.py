@@ -12,7 +12,7 @@ from torch.nn import functional
 from striate.core.errors import NetworkError
 from striate.core.wording import some
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import Edit, changed, nothing
+from striate.nets.edits._edit import FAMILY, Edit, changed, nothing
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape
 from striate.nets.nodes.activation import Activation, ActivationKind, activation
@@ -55,9 +55,22 @@ _FUNCTIONS = {
     functional.gelu: "gelu",
     functional.silu: "silu",
     functional.hardswish: "hard_swish",
-    functional.mish: "another",
-    functional.prelu: "another",
-    functional.softplus: "another",
+    functional.hardsigmoid: "hard_sigmoid",
+    torch.sigmoid: "sigmoid",
+    torch.Tensor.sigmoid: "sigmoid",
+    torch.tanh: "tanh",
+    torch.Tensor.tanh: "tanh",
+    **dict.fromkeys(
+        (
+            functional.mish,
+            functional.prelu,
+            functional.celu,
+            functional.softplus,
+            functional.rrelu,
+            functional.softsign,
+        ),
+        "another",
+    ),
 }
 
 
@@ -95,7 +108,7 @@ class SwapActivation(Edit):
             raise NetworkError(
                 f"{type(module).__name__} calls {some(sorted(set(beyond)), 3)} as functions, {len(beyond)} times: no "
                 "edit reaches these",
-                fix="edit a family of nodes instead, if one is the same network (docs/networks.md)",
+                fix=FAMILY,
             )
         left = in_attention(module)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from striate.core.errors import NetworkError
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import Edit, changed, nothing
+from striate.nets.edits._edit import FAMILY, Edit, changed, nothing
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape
 from striate.nets.nodes.pool import AdaptivePool, GlobalPool, Pool, SpatialPyramidPool
@@ -82,11 +82,11 @@ class SwapPooling(Edit):
         """Every module that pools. Pooling that is called as a function is out of reach, and refused."""
         functions = (*_FUNCTIONS[self.kind], *(_WHOLE[self.kind] if self.whole else ()))
         selects = tuple({type(one) for one in module.modules() if type(one).__name__ == _SELECTS})
-        beyond = called_outside(module, shape, functions, (*_ALL, *selects))
+        beyond = called_outside(module, shape, functions, (*_ALL, *selects), grids_alone=True)
         if beyond:
             raise NetworkError(
                 f"{type(module).__name__} calls {beyond[0]} as a function, {len(beyond)} times: no edit reaches that",
-                fix="edit a family of nodes instead, if one is the same network (docs/networks.md)",
+                fix=FAMILY,
             )
         left = in_attention(module)
         if not exchange(module, (*_ALL, *selects), lambda old: None if id(old) in left else self._other(old)):
@@ -103,7 +103,9 @@ class SwapPooling(Edit):
             made: nn.Module = kind(pool_type=wanted, flatten=not isinstance(old.flatten, nn.Identity))
             return made
         if kind not in _ALL:
-            raise NetworkError(f"its pooling layer {kind.__name__} is of a library's own kind: it cannot be swapped")
+            raise NetworkError(
+                f"its pooling layer {kind.__name__} is of a library's own kind: it cannot be swapped", fix=FAMILY
+            )
         windows = kind in (*_MAX, *_MEAN)
         if (kind in (*_MAX, *_PARTS_MAX)) == (self.kind == "max"):
             return None
@@ -124,7 +126,7 @@ class SwapPooling(Edit):
         if self.kind == "max":
             return _MAX[place](**options)
         if any(step != 1 for step in _sizes(old.dilation)):
-            raise NetworkError("its pooling windows have gaps (dilation): there is no mean over such")
+            raise NetworkError("its pooling windows have gaps (dilation): there is no mean over such", fix=FAMILY)
         return _MEAN[place](**options, count_include_pad=False)
 
 

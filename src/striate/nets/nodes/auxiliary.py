@@ -46,7 +46,7 @@ class Auxiliary(Structure):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.nodes:
-            raise NetworkError(f"`{self}` has no nodes")
+            raise NetworkError(f"`{self}` has no nodes", fix="give at least `GlobalPool`")
         if self.weight <= 0:
             raise NetworkError(f"`{self}`: the weight must be above 0, not {self.weight}", fix="leave the node out")
 
