@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from striate.core import artifacts
+from striate.core.artifacts import parse_json
 from striate.core.errors import DiskFull, StriateError
 
 
@@ -178,3 +180,12 @@ def test_sha256_of_a_known_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     # FIPS 180-4, the example of one block
     assert artifacts.sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_key_twice_in_a_large_object_is_found_at_once() -> None:
+    pairs = ", ".join(f'"k{number}": 0' for number in range(200_000))
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match="'k199999' stands twice"):
+        parse_json(f'{{{pairs}, "k199999": 1}}')
+    assert time.perf_counter() - started < 5
+    assert parse_json(f"{{{pairs}}}")["k7"] == 0

@@ -144,10 +144,11 @@ def parse_json(text: str) -> Any:
     """Plain values from JSON. Raises `ValueError`, for a key that stands twice in one object, too."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
-            raise ValueError(f"the key {twice!r} stands twice")
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f"the key {key!r} stands twice")
+            found[key] = value
         return found
 
     return json.loads(text, object_pairs_hook=unique)
