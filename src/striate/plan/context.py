@@ -13,7 +13,7 @@ from striate.core.plan import Decision
 from striate.core.records import Dataset, Label, Labels, Sample
 from striate.data.audit import Audit
 from striate.data.split import SplitTable
-from striate.nets import Weights
+from striate.nets import Weights, resolve
 
 SCARCE = 500
 """Training samples below which pretrained layers move little and a head learns from every view."""
@@ -96,6 +96,17 @@ class Context(ABC):
     def scarce(self) -> bool:
         """Whether the training samples are so few that pretrained layers should move little."""
         return len(self.train_samples) < SCARCE
+
+    def network_spec(self) -> dict[str, Any]:
+        """The network that is decided on, for the outputs and the input that are, as `resolve` gives it."""
+        return resolve(
+            self["network.name"],
+            outputs=max(1, len(self.dataset.target_names)),
+            channels=self["input.channels"],
+            height=self["input.height"],
+            width=self["input.width"],
+            arguments=self["network.arguments"],
+        )
 
     @cached_property
     def class_counts(self) -> dict[str, int]:

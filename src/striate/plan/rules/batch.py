@@ -2,7 +2,7 @@
 
 import math
 
-from striate.nets import memory, resolve
+from striate.nets import memory
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -38,12 +38,4 @@ def batch(context: Context) -> Decisions:
 
 def memory_need(context: Context, batch_size: float) -> float:
     """Predicted bytes of a training step, with two moments and an average beside each parameter."""
-    spec = resolve(
-        context["network.name"],
-        outputs=max(1, len(context.dataset.target_names)),
-        channels=context["input.channels"],
-        height=context["input.height"],
-        width=context["input.width"],
-        arguments=context["network.arguments"],
-    )
-    return memory(spec, max(2, math.ceil(batch_size)), copies=3).training
+    return memory(context.network_spec(), max(2, math.ceil(batch_size)), copies=3).training

@@ -1,11 +1,9 @@
 """Fine-tuning: the head first on frozen features, then the whole with smaller rates below."""
 
-from typing import Any
-
 import torch
 from torch import nn
 
-from striate.nets import build, head_name, read_base, resolve
+from striate.nets import build, head_name, read_base
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -51,9 +49,9 @@ def transfer(context: Context) -> Decisions:
         }
     count = len(context.train_samples)
     scarce = context.scarce
-    spec, mine = _spec(context), context.overrides.get("transfer.probe")
+    mine = context.overrides.get("transfer.probe")
     edited = read_base(context["network.name"]) is not None
-    flat = not edited and _flat_head(spec)
+    flat = not edited and _flat_head(context)
     fitted = flat and (mine is None or bool(mine.value))
     return {
         "transfer.probe": (
@@ -129,18 +127,7 @@ def _refit(context: Context, fitted: bool) -> tuple[bool, str]:
     return False, f"{count} samples are enough; the validation figures stay those of the Model"
 
 
-def _spec(context: Context) -> dict[str, Any]:
-    return resolve(
-        context["network.name"],
-        outputs=max(1, len(context.dataset.target_names)),
-        channels=context["input.channels"],
-        height=context["input.height"],
-        width=context["input.width"],
-        arguments=context["network.arguments"],
-    )
-
-
-def _flat_head(spec: dict[str, Any]) -> bool:
+def _flat_head(context: Context) -> bool:
     with torch.device("meta"):
-        network = build(spec)
+        network = build(context.network_spec())
     return isinstance(network.get_submodule(head_name(network)), nn.Linear)
