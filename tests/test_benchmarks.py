@@ -632,3 +632,26 @@ def test_a_job_trains_and_predicts(growth: ModuleType, tmp_path: Path, monkeypat
     assert set(found["packed"]) == {"reading", "audit", "prepare", "epoch", "evaluating"}
     assert set(found["packed"]) - set(found["streamed"]) == {"prepare"}
     assert growth_job.predicted({"data": data, "trained": str(tmp_path / "packed")})["predict"] > 0
+
+
+def test_the_sweep_tells_what_becomes_of_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    from benchmarks import sweep
+
+    whole = sweep.look("torchvision/squeezenet1_1")
+    assert whole[:4] == ("torchvision/squeezenet1_1", 224, "whole", 727_626)
+    assert whole[5] == "classifier.1"
+
+    def without_a_head(spec: Any) -> Any:
+        network = sweep.build(spec)
+        network.add_module("never", torch.nn.Linear(2, 2))
+        return network
+
+    monkeypatch.setattr(sweep, "_built", without_a_head)
+    assert sweep.look("torchvision/squeezenet1_1")[2] == "weights that never learn"
+    call = SimpleNamespace(networks=["torchvision/squeezenet9"], every=False, results=tmp_path)
+    monkeypatch.setattr(sweep, "size_of", lambda name: 64)
+    lines = sweep.run(call)
+    assert lines[0] == "1 networks: 1 refused"
+    assert "did you mean 'squeezenet1_" in lines[1]
+    assert {name.split("/")[0] for name in sweep.names("torchvision", False)} == {"torchvision"}

@@ -270,6 +270,8 @@ def test_an_edited_network_takes_the_weights_of_the_one_before_and_ships_without
     library = st.train(photos, out=tmp_path / "library", model=str(tmp_path / "library.yaml"), epochs=1, set=settings)
     (tmp_path / "library.yaml").unlink()
     assert library.model.predict(photos / "dark" / "000.png").label in ("dark", "light")
+    later = st.plan(photos, weights=library.path, set=settings)  # its weights are those after the edits
+    assert later["transfer.probe"] is True
     assert [one["edit"] for one in json.loads((library.path / "network.json").read_text())["edits"]] == [
         "SwapActivation",
         "InsertAfterStages",

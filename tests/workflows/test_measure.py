@@ -12,6 +12,7 @@ from torch import nn
 
 from striate.core.cache import Cache
 from striate.core.events import Silent
+from striate.core.load import Load
 from striate.core.plan import Decision, Plan
 from striate.workflows import measure
 from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
@@ -85,3 +86,30 @@ def test_a_layout_in_which_torch_corrupts_memory_is_not_tried(tmp_path: Path, mo
     tried.clear()
     measure._execution(recipe, lambda: toy_networks(recipe), 1.0, Trials(Cache(tmp_path, 0), {}, said), Quiet(said))
     assert True in tried
+
+
+def test_what_was_measured_beside_others_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy_recipe()
+    auto = {leaf: Decision("auto", "for the test", "measured") for leaf in ("precision", "channels_last")}
+    recipe = replace(recipe, plan=recipe.plan.replace(execution=auto, predict={**auto, "batch": auto["precision"]}))
+    tries: list[str] = []
+
+    def timed(name: str) -> Any:
+        def figure(*arguments: Any, **_: Any) -> dict[Any, float]:
+            tries.append(name)
+            return dict.fromkeys(arguments[3] if name == "batches" else arguments[2], 1.0)
+
+        return figure
+
+    for name, function in (("ways", "try_ways"), ("forward", "forward_rates"), ("batches", "batch_rates")):
+        monkeypatch.setattr(measure, function, timed(name))
+    monkeypatch.setattr("striate.workflows.quiet.PAUSE", 0.0)
+    trials, said = Trials(Cache(tmp_path, 10**6), {}, Lines()), Lines()
+    for disturbed in (True, False, False):
+        monkeypatch.setattr(Load, "disturbs", lambda self, disturbed=disturbed: disturbed)
+        tries.clear()
+        measure._execution(recipe, lambda: toy_networks(recipe), 60.0, trials, Quiet(said))
+        measure._prediction(recipe, lambda: toy_networks(recipe), 60.0, trials, Quiet(said))
+        found = [tries.count(name) for name in ("ways", "forward", "batches")]
+        assert found == ([3, 3, 3] if disturbed else [1, 1, 1] if tries else [0, 0, 0])
+    assert not tries  # the third time, all was known
