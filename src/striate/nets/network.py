@@ -176,6 +176,6 @@ def read_plain(path: Path) -> Any:
         text = path.read_text("utf-8")
         return parse_json(text) if path.suffix == ".json" else parse_yaml(text)
     except FileNotFoundError:
-        raise NetworkError(f"the network file {path} does not exist") from None
+        raise NetworkError(f"the network file {path} does not exist", fix="look at the path") from None
     except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:
         raise NetworkError(f"the network file {path} cannot be read: {error}") from error
