@@ -1,4 +1,4 @@
-"""`python -m benchmarks goals [NAME…]`, `plain NAME`, `compare`, `growth`, `memory`, `accuracy`, `ablate`, `sweep`."""
+"""`python -m benchmarks VERB`: goals [NAME…], plain NAME, compare, growth, memory, accuracy, ablate, sweep, gpu."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, growth, memory, plain, sweep
+from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, sweep
 from striate.core.errors import StriateError
 
 
@@ -65,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--networks", nargs="*", default=[], metavar="NAME", help="such as timm/resnet18; all without")
     command.add_argument("--every", action="store_true", help="all of timm, and not the first of each of its files")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("gpu", help=gpu.__doc__.splitlines()[0], description=gpu.__doc__)
+    command.add_argument("--networks", nargs="*", default=["resnet18", "resnet50"], help="torchvision's names")
+    command.add_argument("--ways", nargs="*", choices=gpu.WAYS, default=["eager", "graphed"], help="of the plain loop")
+    command.add_argument("--size", type=int, default=224)
+    command.add_argument("--batch", type=int, default=128)
+    command.add_argument("--count", type=int, default=4096, help="pictures, an eighth of them held out")
+    command.add_argument("--epochs", type=int, default=3)
+    command.add_argument("--set", nargs="*", default=["{}"], metavar="JSON", help="plans to train with, such as {}")
+    command.add_argument("--cifar", nargs="*", default=[], metavar="JSON", help="arguments of `striate.train`, say {}")
+    command.add_argument("--airbench", action="store_true", help="beside airbench94, which must be installed")
+    command.add_argument("--repeats", type=int, default=3)
+    command.add_argument("--work", type=Path, default=Path("runs/gpu"), help="pictures and Runs")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -79,6 +92,7 @@ def main() -> int:
             "accuracy": accuracy.run,
             "ablate": ablate.run,
             "sweep": sweep.run,
+            "gpu": gpu.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -20,7 +20,7 @@ from striate.core.machine import processors
 from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
-from striate.infer import Model, Prediction
+from striate.infer import Model, Prediction, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
@@ -451,9 +451,13 @@ def clear_cache() -> int:
     return sum(Cache(cache_folder(kind), 0).clear() for kind in KINDS)
 
 
-def load(path: str | Path) -> Model:
-    """The Model in a folder, or that of a Run."""
-    return Model.load(path)
+def load(path: str | Path, *, device: str = "auto") -> Model:
+    """The Model in a folder, or that of a Run.
+
+    Args:
+        device: "auto" (a GPU where torch has one), "cpu", "cuda" or "mps".
+    """
+    return Model.load(path, found_device(device))
 
 
 def runs(folder: str | Path = "runs") -> list[RunSummary]:
@@ -466,6 +470,7 @@ def predict(
     paths: Sequence[str | Path],
     *,
     batch_size: int | None = None,
+    device: str = "auto",
     on_damaged: Callable[[str, str], None] | None = None,
 ) -> Iterator[Prediction]:
     """Predict files, folders and archives of any size, one after another, in their order.
@@ -473,15 +478,22 @@ def predict(
     Args:
         model: a Model, a Run, or where one is.
         batch_size: pictures a batch; the Model's own by default.
+        device: as for `load`; a Model at hand stays where it is.
         on_damaged: called with key and reason of each picture that cannot be read; such are left out.
     """
-    return _model(model).predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+    return _model(model, device).predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
 
 
-def evaluate(run: str | Path | Run, data: str | Path, *, reporter: Reporter | None = None) -> dict[str, Any]:
-    """Score a Run on other labelled data, read in the way its own was."""
+def evaluate(
+    run: str | Path | Run, data: str | Path, *, device: str = "auto", reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Score a Run on other labelled data, read in the way its own was.
+
+    Args:
+        device: as for `load`.
+    """
     opened = _run(run)
-    return labelled_workflow.evaluate(opened.folder, opened.model, str(data), reporter or Silent())
+    return labelled_workflow.evaluate(opened.folder, load(opened.path, device=device), str(data), reporter or Silent())
 
 
 def explain(
@@ -554,8 +566,8 @@ def _path(run: str | Path | Run) -> Path:
     return run.path if isinstance(run, Run) else Path(run)
 
 
-def _model(model: Model | Run | str | Path) -> Model:
-    return model if isinstance(model, Model) else Model.load(_path(model))
+def _model(model: Model | Run | str | Path, device: str = "cpu") -> Model:
+    return model if isinstance(model, Model) else load(_path(model), device=device)
 
 
 def _subject(

@@ -96,7 +96,7 @@ def predicting(
 ) -> fake_api.FakeApi:
     """An api that gives these predictions and reports so many damaged pictures before them."""
 
-    def predict(model: Any, paths: Any, batch_size: Any, on_damaged: Any) -> Iterator[SimpleNamespace]:
+    def predict(model: Any, paths: Any, batch_size: Any, device: Any, on_damaged: Any) -> Iterator[SimpleNamespace]:
         for number in range(damaged):
             on_damaged(f"broken{number}.jpg", "truncated")
         yield from predictions

@@ -220,8 +220,9 @@ def test_real_networks_are_fused_and_give_the_same(name: str, way: ForwardWay) -
     images = waves((3, 64, 64), 3)
     ready = made_ready(network, way, (3, 64, 64))
     left = [module for module in ready.modules() if isinstance(module, nn.Conv2d)]
-    assert parts_of(ready)
-    assert not left
+    if way.precision == "float32" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert parts_of(ready)
+        assert not left
     with torch.no_grad():
         expected, found = network(images), ready(images).float()
     tolerance = 1e-5 if way.precision == "float32" else 0.05

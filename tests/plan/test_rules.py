@@ -261,9 +261,9 @@ def test_rates_grow_with_the_batch() -> None:
 
 
 def test_float32_wins_unless_beaten_by_more_than_noise() -> None:
-    reference = {Way("float32", False, False): 100.0, Way("float32", True, False): 120.0}
-    low = Way("bfloat16", True, False)
-    assert fastest({**reference, low: 123.0})[0] == Way("float32", True, False)
+    reference = {Way("float32", False, False, False): 100.0, Way("float32", True, False, False): 120.0}
+    low = Way("bfloat16", True, False, False)
+    assert fastest({**reference, low: 123.0})[0] == Way("float32", True, False, False)
     way, because = fastest({**reference, low: 200.0})
     assert way == low
     assert "200" in because
@@ -277,11 +277,33 @@ def test_only_ways_that_the_plan_leaves_open_are_tried(photos: Plan) -> None:
         return photos.replace(execution={leaf: Decision(value, "mine", "user") for leaf, value in values.items()})
 
     assert {way.precision for way in ways(fixed(precision="bfloat16"))} == {"bfloat16"}
-    assert ways(fixed(precision="bfloat16", channels_last=False)) == [Way("bfloat16", False, False)]
+    assert ways(fixed(precision="bfloat16", channels_last=False)) == [Way("bfloat16", False, False, False)]
     assert len(ways(fixed(precision="bfloat16", fold_norms="auto"))) == 3
     open_folds = ways(fixed(fold_norms="auto"))
     assert {way.fold_norms for way in open_folds} == {True, False}
     assert len(open_folds) == 4
+
+
+def test_graphs_are_tried_on_cuda_devices_alone(photos: Plan) -> None:
+    assert photos["execution.graphed"] is False
+    assert "CUDA" in photos.decisions["execution.graphed"].because
+    dataset = pictures({"cat": 40, "dog": 40}, (32, 32, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split = make_split(dataset, audit, seed=0)
+    machine = replace(MACHINE, device="cuda", memory_bytes=80 * 10**9, host_bytes=4 * 10**9)
+
+    def planned(**values: Any) -> Plan:
+        overrides = {key.replace("__", "."): Decision(value, "mine", "user") for key, value in values.items()}
+        return make_plan(dataset, audit, split, machine, budget=Budget(epochs=1), overrides=overrides)
+
+    plan = planned()
+    assert plan["execution.graphed"] == "auto"
+    assert plan["execution.pack_bytes"] == 10**9  # of the host's memory
+    found = ways(plan)
+    assert found[0] == Way("float32", True, False, False)
+    assert Way("bfloat16", True, False, True) in found
+    for values in ({"execution__compile": True}, {"batch__accumulate": 2}, {"execution__device": "cpu"}):
+        assert planned(**values)["execution.graphed"] is False, values
 
 
 def test_the_width_follows_from_time_and_machine() -> None:

@@ -4,6 +4,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,14 +12,16 @@ from torch import nn
 
 from striate.core.errors import Interrupted, NonFinite, PlanError
 from striate.core.events import Silent
+from striate.core.plan import Decision, Plan
 from striate.data.loader import Batch
 from striate.plan.rules.growing import size_at
 from striate.train import loop
 from striate.train.checkpoints import list_checkpoints, load_newest
+from striate.train.graphs import Replayed
 from striate.train.loop import fit
-from striate.train.recipe import Recipe, fresh_state
+from striate.train.recipe import Recipe, fresh_state, refuse_contradictions
 from striate.train.state import State
-from tests.train.toy import SIDE, bits, toy_recipe, toy_run, toy_state
+from tests.train.toy import PLAN, SIDE, bits, toy_recipe, toy_run, toy_state
 
 
 class StopAt(Silent):
@@ -286,6 +289,34 @@ def test_what_cannot_be_compiled_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         toy_state(toy_recipe(execution__compile=True, train__start_size=0.5))
     with pytest.raises(PlanError, match=r"execution.compile and execution.fold_norms exclude"):
         toy_state(toy_recipe(execution__compile=True, execution__fold_norms=True, transfer__frozen_norms=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, "is for CUDA devices"),
+        ({"execution__device": "cuda", "execution__compile": True}, "execution.compile exclude"),
+        ({"execution__device": "cuda", "execution__fold_norms": True, "transfer__frozen_norms": True}, "fold_norms"),
+        ({"execution__device": "cuda", "batch__accumulate": 2}, "whole batches"),
+    ],
+)
+def test_what_cannot_be_recorded_as_graphs_is_said(changes: dict[str, Any], why: str) -> None:
+    values = {**PLAN, **{key.replace("__", "."): value for key, value in changes.items()}, "execution.graphed": True}
+    values["batch.accumulate"] = changes.get("batch__accumulate", 1)
+    with pytest.raises(PlanError, match=why):
+        refuse_contradictions(Plan({key: Decision(value, "for the test") for key, value in values.items()}))
+
+
+def test_passes_that_cannot_be_recorded_are_computed_as_ever_and_it_is_said(tmp_path: Path) -> None:
+    recipe = toy_recipe(batch__accumulate=1)
+    state, said = toy_state(recipe), Listening()
+    replay = Replayed(state.networks["network"], low=False)
+    replay.refused = "it waits for the device"
+    state.replays["network"] = replay
+    fit(state, recipe, toy_run(tmp_path / "said"), said)
+    assert sum("it waits for the device" in line for line in said.warnings) == 1
+    plain, _ = trained(tmp_path / "plain", recipe)
+    assert bits(state) == bits(plain)
 
 
 def test_a_layout_in_which_torch_corrupts_memory_is_refused_on_large_pictures() -> None:

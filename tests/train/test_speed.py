@@ -20,7 +20,11 @@ from striate.train.speed import range_test, training_rate, try_ways, tuning_seco
 from striate.train.state import State
 from tests.train.toy import toy_networks, toy_recipe, toy_state
 
-PLAIN, LAST, FOLDED = Way("float32", False, False), Way("float32", True, False), Way("float32", True, True)
+PLAIN, LAST, FOLDED = (
+    Way("float32", False, False, False),
+    Way("float32", True, False, False),
+    Way("float32", True, True, False),
+)
 
 
 def test_each_way_that_agrees_has_a_rate() -> None:
@@ -102,7 +106,7 @@ def test_the_trial_holds_few_networks_at_once() -> None:
         made.extend(map(weakref.ref, found.values()))
         return found
 
-    five = [FOLDED, LAST, PLAIN, Way("bfloat16", True, False), Way("float32", False, True)]
+    five = [FOLDED, LAST, PLAIN, Way("bfloat16", True, False, False), Way("float32", False, True, False)]
     try_ways(recipe, networks, five, seconds=60)
     assert len(alive) == 6  # one more tells how long a step is
     assert max(alive) == speed.RIVALS

@@ -28,6 +28,7 @@ PLAN: dict[str, Any] = {
     "execution.precision": "float32",
     "execution.channels_last": False,
     "execution.fold_norms": False,
+    "execution.graphed": False,
     "execution.compile": False,
     "train.epochs": 3,
     "train.seed": 5,
@@ -110,13 +111,14 @@ def toy_recipe(workers: int = 0, memory_bytes: int = 10**9, **changes: Any) -> R
         batch_size=plan["batch.size"],
         seed=plan["train.seed"],
         augmenter=Augmenter(plan.section("augment"), plan["train.seed"], (SIDE, SIDE)),
+        device=plan["execution.device"],
     )
-    normalize = Normalize(preprocessing.mean, preprocessing.std)
+    normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
 
     def validate(networks: Any) -> dict[str, float]:
         with torch.no_grad():
-            images = torch.from_numpy(dataset.arrays["toy"]).permute(0, 3, 1, 2)
-            scores = task.scores(networks["network"].eval()(normalize(images))).numpy()
+            images = torch.from_numpy(dataset.arrays["toy"]).permute(0, 3, 1, 2).to(plan["execution.device"])
+            scores = task.scores(networks["network"].eval()(normalize(images))).cpu().numpy()
         return task.metrics(scores, task.encode(dataset.samples).numpy())
 
     return Recipe(plan, task, batches, keys, normalize, validate)
@@ -151,4 +153,4 @@ def toy_run(path: Path) -> RunFolder:
 
 def bits(state: State) -> dict[str, bytes]:
     """Every tensor of the networks and averages as bytes."""
-    return {name: tensor.contiguous().numpy().tobytes() for name, tensor in state.model_tensors().items()}
+    return {name: tensor.contiguous().cpu().numpy().tobytes() for name, tensor in state.model_tensors().items()}

@@ -13,6 +13,7 @@ from striate.cli._console import figure, interval, note, print_json, print_table
 def evaluate(
     run: _options.Run,
     data: Annotated[str, typer.Argument(help="Labelled data, read as the Run's own was.", metavar="DATA")],
+    device: _options.Device = None,
     as_json: _options.Json = False,
 ) -> None:
     """Score a Run on labelled data that it has not seen.
@@ -24,7 +25,7 @@ def evaluate(
     from striate import api
 
     with reporting() as reporter:
-        result = api.evaluate(run, data, reporter=reporter)
+        result = api.evaluate(run, data, device=_options.check_device(device) or "auto", reporter=reporter)
     for one in result["damaged"]:
         note(f"damaged: {one['path']}: {one['reason']}")
     if as_json:

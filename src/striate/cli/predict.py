@@ -48,6 +48,7 @@ def predict(
     paths: _options.Paths,
     format: Annotated[str, typer.Option(help="|".join(FORMATS), metavar="FORMAT")] = "table",
     batch_size: Annotated[int | None, typer.Option(help="Pictures a batch; the Model's own without.", min=1)] = None,
+    device: _options.Device = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object in place of the predictions.")
     ] = False,
@@ -73,7 +74,7 @@ def predict(
         damaged.append({"path": key, "reason": reason})
         note(f"damaged: {key}: {reason}")
 
-    model = api.load(run)
+    model = api.load(run, device=_options.check_device(device) or "auto")
     found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged)
     labels: Counter[str] = Counter()
     count = 0

@@ -12,7 +12,7 @@ from striate.infer.forward import (
 )
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction
-from striate.infer.ready import ForwardWay, Ready, batch_rates, forward_rates, made_ready, wait_for, waves
+from striate.infer.ready import ForwardWay, Ready, batch_rates, forward_rates, found_device, made_ready, wait_for, waves
 
 __all__ = [
     "VIEWS",
@@ -26,6 +26,7 @@ __all__ = [
     "evaluating",
     "forward",
     "forward_rates",
+    "found_device",
     "in_parts",
     "made_ready",
     "predict_outputs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -11,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from striate.core.errors import NonFinite
+from striate.core.errors import NonFinite, UsageError
 from striate.core.memory import ran_out_of_memory
 from striate.infer.forward import in_parts
 from striate.infer.fusing import fused
+from striate.infer.graphs import CannotRecord, ForwardGraph
 from striate.nets import find_folds, fold_for_good, head_name
 from striate.nets.folding import seen
 
@@ -24,6 +26,8 @@ OUTPUT_TOLERANCE = 0.05
 """What another way may differ by, as a share of the norm of all outputs: bfloat16 keeps 8 bits, and the random outputs
 of an untrained ResNet-18 differ by 0.01."""
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+_OFTEN, _GRAPHS = 3, 4
+"""How often a shape of pictures comes before its pass is recorded as a CUDA graph, and how many are."""
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -56,9 +60,32 @@ class Ready(nn.Module):
         self.network = network
         self.way = way
         self.alone = alone
+        self._graphs: dict[torch.Size, ForwardGraph | int] = {}
+        self._recording = threading.Lock()
 
     def forward(self, images: Tensor) -> Tensor:
         """From standardised images (N, C, H, W) in float32 to outputs."""
+        if images.is_cuda and not torch.is_grad_enabled():
+            return self._replayed(images)
+        return self._computed(images)
+
+    def _replayed(self, images: Tensor) -> Tensor:
+        """The outputs from a graph, once a shape has come often enough to be worth recording."""
+        with self._recording:  # a graph's memory is for one thread at a time
+            found = self._graphs.get(images.shape, 0)
+            if isinstance(found, int):
+                self._graphs[images.shape] = found + 1
+                graphs = sum(isinstance(one, ForwardGraph) for one in self._graphs.values())
+                if found + 1 != _OFTEN or graphs == _GRAPHS:
+                    return self._computed(images)
+                try:
+                    found = ForwardGraph(self._computed, images)
+                except CannotRecord:
+                    return self._computed(images)  # now, and ever after
+                self._graphs[images.shape] = found
+            return found(images)
+
+    def _computed(self, images: Tensor) -> Tensor:
         images = images.contiguous(memory_format=self.way.layout)
         found: Tensor
         if self.way.precision == "float32":
@@ -224,6 +251,20 @@ def _timed(ready: Ready, images: Tensor) -> tuple[Tensor, float]:
         wait_for(device.type)
         spent.append(time.perf_counter() - started)
     return found.float().cpu(), min(spent[1:])
+
+
+def found_device(name: str) -> str:
+    """A device by its name; for "auto" a GPU where torch has one, else the processor.
+
+    Raises:
+        UsageError: torch cannot use it here.
+    """
+    can = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(device for device, usable in can.items() if usable)
+    if not can.get(name, False):
+        raise UsageError(f"this machine has no {name} device that torch can use", fix="leave the device out")
+    return name
 
 
 def wait_for(device: str) -> None:

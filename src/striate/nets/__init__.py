@@ -42,7 +42,7 @@ from striate.nets.nodes.attention import (
     PositionwiseDense,
     SelfAttention,
 )
-from striate.nets.nodes.auxiliary import Auxiliary, hearing
+from striate.nets.nodes.auxiliary import Auxiliary, has_auxiliary, hearing
 from striate.nets.nodes.branches import Branches, DenselyConnected
 from striate.nets.nodes.capsules import CapsuleLengths, DigitCapsules, PrimaryCapsules
 from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
@@ -142,6 +142,7 @@ __all__ = [
     "find_folds",
     "fold_for_good",
     "folded",
+    "has_auxiliary",
     "head_name",
     "head_parameters",
     "hearing",

@@ -27,6 +27,7 @@ class Machine:
         cores: physical cores, which compute.
         memory_bytes: memory that may still be taken, on the device that trains.
         device: "cpu", "cuda" or "mps".
+        host_bytes: memory that may still be taken beside the device; the same unless given.
         disk_bytes: what is free on the disk that holds the cache.
         processors: logical ones, which decode; as many as cores unless given.
         macs_per_second: multiply-accumulates of a forward pass that a training does a second, measured on a block of
@@ -38,6 +39,7 @@ class Machine:
     cores: int
     memory_bytes: int
     device: str
+    host_bytes: int | None = None
     disk_bytes: int = 0
     processors: int | None = None
     macs_per_second: float | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
@@ -15,14 +17,22 @@ def ema_decay(step: int, horizon: float) -> float:
     return min(1 - 1 / max(horizon, 1.0), (1 + step) / (10 + step))
 
 
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the average towards the network: floating tensors by 1 − decay, counters copied."""
-    moving, new = [], []
-    for old, current in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if old.is_floating_point():
-            moving.append(old)
-            new.append(current)
-        else:
-            old.copy_(current)
-    torch._foreach_lerp_(moving, new, 1 - decay)
+class Average:
+    """The moving average of a network's weights and statistics, as a network.
+
+    Args:
+        network: whose tensors stay the same from here on, whatever their values become.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+        self._moving = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, decay: float) -> None:
+        """Move towards the network: floating tensors by 1 − decay, counters copied."""
+        torch._foreach_lerp_([old for old, _ in self._moving], [new for _, new in self._moving], 1 - decay)
+        if self._counted:
+            torch._foreach_copy_([old for old, _ in self._counted], [new for _, new in self._counted])

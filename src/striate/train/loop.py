@@ -80,6 +80,8 @@ def _epoch(
     counters, batches = state.counters, recipe.batches
     for network in state.networks.values():
         recipe.set_learning(network, counters.epoch)
+    for replay in state.replays.values():
+        replay.refresh()
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark, asked = False, time.monotonic(), time.monotonic()
     spent_before, waited_before = counters.seconds, counters.waited
@@ -152,6 +154,11 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         stall: the share of the epoch's time, in this process, that was spent waiting for batches.
     """
     counters, metric = state.counters, recipe.plan["train.metric"]
+    for name in [name for name, replay in state.replays.items() if replay.refused is not None]:
+        reporter.warn(
+            f"execution.graphed: the passes are not recorded, but computed as ever: {state.replays[name].refused}"
+        )
+        del state.replays[name]
     for network in state.networks.values():
         network.eval()
     found = recipe.validate(state.judged())

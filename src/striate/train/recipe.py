@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import shutil
@@ -20,6 +19,8 @@ from striate.infer import ForwardWay, evaluating, waves
 from striate.nets import Folds, Normalize, find_folds, unsafe_channels_last
 from striate.plan.rules.growing import size_at
 from striate.tasks import Task
+from striate.train.averaging import Average
+from striate.train.graphs import Replayed
 from striate.train.groups import freeze_body, parameter_groups
 from striate.train.optimizers import OPTIMIZERS
 from striate.train.schedules import SCHEDULES
@@ -128,9 +129,10 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     plan = recipe.plan
     refuse_contradictions(plan)
     make = OPTIMIZERS.get(plan["optimizer.name"])
-    averages: dict[str, nn.Module] = {}
+    averages: dict[str, Average] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
     folds: dict[str, Folds] = {}
+    replays: dict[str, Replayed] = {}
     for name, network in networks.items():
         network.to(recipe.device).to(memory_format=recipe.layout)
         _refuse_unsafe(recipe, network)
@@ -144,12 +146,14 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
         )
         optimizers[name] = make(groups, plan["optimizer.momentum"])
         if plan["train.ema"] > 0:
-            averages[name] = _frozen_copy(network)
+            averages[name] = Average(network)
         if plan["execution.compile"]:
             network.compile(dynamic=False)  # at the first step; copies, which validate and predict, are not compiled
         if plan["execution.fold_norms"]:
             folds[name] = find_folds(network, _example(recipe))
-    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds)
+        if plan["execution.graphed"]:
+            replays[name] = Replayed(network, plan["execution.precision"] == "bfloat16")
+    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds, replays)
 
 
 def refuse_contradictions(plan: Plan) -> None:
@@ -160,6 +164,8 @@ def refuse_contradictions(plan: Plan) -> None:
             "execution.fold_norms needs norms that keep their statistics",
             fix="add --set transfer.frozen_norms=true, or leave execution.fold_norms out",
         )
+    if plan["execution.graphed"] is True:
+        _refuse_graphs(plan)
     if compiles and folds:
         raise PlanError(
             "execution.compile and execution.fold_norms exclude each other: folded filters are computed in each step",
@@ -176,6 +182,19 @@ def refuse_contradictions(plan: Plan) -> None:
             "execution.compile needs a C++ compiler on a processor, and none is found",
             fix="install g++ or clang++, name yours in CXX, or leave execution.compile out",
         )
+
+
+def _refuse_graphs(plan: Plan) -> None:
+    """Raise `PlanError` where passes cannot be recorded as graphs."""
+    why = {
+        "execution.device": ("is for CUDA devices", plan["execution.device"] != "cuda"),
+        "execution.compile": ("and execution.compile exclude each other", plan["execution.compile"]),
+        "execution.fold_norms": ("and execution.fold_norms exclude each other", plan["execution.fold_norms"] is True),
+        "batch.accumulate": ("needs whole batches: batch.accumulate must be 1", plan["batch.accumulate"] > 1),
+    }
+    for words, excluded in why.values():
+        if excluded:
+            raise PlanError(f"execution.graphed {words}", fix="leave execution.graphed out, or set it to false")
 
 
 def _refuse_unsafe(recipe: Recipe, network: nn.Module) -> None:
@@ -209,7 +228,3 @@ def _refuse_one_size(recipe: Recipe, network: nn.Module) -> None:
 def _example(recipe: Recipe) -> torch.Tensor:
     """Two pictures as the network takes them, to find norms by."""
     return waves(recipe.shape).to(recipe.device).contiguous(memory_format=recipe.layout)
-
-
-def _frozen_copy(network: nn.Module) -> nn.Module:
-    return copy.deepcopy(network).eval().requires_grad_(False)

@@ -43,6 +43,8 @@ LONG, LEAST = 0.5, 16
 """Seconds above which a step is timed on fewer samples, and how many there are then at least."""
 SHARE = 10
 """A trial takes 1 in so many parts of the training at most."""
+DEVICE_LEAST = 2.0
+"""Seconds that a trial on a GPU may take in any case: its ways differ several times over, and their steps are short."""
 RIVALS = 2
 """Ways that are kept, each with its network and optimizer, to be timed again: the fastest, and float32's fastest."""
 
@@ -160,7 +162,7 @@ def try_ways(
     )
     batch, other, step = _enough(recipe, networks, ways[0])
     if recipe.plan["train.epochs"] != AUTO:
-        seconds = min(seconds, recipe.steps * step / SHARE)
+        seconds = min(seconds, max(recipe.steps * step / SHARE, 0.0 if recipe.device.type == "cpu" else DEVICE_LEAST))
     times: dict[Way, float] = {}
     live: dict[Way, tuple[State, Recipe]] = {}  # the one place that holds them, so that leaving it frees them
     known: _Reference | None = None
@@ -246,6 +248,8 @@ def _first_look(
     spent = time.perf_counter() - begun
     if reference is not None and not reference.allows(found):
         return found, None
+    if any(replay.refused is not None for replay in state.replays.values()):
+        return found, None
     if least is not None and spent > max(1.0, HOPELESS * least):
         return found, None
     return found, _step_seconds(state, recipe, batch)
@@ -269,7 +273,7 @@ def _loss_and_gradient(state: State, recipe: Recipe, batch: Batch) -> _Found:
         torch.manual_seed(0)
         total = 0.0
         for portion in batch.split(state.counters.accumulate):
-            loss = sum(losses_of(state, recipe, portion).values(), torch.zeros(()))
+            loss = sum(losses_of(state, recipe, portion).values(), torch.zeros((), device=recipe.device))
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
     rows, last = [], []
@@ -326,6 +330,8 @@ def learning_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     state = fresh_state(recipe, networks)
     for network in networks.values():
         recipe.set_learning(network, recipe.plan["transfer.frozen_epochs"])
+    for replay in state.replays.values():
+        replay.refresh()
     return state
 
 

@@ -10,6 +10,8 @@ from torch import nn
 
 from striate.core.errors import CheckpointError
 from striate.nets import Folds
+from striate.train.averaging import Average
+from striate.train.graphs import Replayed
 
 
 @dataclass
@@ -59,21 +61,28 @@ class State:
         optimizers: by the names of the losses that a task's step returns.
         counters: where it stands.
         folds: the norms that are folded while training, by the networks' names; found anew in each process.
+        replays: networks whose passes are replayed from graphs, by name; recorded anew in each process.
     """
 
     networks: dict[str, nn.Module]
-    averages: dict[str, nn.Module]
+    averages: dict[str, Average]
     optimizers: dict[str, torch.optim.Optimizer]
     counters: Counters = field(default_factory=Counters)
     folds: dict[str, Folds] = field(default_factory=dict)
+    replays: dict[str, Replayed] = field(default_factory=dict)
+
+    def learning(self) -> dict[str, nn.Module]:
+        """The networks as a step computes them; gradients of a batch's parts add up, and those of replays do not."""
+        return {**self.networks, **self.replays} if self.counters.accumulate == 1 else self.networks
 
     def judged(self) -> dict[str, nn.Module]:
         """The networks that validation sees: the averages where there are any."""
-        return self.averages or self.networks
+        return {name: average.network for name, average in self.averages.items()} or self.networks
 
     def model_tensors(self) -> dict[str, torch.Tensor]:
         """Weights and buffers of networks and averages, by dotted name."""
-        groups = {"network": self.networks, "average": self.averages}
+        averages = {name: average.network for name, average in self.averages.items()}
+        groups = {"network": self.networks, "average": averages}
         return {
             f"{group}/{name}/{key}": tensor
             for group, modules in groups.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -14,7 +14,7 @@ from striate.core.errors import NonFinite
 from striate.core.seeds import derive
 from striate.data.loader import Batch
 from striate.nets import folded
-from striate.train.averaging import ema_decay, update_average
+from striate.train.averaging import ema_decay
 from striate.train.recipe import Recipe
 from striate.train.state import State
 
@@ -32,41 +32,64 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
         NonFinite: a loss or gradient is not finite; names the samples. The weights are as before the step.
     """
     counters = state.counters
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64, device=recipe.device)
     for part, portion in enumerate(batch.split(counters.accumulate)):
         torch.manual_seed(derive(recipe.plan["train.seed"], "step", counters.step, part))  # for dropout
         losses = losses_of(state, recipe, portion)
-        loss = sum(losses.values(), torch.zeros(()))
-        total += float(loss.detach())
-        if not math.isfinite(total):
-            clear_gradients(state)
-            raise NonFinite(_non_finite("loss", state, recipe, batch), fix=_REMEDY)
+        loss = sum(losses.values(), torch.zeros((), device=recipe.device))
+        total += loss.detach()
         loss.backward()  # type: ignore[no-untyped-call]
-    norms = {name: _gradient_norm(network) for name, network in state.networks.items()}
-    for name, norm in norms.items():  # all of them before any weight moves
-        if not bool(torch.isfinite(norm)):
-            clear_gradients(state)
-            raise NonFinite(_non_finite(f"gradient of {name!r}", state, recipe, batch), fix=_REMEDY)
+    learning = {name: _learning(optimizer) for name, optimizer in state.optimizers.items()}
+    norms = {name: _gradient_norm(parameters) for name, parameters in learning.items()}
+    figures = torch.stack([total, *(norm.double() for norm in norms.values())])
+    # A processor is asked before any weight moves. To ask a GPU is to wait for it, so it is given the update too, which
+    # its kernels leave out where a figure is not finite, and is asked once.
+    guard = None
+    if recipe.device.type == "cuda" and all(map(_fused, state.optimizers.values())):
+        guard = 1 - figures.isfinite().all().float()
+    else:
+        _check(figures, norms, state, recipe, batch)
     rate, clip = recipe.rate(counters.step), recipe.plan["optimizer.clip"]
     for name, optimizer in state.optimizers.items():
         if clip > 0:
-            torch.nn.utils.clip_grads_with_norm_(_learning(state.networks[name]), clip, norms[name])
+            torch.nn.utils.clip_grads_with_norm_(learning[name], clip, norms[name])
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
+        optimizer.found_inf = guard  # type: ignore[attr-defined]  # what torch's gradient scaler hands to fused updates
         optimizer.step()
     clear_gradients(state)
-    for name, average in state.averages.items():
-        update_average(average, state.networks[name], ema_decay(counters.step, recipe.average_horizon()))
+    for average in state.averages.values():
+        average.update(ema_decay(counters.step, recipe.average_horizon()))
+    figure = _check(figures, norms, state, recipe, batch)
     counters.step += 1
-    return total
+    return figure
 
 
-def _learning(network: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in network.parameters() if parameter.grad is not None]
+def _fused(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether an update is one kernel, which leaves it out where it is told to."""
+    return all(group.get("fused") for group in optimizer.param_groups)
 
 
-def _gradient_norm(network: nn.Module) -> torch.Tensor:
-    return torch.nn.utils.get_total_norm([p.grad for p in _learning(network) if p.grad is not None])
+def _learning(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """The parameters that have a gradient."""
+    return [one for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
+
+
+def _gradient_norm(parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+    return torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+
+
+def _check(
+    figures: torch.Tensor, norms: Mapping[str, torch.Tensor], state: State, recipe: Recipe, batch: Batch
+) -> float:
+    """The loss. Raises `NonFinite` where it or the norm of a gradient is not finite."""
+    loss, *others = figures.tolist()
+    named = {"loss": loss, **{f"gradient of {name!r}": norm for name, norm in zip(norms, others, strict=True)}}
+    for name, figure in named.items():
+        if not math.isfinite(figure):
+            clear_gradients(state)
+            raise NonFinite(_non_finite(name, state, recipe, batch), fix=_REMEDY)
+    return float(loss)
 
 
 def losses_of(state: State, recipe: Recipe, batch: Batch) -> Mapping[str, torch.Tensor]:
@@ -78,7 +101,7 @@ def losses_of(state: State, recipe: Recipe, batch: Batch) -> Mapping[str, torch.
         for name, folds in state.folds.items():
             stack.enter_context(folded(state.networks[name], folds))
         stack.enter_context(torch.autocast(recipe.device.type, torch.bfloat16, enabled=low))
-        return recipe.task.step(state.networks, replace(batch, images=images))
+        return recipe.task.step(state.learning(), replace(batch, images=images))
 
 
 def clear_gradients(state: State) -> None:

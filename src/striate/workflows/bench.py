@@ -24,7 +24,7 @@ from striate.infer import forward_rates, wait_for
 from striate.nets import profile
 from striate.plan.planner import user_decisions
 from striate.plan.rules.execution import fastest
-from striate.plan.rules.prediction import BATCHES, forward_ways
+from striate.plan.rules.prediction import batches_of, forward_ways
 from striate.train.speed import awake, safe_ways, try_ways
 from striate.workflows.materials import gather
 from striate.workflows.request import ReadRequest, Request
@@ -119,7 +119,8 @@ def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) 
         rates = try_ways(recipe, materials.networks, safe, seconds=SECONDS)
         reporter.stage(f"predicting with {network}")
         ready, tried = awake(materials.networks())["network"].to(recipe.device), forward_ways(prepared.plan)
-        forward = forward_rates(ready, materials.shape, tried, count=BATCHES[0], seconds=SECONDS)
+        count = batches_of(where)[0 if where == "cpu" else 1]
+        forward = forward_rates(ready, materials.shape, tried, count=count, seconds=SECONDS)
     finally:
         torch.set_num_threads(threads)
     macs = profile(materials.spec).macs

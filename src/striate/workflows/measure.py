@@ -26,7 +26,7 @@ from striate.plan.rules.execution import Way, fastest
 from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
-from striate.plan.rules.prediction import BATCHES, best_batch, forward_ways
+from striate.plan.rules.prediction import batches_of, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe, refuse_contradictions
@@ -72,7 +72,7 @@ def resolve_plan(
         trials: what was measured before.
     """
     refuse_contradictions(recipe.plan)
-    quiet = Quiet(reporter)
+    quiet = Quiet(reporter, recipe.device.type)
     while True:
         try:
             return _resolved(recipe, networks, validation, seconds, scored, folder, trials, quiet)
@@ -150,24 +150,25 @@ def _prediction(
 ) -> Plan:
     plan, shape = recipe.plan, recipe.shape
     network = awake(networks())["network"].to(recipe.device)
-    found = forward_ways(plan)
+    found, counts_tried = forward_ways(plan), batches_of(recipe.device.type)
+    shown = counts_tried[0 if recipe.device.type == "cpu" else 1]
     if len(found) == 1:
         way, because = found[0], "the only way that what you set leaves"
     else:
         question: dict[str, Any] = {"forward": found, "parts": plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
-            trial = partial(forward_rates, network, shape, found, count=BATCHES[0], seconds=allowed / 2)
+            trial = partial(forward_rates, network, shape, found, count=shown, seconds=allowed / 2)
             rates = [[*way, rate] for way, rate in quiet.measure(trial, seconds=allowed / 2).items()]
             if quiet.undisturbed:
                 trials.keep(question, rates)
         way, because = fastest({ForwardWay(*way): rate for *way, rate in rates}, what="pictures")
     batch, why = plan["predict.batch"], ""
     if batch == AUTO:
-        question = {"forward": way, "batches": BATCHES, "parts": plan["batch.accumulate"]}
+        question = {"forward": way, "batches": counts_tried, "parts": plan["batch.accumulate"]}
         rates = trials.recall(question)
         if rates is None:
-            counts = partial(batch_rates, network, shape, way, BATCHES, seconds=allowed / 2)
+            counts = partial(batch_rates, network, shape, way, counts_tried, seconds=allowed / 2)
             rates = [*quiet.measure(counts, seconds=allowed / 2).items()]
             if quiet.undisturbed:
                 trials.keep(question, rates)

@@ -25,6 +25,7 @@ from striate.data.dataset import open_dataset
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
+from striate.infer import found_device
 from striate.nets import Weights, hub_network, pretrained_weights, read_weights, resolve, translated
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.plan.rules.size import asks_for_speed
@@ -159,15 +160,10 @@ def machine(device: str) -> Machine:
     Args:
         device: "auto", or where to compute.
     """
-    found = device
-    if device == "auto":
-        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    elif (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise UsageError(f"this machine has no {device} device that torch can use", fix="leave --device out")
-    free = torch.cuda.mem_get_info()[0] if found == "cuda" else memory_bytes()
-    return Machine(cores(), free, found, free_bytes(cache_folder("packs")), processors())
+    found = found_device(device)
+    host = memory_bytes()
+    free = torch.cuda.mem_get_info()[0] if found == "cuda" else host
+    return Machine(cores(), free, found, host, free_bytes(cache_folder("packs")), processors())
 
 
 def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision], quiet: Quiet) -> Machine:
@@ -228,7 +224,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     here = machine(device)
     if request.minutes is not None:
-        here = timed(here, weights, len(split.keys("train")), chosen, Quiet(reporter))
+        here = timed(here, weights, len(split.keys("train")), chosen, Quiet(reporter, here.device))
     plan = make_plan(
         dataset,
         audit,

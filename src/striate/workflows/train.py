@@ -122,7 +122,9 @@ def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clo
     threads = torch.get_num_threads()
     torch.set_num_threads(prepared.plan["execution.threads"])
     try:
-        _train(run, prepared, reporter, clock)
+        exact = prepared.plan["execution.deterministic"]
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=exact):
+            _train(run, prepared, reporter, clock)
     finally:
         torch.set_num_threads(threads)
 

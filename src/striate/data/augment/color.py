@@ -32,9 +32,10 @@ def color(images: Tensor, draws: Draws, color: float) -> Tensor:
         result = (images * (slope * saturation)).add_(grey.mul_(slope * (1 - saturation)).add_(offset))
     else:
         result = (images * slope).add_(offset)
-    low, high = images.aminmax()
-    if low >= 0 and high <= 255:
-        return result.clamp_(0, 255)
+    if images.device.type == "cpu":  # to ask a GPU would be to wait for it
+        low, high = images.aminmax()
+        if low >= 0 and high <= 255:
+            return result.clamp_(0, 255)
     low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=255)
     return torch.minimum(torch.maximum(result, low), high)
 

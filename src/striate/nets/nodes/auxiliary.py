@@ -92,6 +92,11 @@ Answer = tuple[float, Tensor]
 """The weight of an auxiliary head's loss, and its outputs (N, K)."""
 
 
+def has_auxiliary(network: nn.Module) -> bool:
+    """Whether a network has auxiliary heads, which answer in training beside its outputs."""
+    return any(isinstance(module, AuxiliaryHead) for module in network.modules())
+
+
 @contextlib.contextmanager
 def hearing(network: nn.Module) -> Iterator[list[Answer]]:
     """What the auxiliary heads of a network answer in the passes within, in the order of execution.

@@ -21,6 +21,8 @@ WORTH = 1.05
         "execution.precision": Leaf(str, "arithmetic", names=("float32", "bfloat16"), measured=True),
         "execution.channels_last": Leaf(bool, "memory layout of pictures", measured=True),
         "execution.fold_norms": Leaf(bool, "norms of fixed statistics folded into convolutions", measured=True),
+        "execution.graphed": Leaf(bool, "training passes replayed as CUDA graphs", measured=True),
+        "execution.deterministic": Leaf(bool, "only GPU kernels that give the same bits each time"),
         "execution.compile": Leaf(bool, "training steps compiled by torch"),
         "execution.threads": Leaf(int, "threads that compute", low=1),
         "execution.workers": Leaf(int, "processes that decode", low=0),
@@ -29,17 +31,19 @@ WORTH = 1.05
     },
 )
 def execution(context: Context) -> Decisions:
-    machine = context.machine
+    machine, chosen = context.machine, context.overrides.get("execution.device")
     timed = "a short timed trial decides"
     return {
         "execution.device": (machine.device, "what this machine has"),
         "execution.precision": (AUTO, timed),
         "execution.channels_last": (AUTO, timed),
         "execution.fold_norms": _folding(context, timed),
+        "execution.graphed": _graphs(context, str(chosen.value if chosen else machine.device), timed),
+        "execution.deterministic": (True, "two runs of a plan are equal to the bit"),
         "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.processors or machine.cores, f"{machine.processors or machine.cores} processors"),
-        "execution.pack_bytes": (machine.memory_bytes // 4, "a quarter of the free memory"),
+        "execution.pack_bytes": ((machine.host_bytes or machine.memory_bytes) // 4, "a quarter of the free memory"),
         "execution.cache_bytes": (
             min(CACHE_MOST, machine.disk_bytes // 10),
             f"a tenth of what is free on the disk, {CACHE_MOST / 1e9:.0f} GB at most"
@@ -58,16 +62,28 @@ def _folding(context: Context, timed: str) -> tuple[bool | str, str]:
     return AUTO, timed
 
 
+def _graphs(context: Context, device: str, timed: str) -> tuple[bool | str, str]:
+    compiled = context.overrides.get("execution.compile")
+    if device != "cuda":
+        return False, "graphs are for CUDA devices"
+    if compiled is not None and compiled.value:
+        return False, "compiled steps are not recorded"
+    if context["batch.accumulate"] > 1:
+        return False, "the parts of a batch add up their gradients, which graphs overwrite"
+    return AUTO, timed
+
+
 class Way(NamedTuple):
     """A way to execute a step; the names are those of the plan's leaves."""
 
     precision: str
     channels_last: bool
     fold_norms: bool
+    graphed: bool
 
     def __str__(self) -> str:
         layout = ", channels-last" if self.channels_last else ""
-        return f"{self.precision}{layout}{', norms folded' if self.fold_norms else ''}"
+        return f"{self.precision}{layout}{', norms folded' if self.fold_norms else ''}{', graphed' * self.graphed}"
 
 
 def ways(plan: Plan) -> list[Way]:
@@ -77,11 +93,17 @@ def ways(plan: Plan) -> list[Way]:
     leaves nothing open.
     """
     given = [plan[f"execution.{leaf}"] for leaf in Way._fields]
-    usual = (("float32", "bfloat16"), (True, False), (True, False))
+    usual = (("float32", "bfloat16"), (True, False), (True, False), (False, True))
     choices = [values if value == AUTO else (value,) for value, values in zip(given, usual, strict=True)]
     likeliest, *others = (Way(*values) for values in itertools.product(*choices))
-    # A trial is short: what differs in two respects from the likeliest is left out.
-    near = [way for way in others if sum(own != best for own, best in zip(way, likeliest, strict=True)) == 1]
+
+    def apart(way: Way) -> int:
+        """In how many respects it differs from the likeliest; graphs, recorded at once, may come on top of one."""
+        computed = way._replace(graphed=likeliest.graphed)
+        return sum(own != best for own, best in zip(computed, likeliest, strict=True))
+
+    # A trial is short: what differs in two respects from the likeliest is left out, and so are two ways in one.
+    near = [way for way in others if apart(way) <= 1 and not (way.graphed and way.fold_norms)]
     return [likeliest, *sorted(near, key=lambda way: way.precision == likeliest.precision)]
 
 

@@ -10,7 +10,8 @@ from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 from striate.plan.rules.execution import WORTH
 
-BATCHES = (8, 32)
+BATCHES, DEVICE_BATCHES = (8, 32), (32, 128, 512)
+"""Pictures at once that are tried, on a processor and on a GPU."""
 
 
 @rule(
@@ -24,6 +25,11 @@ BATCHES = (8, 32)
 def prediction(context: Context) -> Decisions:
     timed = "a short timed trial of the forward pass decides"
     return dict.fromkeys(("predict.precision", "predict.channels_last", "predict.batch"), (AUTO, timed))
+
+
+def batches_of(device: str) -> tuple[int, ...]:
+    """Pictures at once that are tried on a device, the smallest first; ways are compared by the second."""
+    return BATCHES if device == "cpu" else DEVICE_BATCHES
 
 
 def forward_ways(plan: Plan) -> list[ForwardWay]:
