@@ -17,13 +17,15 @@ CASES = [(name, kind) for name, loss in LOSSES.items() for kind in loss.kinds]
 every_case = pytest.mark.parametrize(("name", "kind"), CASES)
 
 
-def example(kind: TargetKind, rows: int = 6, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
+def example(
+    kind: TargetKind, rows: int = 6, dtype: torch.dtype = torch.float64, link: str = "identity"
+) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs, targets, and outputs that meet the targets."""
     generator = torch.Generator().manual_seed(3)
     outputs = torch.randn(rows, 4, dtype=dtype, generator=generator)
     if kind == "value":
         targets = torch.randn(rows, 4, dtype=dtype, generator=generator)
-        return outputs, targets, targets
+        return (outputs, targets.exp(), targets) if link == "log" else (outputs, targets, targets)
     if kind == "label":
         targets = torch.eye(4, dtype=dtype)[torch.arange(rows) % 4]
     else:
@@ -38,7 +40,7 @@ def test_the_registry_holds_each_file_and_no_more() -> None:
 @every_case
 def test_options_are_strict_and_off_by_default(name: str, kind: TargetKind) -> None:
     loss = LOSSES.get(name)
-    outputs, targets, _ = example(kind)
+    outputs, targets, _ = example(kind, link=LOSSES.get(name).link)
     for parameter in inspect.signature(loss.function).parameters.values():
         assert parameter.kind is not inspect.Parameter.VAR_KEYWORD
         assert (parameter.kind is inspect.Parameter.KEYWORD_ONLY) == (parameter.default is not inspect.Parameter.empty)
@@ -51,7 +53,7 @@ def test_options_are_strict_and_off_by_default(name: str, kind: TargetKind) -> N
 @every_case
 def test_a_row_has_a_loss_of_its_own(name: str, kind: TargetKind) -> None:
     loss = LOSSES.get(name)
-    outputs, targets, _ = example(kind)
+    outputs, targets, _ = example(kind, link=LOSSES.get(name).link)
     whole = loss(outputs, targets)
     assert whole.shape == (len(outputs),)
     alone = torch.cat([loss(outputs[[row]], targets[[row]]) for row in range(len(outputs))])
@@ -62,7 +64,7 @@ def test_a_row_has_a_loss_of_its_own(name: str, kind: TargetKind) -> None:
 @every_case
 def test_it_is_least_where_the_outputs_meet_the_targets(name: str, kind: TargetKind) -> None:
     loss = LOSSES.get(name)
-    outputs, targets, right = example(kind)
+    outputs, targets, right = example(kind, link=LOSSES.get(name).link)
     assert loss(right, targets).max() < 1e-9
     assert (loss(outputs, targets) > loss(right, targets)).all()
     assert (loss(-right, targets) > loss(right, targets)).all()
@@ -70,13 +72,13 @@ def test_it_is_least_where_the_outputs_meet_the_targets(name: str, kind: TargetK
 
 @every_case
 def test_its_gradient_is_that_of_finite_differences(name: str, kind: TargetKind) -> None:
-    outputs, targets, _ = example(kind)
+    outputs, targets, _ = example(kind, link=LOSSES.get(name).link)
     assert torch.autograd.gradcheck(lambda x: LOSSES.get(name)(x, targets), outputs.requires_grad_())
 
 
 @every_case
 def test_large_outputs_stay_finite(name: str, kind: TargetKind) -> None:
-    _, targets, right = example(kind, dtype=torch.float32)
+    _, targets, right = example(kind, dtype=torch.float32, link=LOSSES.get(name).link)
     for outputs in (right * 1e4, -right * 1e4):
         outputs = outputs.clone().requires_grad_()
         found = LOSSES.get(name)(outputs, targets)
@@ -88,7 +90,7 @@ def test_large_outputs_stay_finite(name: str, kind: TargetKind) -> None:
 
 @every_case
 def test_half_precision_outputs_are_judged_in_single(name: str, kind: TargetKind) -> None:
-    outputs, targets, _ = example(kind, dtype=torch.float32)
+    outputs, targets, _ = example(kind, dtype=torch.float32, link=LOSSES.get(name).link)
     half = outputs.bfloat16()
     found = LOSSES.get(name)(half, targets)
     assert found.dtype is torch.float32
@@ -97,7 +99,7 @@ def test_half_precision_outputs_are_judged_in_single(name: str, kind: TargetKind
 
 @every_case
 def test_shapes_that_differ_are_refused(name: str, kind: TargetKind) -> None:
-    outputs, targets, _ = example(kind)
+    outputs, targets, _ = example(kind, link=LOSSES.get(name).link)
     for other in (targets[:, :1], targets[:, 0], targets[:1]):
         with pytest.raises(ValueError, match=r"must both be \(N, K\)"):
             LOSSES.get(name)(outputs, other)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from striate.core.errors import DataError, NetworkError, RunError, UnknownName, UsageError
+from striate.core.records import Value
 from striate.core.registry import file_names
 from striate.evaluate import score
 from striate.losses import LOSSES
@@ -179,7 +180,9 @@ def test_the_score_is_strict_json_and_has_an_interval_around_each_metric(name: s
 
 @every_case
 def test_a_task_comes_back_from_json(name: str, loss: str) -> None:
-    task = made(name, loss, class_weights="none" if name == "regress" else "balanced")
+    entry = LOSSES.get(loss)
+    weighed = (name == "classify" and not entry.priors) or "positive_ratios" in entry.options
+    task = made(name, loss, class_weights="balanced" if weighed else "none")
     again = task_from_dict(json.loads(json.dumps(task.to_dict())))
     assert type(again) is type(task)
     assert json.dumps(again.to_dict()) == json.dumps(task.to_dict())
@@ -192,6 +195,32 @@ def test_a_task_comes_back_from_json(name: str, loss: str) -> None:
     for wrong in ({**content, "more": 1}, {key: value for key, value in content.items() if key != "loss"}):
         with pytest.raises(RunError, match=r"missing or unknown: (more|loss)"):
             task_from_dict(wrong)
+
+
+def test_what_corrects_for_the_classes_shares_learns_them_and_takes_no_weights() -> None:
+    task = made("classify", "balanced_softmax")
+    assert sum(task.settings.loss_options["shares"]) == pytest.approx(1)
+    assert made("classify", "balanced_softmax", loss_options={"shares": [1, 1, 2]}).settings.loss_options["shares"] == [
+        1,
+        1,
+        2,
+    ]
+    with pytest.raises(UsageError, match="twice"):
+        made("classify", "logit_adjustment", class_weights="effective")
+    with pytest.raises(UsageError, match="square_root"):
+        made("multilabel", class_weights="square_root")
+
+
+def test_counts_are_learnt_by_the_logarithm_of_their_rate() -> None:
+    rows = samples("value")
+    task = made("regress", "poisson")
+    values = np.stack([task.row(row) for row in rows])
+    np.testing.assert_allclose(task.settings.mean, np.log(values.mean(0)))
+    zero = torch.zeros(len(rows), task.outputs)
+    np.testing.assert_allclose(task.scores(zero).numpy(), np.broadcast_to(values.mean(0), values.shape), rtol=1e-5)
+    below = replace(rows[7], key="s/below", target=Value((-1.0,) * task.outputs))
+    with pytest.raises(DataError, match="s/below"):
+        make_task("regress", NAMES, [*rows, below], loss="poisson")
 
 
 @every_task

@@ -8,17 +8,28 @@ import time
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
+from torch.nn import functional
 from torchvision.transforms import v2
 
 from striate.core.errors import UsageError
+from striate.core.registry import file_names
 from striate.core.seeds import uniforms
 from striate.data.augment import AUGMENTATIONS, Augmenter, BatchAugmentation, ImageAugmentation
 from striate.data.augment.affine import affine
+from striate.data.augment.blur import blur
 from striate.data.augment.color import color
 from striate.data.augment.crop import crop
+from striate.data.augment.cutmix import cutmix
+from striate.data.augment.erase import erase
 from striate.data.augment.flip import flip
+from striate.data.augment.gamma import gamma
+from striate.data.augment.hue import hue
 from striate.data.augment.mixup import mixup
+from striate.data.augment.noise import noise, normals
+from striate.data.augment.perspective import perspective
+from striate.data.augment.shear import shear
 from striate.data.augment.shift import shift
 from striate.losses.cross_entropy import cross_entropy
 
@@ -36,14 +47,16 @@ def draws(*rows: list[float]) -> np.ndarray:
 
 
 def test_these_are_registered() -> None:
-    assert AUGMENTATIONS.names() == ["affine", "color", "crop", "flip", "mixup", "shift"]
+    assert AUGMENTATIONS.names() == file_names("striate.data.augment")
     kinds = {name: type(one) for name, one in AUGMENTATIONS.items()}
-    assert [name for name, kind in kinds.items() if kind is BatchAugmentation] == ["mixup"]
+    assert [name for name, kind in kinds.items() if kind is BatchAugmentation] == ["cutmix", "mixup"]
 
 
 # The contract that every augmentation of single pictures keeps, those to come too.
 PER_IMAGE = [name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation)]
 STRONG = {"flip": "both", "shift": 0.25, "crop": 0.3, "rotate": 30.0, "scale": 0.5, "color": 0.5}
+STRONG |= {"shear": 25.0, "perspective": 0.5, "gamma": 0.8, "hue": 0.4, "grey": 0.3, "blur": 0.1, "noise": 0.2}
+STRONG |= {"erase": 0.5}
 
 
 @pytest.mark.parametrize("name", PER_IMAGE)
@@ -56,6 +69,9 @@ def test_a_row_depends_on_itself_alone(name: str, channels: int, side: int) -> N
     pixels, ids = images(9, side, channels), np.arange(100, 109)
     whole = augmenter.images(pixels, ids, epoch=2)
     assert whole.shape == pixels.shape
+    if name == "hue" and channels != 3:
+        assert torch.equal(whole, pixels.float())
+        return
     assert not torch.equal(whole.float(), pixels.float())
     assert torch.equal(augmenter.images(pixels, ids, epoch=2), whole), "the same call gives the same bits"
     for row in range(9):
@@ -327,3 +343,122 @@ def test_smaller_pictures_are_the_scaled_ones_altered_alike(dtype: torch.dtype) 
     assert torch.equal(found, Augmenter(settings, 0, (8, 8)).images(halves, ids, 3))
     whole = Augmenter(settings, 0, (16, 16))
     assert torch.equal(whole.images(pixels, ids, 3, (16, 16)), whole.images(pixels, ids, 3))
+
+
+def smooth(count: int = 4, height: int = 24, width: int = 32) -> torch.Tensor:
+    return functional.avg_pool2d(images(count, height + 4, width=width + 4).float(), 5, 1)
+
+
+def test_shear_equals_torchvision_inside() -> None:
+    pixels = smooth()
+    for column, angles in enumerate(([[10.0, 0.0]], [[0.0, 10.0]])):
+        row = np.full((4, 2), 0.5)
+        row[:, column] = 1.0
+        found = shear(pixels, row, 10.0)
+        expected = v2.functional.affine(pixels, 0.0, [0, 0], 1.0, list(angles[0]), v2.InterpolationMode.BILINEAR)
+        inside = (slice(None), slice(None), slice(6, -6), slice(8, -8))
+        assert (found[inside] - expected[inside]).abs().mean() < 0.5 * (pixels[inside] - expected[inside]).abs().mean()
+
+
+def test_perspective_equals_torchvision_inside() -> None:
+    pixels = smooth(1)
+    corner = np.array([[0.5, 0.2, 0.1, 0.4, 0.3, 0.6, 0.7, 0.1]])
+    found = perspective(pixels, corner, 0.4)
+    height, width = pixels.shape[2:]
+    # The same corners in pixels; torchvision maps the first onto the second.
+    moved = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) * (1 - 0.4 * corner.reshape(4, 2))
+    start = [[(x + 1) / 2 * width, (y + 1) / 2 * height] for x, y in moved]
+    end = [[0, 0], [width, 0], [width, height], [0, height]]
+    expected = v2.functional.perspective(pixels, start, end, v2.InterpolationMode.BILINEAR)
+    inside = (slice(None), slice(None), slice(3, -3), slice(3, -3))
+    assert (found[inside] - expected[inside]).abs().mean() < 2
+    assert (pixels[inside] - expected[inside]).abs().mean() > 8
+    torch.testing.assert_close(perspective(pixels, corner, 0.0), pixels, atol=1e-2, rtol=0)
+
+
+def test_gamma_equals_torchvision() -> None:
+    pixels = images().float()
+    found = gamma(pixels, np.ones((6, 1)), 0.5)
+    expected = v2.functional.adjust_gamma(pixels / 255, 1.5) * 255
+    torch.testing.assert_close(found, expected, atol=1e-2, rtol=0)
+    assert torch.equal(gamma(pixels + 300, np.ones((6, 1)), 0.5), pixels + 300)
+
+
+def test_hue_keeps_greys_and_turns_full_circle_and_greys_some() -> None:
+    pixels = images().float()
+    grey = pixels[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(hue(grey, np.random.default_rng(0).random((6, 2)), 0.5, 0.0), grey, atol=1e-2, rtol=0)
+    third = hue(pixels, np.array([[1.0, 1.0]] * 6), 1 / 3, 0.0)  # a third of the circle: each channel the next
+    torch.testing.assert_close(third, pixels.roll(1, 1), atol=1e-2, rtol=0)
+    expected = v2.functional.rgb_to_grayscale(pixels, 3)
+    torch.testing.assert_close(hue(pixels, np.zeros((6, 2)), 0.0, 0.1), expected, atol=0.05, rtol=0)
+
+
+def test_blur_equals_torchvision() -> None:
+    pixels = images(3, 40).float()
+    found = blur(pixels, np.array([[1.0], [0.5], [0.0]]), 0.05)  # up to 2 px, within 6 px
+    for row, sigma in enumerate((2.0, 1.0)):
+        expected = v2.functional.gaussian_blur(pixels[[row]], [13, 13], [sigma, sigma])
+        torch.testing.assert_close(found[[row]], expected, atol=1e-2, rtol=0)
+    torch.testing.assert_close(found[2], pixels[2], atol=1e-3, rtol=0)
+
+
+def test_noise_is_normal_and_each_pictures_own() -> None:
+    found = normals(torch.tensor([1, 2, 2**31 - 1]), 40_000)
+    for row in found:
+        assert abs(float(row.mean())) < 0.02
+        assert abs(float(row.std()) - 1) < 0.02
+        assert scipy.stats.kstest(row.numpy(), "norm").pvalue > 1e-3
+        assert abs(float(np.corrcoef(row[:-1], row[1:])[0, 1])) < 0.02
+    assert abs(float(np.corrcoef(found[0], found[1])[0, 1])) < 0.02
+    grey = torch.full((2, 3, 64, 64), 128.0)
+    strong = noise(grey, np.array([[1.0, 0.3], [0.5, 0.3]]), 0.1)
+    assert float(strong[0].std()) == pytest.approx(25.5, rel=0.03)
+    torch.testing.assert_close(strong[0] - 128, 2 * (strong[1] - 128), atol=1e-3, rtol=0)
+
+
+def test_erasing_covers_a_rectangle_with_the_pictures_colour() -> None:
+    pixels = images(400, 32).float()
+    found = erase(pixels, np.random.default_rng(0).random((400, 5)), 0.4)
+    shares = []
+    for before, after in zip(pixels, found, strict=True):
+        changed = (before != after).any(0)
+        if not changed.any():
+            continue
+        rows, columns = torch.where(changed)
+        top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+        inside = after[:, top:bottom, left:right]
+        torch.testing.assert_close(inside, before.mean((1, 2))[:, None, None].expand_as(inside), atol=1e-3, rtol=0)
+        shares.append(float((bottom - top) * (right - left)) / 1024)
+    assert 150 < len(shares) < 250
+    assert max(shares) < 0.43
+    assert np.mean(shares) == pytest.approx(0.21, abs=0.03)
+
+
+def test_cutmix_takes_as_much_of_the_target_as_of_the_picture() -> None:
+    pixels = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 16, 24)
+    targets, weights = torch.eye(8), torch.ones(8)
+    shares = []
+    for seed in range(200):
+        mixed, shared, counted = cutmix(pixels, targets, weights, np.random.default_rng(seed), 1.0)
+        assert torch.equal(counted, weights)
+        for row in range(8):
+            kept = float((mixed[row] == row).float().mean())
+            partner = int(mixed[row].mean().gt(-1)) and [int(one) for one in mixed[row].unique() if one != row]
+            if partner:
+                assert shared[row, partner[0]] == pytest.approx(1 - kept, abs=1e-5)
+                assert shared[row, row] == pytest.approx(kept, abs=1e-5)
+                shares.append(kept)
+    assert 0.4 < np.mean(shares) < 0.75
+
+
+def test_where_several_ways_to_mix_are_on_each_batch_takes_one() -> None:
+    pixels, targets, weights = images(8).float(), torch.eye(8), torch.ones(8)
+    both = Augmenter({"mixup": 1.0, "cutmix": 1.0}, 0, (8, 8))
+    alone = [Augmenter({name: 1.0}, 0, (8, 8)) for name in ("mixup", "cutmix")]
+    taken = []
+    for batch in range(30):
+        found = both.mix(pixels, targets, weights, 1, batch)[0]
+        taken.append([torch.equal(found, one.mix(pixels, targets, weights, 1, batch)[0]) for one in alone])
+    assert all(any(one) for one in taken)
+    assert 5 < sum(one[0] for one in taken) < 25

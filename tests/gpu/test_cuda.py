@@ -134,6 +134,13 @@ def test_augmentations_do_on_the_device_what_they_do_on_the_processor() -> None:
         "affine": {"rotate": 20.0, "scale": 0.2},
         "color": {"color": 0.4},
         "crop": {"crop": 0.3},
+        "shear": {"shear": 20.0},
+        "perspective": {"perspective": 0.4},
+        "gamma": {"gamma": 0.5},
+        "hue": {"hue": 0.3, "grey": 0.2},
+        "blur": {"blur": 0.05},
+        "noise": {"noise": 0.1},
+        "erase": {"erase": 0.3},
     }
     assert set(settings) == {name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation)}
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 3, 40, 36), np.uint8))

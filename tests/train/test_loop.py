@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.core.errors import Interrupted, NonFinite, PlanError
+from striate.core.errors import Interrupted, NonFinite, PlanError, StriateError
 from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
 from striate.data.loader import Batch
@@ -60,6 +60,22 @@ def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
         {"transfer__frozen_epochs": 1, "optimizer__name": "adamw"},
         {"workers": 2, "memory_bytes": 0},
         {"train__start_size": 0.5},
+        {"optimizer__name": "lion", "optimizer__rate": 1e-3, "optimizer__lookahead": 3},
+        {"optimizer__name": "muon", "optimizer__rate": 2e-3, "transfer__l2_sp": 0.1},
+        {"optimizer__name": "adam", "optimizer__rate": 2e-3, "optimizer__sam": 0.05},
+        {"optimizer__name": "nadam", "optimizer__rate": 2e-3, "optimizer__adaptive_clip": 0.02},
+        {
+            "optimizer__name": "rmsprop",
+            "optimizer__rate": 1e-3,
+            "optimizer__clip_value": 0.1,
+            "optimizer__l1": 1e-4,
+        },
+        {
+            "optimizer__name": "adagrad",
+            "optimizer__rate": 1e-2,
+            "schedule__name": "plateau",
+            "schedule__options": {"patience": 1},
+        },
         {"transfer__frozen_norms": True, "execution__fold_norms": True, "transfer__kept_share": 0.3},
     ],
     ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming", "growing", "folded"],
@@ -289,6 +305,49 @@ def test_what_cannot_be_compiled_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         toy_state(toy_recipe(execution__compile=True, train__start_size=0.5))
     with pytest.raises(PlanError, match=r"execution.compile and execution.fold_norms exclude"):
         toy_state(toy_recipe(execution__compile=True, execution__fold_norms=True, transfer__frozen_norms=True))
+
+
+def standing_still(recipe: Recipe) -> Recipe:
+    """Validation never gains."""
+    return replace(recipe, validate=lambda _: {"accuracy": 0.5})
+
+
+def test_where_validation_stands_still_the_rate_falls(tmp_path: Path) -> None:
+    changes = {"schedule__name": "plateau", "schedule__options": {"factor": 0.5, "patience": 2}, "schedule__warmup": 0}
+    recipe = standing_still(toy_recipe(train__epochs=7, **changes))
+    state, history = trained(tmp_path / "run", recipe)
+    rates = [json.loads(line)["rate"] for line in history.splitlines()]
+    assert rates == [0.05, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
+    assert state.counters.drops == 3
+
+
+def test_a_gain_below_the_least_does_not_renew_patience(tmp_path: Path) -> None:
+    figures = iter([0.5, 0.51, 0.52, 0.7, 0.71, 0.72, 0.73, 0.9])
+    recipe = replace(
+        toy_recipe(train__epochs=8, train__patience=3, train__min_gain=0.05),
+        validate=lambda _: {"accuracy": next(figures)},
+    )
+    state, _ = trained(tmp_path / "run", recipe)
+    assert state.counters.done == "patience"
+    assert state.counters.epoch == 7  # the fourth gained enough, three after it did not
+    assert state.counters.best == 0.73  # and the best is the best
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"schedule__name": "step", "schedule__options": {"gama": 0.1}}, "did you mean 'gamma'"),
+        ({"schedule__name": "step", "schedule__options": {"gamma": 3.0}}, "gamma"),
+        ({"schedule__name": "multi_step", "schedule__options": {"places": [2.0]}}, "places"),
+        ({"optimizer__options": {"nesterof": True}}, "did you mean 'nesterov'"),
+        ({"optimizer__name": "adamw", "optimizer__options": {"beta2": 2.0}}, "beta"),
+        ({"optimizer__name": "lion", "optimizer__options": {"beta2": 1.0}}, "Lion"),
+        ({"optimizer__name": "muon", "optimizer__options": {"iterations": 0}}, "one iteration"),
+    ],
+)
+def test_options_are_tried_before_the_first_step(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(StriateError, match=why):
+        toy_state(toy_recipe(**changes))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,17 @@
+from typing import Any
+
 import pytest
 import torch
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
 
+from striate.core.registry import file_names
 from striate.train.schedules import SCHEDULES
 
 
@@ -26,6 +37,35 @@ def test_cosine_is_torchs_after_its_warm_up() -> None:
         assert ours(step, 100, 0.1) == pytest.approx(reference.get_last_lr()[0], abs=1e-9)
         optimizer.step()
         reference.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reference"),
+    [
+        ("constant", {}, lambda optimizer: ConstantLR(optimizer, 1.0)),
+        ("step", {"gamma": 0.3, "drops": 3}, lambda optimizer: StepLR(optimizer, 30, 0.3)),
+        ("multi_step", {"gamma": 0.2, "places": [0.25, 0.5]}, lambda optimizer: MultiStepLR(optimizer, [30, 60], 0.2)),
+        ("exponential", {"end": 0.01}, lambda optimizer: ExponentialLR(optimizer, 0.01 ** (1 / 120))),
+        ("polynomial", {"power": 0.9}, lambda optimizer: PolynomialLR(optimizer, 120, 0.9)),
+        (
+            "cosine_restarts",
+            {"cycles": 3, "longer": 2.0},
+            lambda optimizer: CosineAnnealingWarmRestarts(optimizer, round(120 / 7), 2),
+        ),
+    ],
+)
+def test_others_are_torchs(name: str, options: dict[str, Any], reference: Any) -> None:
+    steps = 119 if name == "cosine_restarts" else 120  # seven parts
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = reference(optimizer)
+    for step in range(steps):
+        assert SCHEDULES.get(name)(step, steps, 0.0, **options) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9)
+        optimizer.step()
+        theirs.step()
+
+
+def test_the_registry_holds_each_file_and_no_more() -> None:
+    assert SCHEDULES.names() == file_names("striate.train.schedules")
 
 
 @pytest.mark.parametrize("name", SCHEDULES.names())

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from striate.core.errors import UnknownName, UsageError
+from striate.core.errors import UsageError
+from striate.core.options import options_of, with_options
 from striate.core.records import TargetKind
 from striate.core.registry import Registry
-from striate.losses._weighting import balanced_weights, inverse_frequency, positive_ratios
+from striate.losses._weighting import (
+    WEIGHTINGS,
+    balanced_weights,
+    class_weights,
+    inverse_frequency,
+    positive_ratios,
+)
 
 LossFunction = Callable[..., Tensor]
 
@@ -28,11 +36,19 @@ class Loss:
         function: from outputs (N, K) and targets (N, K) to losses (N,); its options are keyword-only, with defaults
             that leave them off.
         kinds: the kinds of target that it is for.
+        link: what the outputs are of values: "identity" for the values, standardised; "log" for the logarithms of
+            what is counted, so that values are not standardised and may not be negative.
     """
 
     name: str
     function: LossFunction
     kinds: tuple[TargetKind, ...]
+    link: Literal["identity", "log"] = "identity"
+
+    @property
+    def priors(self) -> bool:
+        """Whether it corrects for how often classes are, by its option `shares`, which the task learns."""
+        return "shares" in self.options
 
     @property
     def options(self) -> dict[str, Any]:
@@ -41,26 +57,11 @@ class Loss:
         >>> LOSSES.get("huber").options
         {'delta': 1.0}
         """
-        parameters = inspect.signature(self.function).parameters.values()
-        return {one.name: one.default for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
+        return options_of(self.function)
 
     def bind(self, options: Mapping[str, Any]) -> partial[Tensor]:
-        """The loss with its options set.
-
-        Raises:
-            UnknownName: it has no such option; one that is off (0 or None) asks nothing of it and passes.
-
-        >>> LOSSES.get("huber").bind({"dleta": 2.0})
-        Traceback (most recent call last):
-        ...
-        striate.core.errors.UnknownName: there is no option of the loss huber 'dleta'; did you mean 'delta'?
-          fix: choose one of: delta
-        """
-        known = self.options
-        for option, value in options.items():
-            if option not in known and value:
-                raise UnknownName(f"option of the loss {self.name}", option, known)
-        return partial(self.function, **{option: options[option] for option in known if option in options})
+        """The loss with its options set. Raises `UnknownName` where it has no such option."""
+        return with_options(self.function, options, f"the loss {self.name}")
 
     def __call__(self, outputs: Tensor, targets: Tensor, **options: Any) -> Tensor:
         """Losses (N,) of outputs (N, K) against targets (N, K)."""
@@ -70,11 +71,13 @@ class Loss:
 LOSSES: Registry[Loss] = Registry("loss", "striate.losses")
 
 
-def loss(name: str, *kinds: TargetKind) -> Callable[[LossFunction], LossFunction]:
-    """A decorator that registers a function as the loss `name` for these kinds of target."""
+def loss(
+    name: str, *kinds: TargetKind, link: Literal["identity", "log"] = "identity"
+) -> Callable[[LossFunction], LossFunction]:
+    """A decorator that registers a function as the loss `name` for these kinds of target; see `Loss`."""
 
     def file(function: LossFunction) -> LossFunction:
-        LOSSES.register(name)(Loss(name, function, kinds))
+        LOSSES.register(name)(Loss(name, function, kinds, link))
         return function
 
     return file
@@ -83,9 +86,15 @@ def loss(name: str, *kinds: TargetKind) -> Callable[[LossFunction], LossFunction
 def as_real(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs and targets in one precision, at least single: a loss in half precision loses its small differences.
 
+    Args:
+        outputs: (N, K).
+        targets: (N, K), or the numbers of classes, (N,), of an integer type, which become one-hot.
+
     Raises:
         ValueError: the shapes differ; broadcasting would make a wrong loss of them without a word.
     """
+    if targets.dim() == 1 and outputs.dim() == 2 and not targets.is_floating_point() and len(targets) == len(outputs):
+        targets = one_hot(targets.long(), outputs.shape[1])
     if outputs.dim() != 2 or outputs.shape != targets.shape:
         raise ValueError(f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)} must both be (N, K)")
     outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
@@ -98,12 +107,30 @@ def check_share(option: str, value: float) -> None:
         raise UsageError(f"{option} takes a number from 0 to below 1, not {value!r}")
 
 
+def check_least(option: str, value: float, least: float = 0.0) -> None:
+    """Raise `UsageError` unless a number is finite and at least `least`."""
+    if not (math.isfinite(value) and value >= least):
+        raise UsageError(f"{option} takes a number of at least {least:g}, not {value!r}")
+
+
+def check_per_class(option: str, values: Sequence[float], outputs: Tensor) -> Tensor:
+    """The values as a tensor (K,) beside outputs (N, K). Raises `UsageError` where there is not one a class."""
+    found = outputs.new_tensor(values)
+    if found.shape != outputs.shape[1:]:
+        raise UsageError(f"{option} names {len(values)} numbers for {outputs.shape[1]} classes")
+    return found
+
+
 __all__ = [
     "LOSSES",
+    "WEIGHTINGS",
     "Loss",
     "as_real",
     "balanced_weights",
+    "check_least",
+    "check_per_class",
     "check_share",
+    "class_weights",
     "inverse_frequency",
     "loss",
     "positive_ratios",

@@ -4,6 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from striate.core.errors import UnknownName
+
+WEIGHTINGS = ("none", "balanced", "square_root", "effective")
+"""How classes may weigh: alike, by inverse frequency, by its square root, by the inverse effective number."""
+
+BETA = 0.999
+"""Of the effective number: a class of far more than 1 / (1 − β) samples counts as if it had no more."""
+
+
+def class_weights(name: str, counts: Sequence[float]) -> tuple[float, ...]:
+    """Weights of classes by one of `WEIGHTINGS`, with a mean over all samples of 1: the rate keeps its meaning.
+
+    The effective number of n samples is (1 − βⁿ) / (1 − β) (Cui et al. 2019, "Class-balanced loss based on effective
+    number of samples", eq. 2).
+
+    Args:
+        name: "balanced", "square_root" or "effective".
+        counts: samples of each class, or the sum of their weights; a class without has a weight of 0.
+
+    >>> [round(weight, 3) for weight in class_weights("square_root", [90, 10])]
+    [0.75, 2.25]
+    """
+    if name == "balanced":
+        return balanced_weights(counts)
+    if name == "square_root":
+        raw = [count**-0.5 if count > 0 else 0.0 for count in counts]
+    elif name == "effective":
+        raw = [1 / (1 - BETA**count) if count > 0 else 0.0 for count in counts]
+    else:
+        raise UnknownName("weighting of classes", name, WEIGHTINGS)
+    total = sum(weight * count for weight, count in zip(raw, counts, strict=True))
+    return tuple(weight * sum(counts) / total if total else 0.0 for weight in raw)
+
 
 def inverse_frequency(counts: Sequence[float]) -> tuple[float, ...]:
     """Total over the class's count; 0 for a class without samples.

@@ -30,7 +30,7 @@ def make_task(
         samples: the training samples alone, so that nothing of the others is learnt.
         loss: the loss's name.
         loss_options: its options, such as {"label_smoothing": 0.1}; one that it does not have must be off (0).
-        class_weights: "none" or "balanced".
+        class_weights: one of `striate.losses.WEIGHTINGS`.
 
     Raises:
         UnknownName: there is no such task, loss, option or weighting.

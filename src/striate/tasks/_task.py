@@ -15,14 +15,12 @@ from torch import Tensor, nn
 
 from striate.core.errors import DataError, NetworkError, UnknownName, UsageError
 from striate.core.records import Sample, TargetKind
-from striate.losses import LOSSES
+from striate.losses import LOSSES, WEIGHTINGS
 from striate.metrics import METRICS, checked, metric_names
 from striate.nets import hearing
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
-
-WEIGHTINGS = ("none", "balanced")
 
 
 @dataclass(frozen=True)
@@ -104,13 +102,22 @@ class Task(ABC):
         """See `striate.tasks.make_task`."""
         if class_weights not in WEIGHTINGS:
             raise UnknownName("weighting of classes", class_weights, WEIGHTINGS)
-        known = LOSSES.get(loss).bind(loss_options).keywords
-        plain = cls(target_names, TaskSettings(loss, known))
-        return cls(target_names, plain.learn(samples, balanced=class_weights == "balanced"))
+        found = LOSSES.get(loss)
+        if found.priors and class_weights != "none":
+            raise UsageError(
+                f"the loss {loss!r} corrects for how often classes are, and weights of classes would do so twice",
+                fix="set loss.class_weights to none, or choose another loss",
+            )
+        plain = cls(target_names, TaskSettings(loss, found.bind(loss_options).keywords))
+        return cls(target_names, plain.learn(samples, weighting=class_weights))
 
     @abstractmethod
-    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
-        """The settings with what the training samples teach. Raises `DataError` where they teach nothing."""
+    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+        """The settings with what the training samples teach. Raises `DataError` where they teach nothing.
+
+        Args:
+            weighting: of classes, one of `striate.losses.WEIGHTINGS`.
+        """
 
     @property
     def outputs(self) -> int:

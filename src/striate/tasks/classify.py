@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.records import Label, Sample
-from striate.losses import balanced_weights
+from striate.losses import LOSSES, class_weights
 from striate.metrics import checked, class_counts, confusion_matrix
 from striate.tasks import TASKS
 from striate.tasks._task import Task, TaskSettings, class_table, no_target
@@ -25,14 +25,16 @@ class Classify(Task):
     kind = "label"
     headline = "accuracy"
 
-    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
-        """Weights of classes from their frequencies, weighted samples counting by their weight."""
-        if not balanced:
-            return self.settings
+    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+        """Weights or shares of classes from their frequencies, weighted samples counting by their weight."""
         counts = [0.0] * self.outputs
         for sample in samples:
             counts[self._class(sample)] += sample.weight
-        return replace(self.settings, class_weights=balanced_weights(counts))
+        settings = self.settings
+        if LOSSES.get(settings.loss).priors and settings.loss_options.get("shares") is None:
+            shares = [count / sum(counts) for count in counts]
+            settings = replace(settings, loss_options={**settings.loss_options, "shares": shares})
+        return settings if weighting == "none" else replace(settings, class_weights=class_weights(weighting, counts))
 
     def row(self, sample: Sample) -> NDArray[np.float64]:
         """One-hot, (K,)."""

@@ -26,10 +26,12 @@ class Multilabel(Task):
     kind = "labels"
     headline = "macro_f1"
 
-    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
         """How much a positive of each label counts, from how many there are."""
-        if not balanced:
+        if weighting == "none":
             return self.settings
+        if weighting != "balanced":
+            raise UsageError(f"labels are not weighed by {weighting!r}", fix="set loss.class_weights to balanced")
         if "positive_ratios" not in LOSSES.get(self.settings.loss).options:
             raise UsageError(
                 f"the loss {self.settings.loss!r} knows no class weights", fix="choose binary_cross_entropy"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from striate.core.errors import DataError, UsageError
 from striate.core.records import Sample, Value
+from striate.losses import LOSSES
 from striate.metrics import METRICS, checked
 from striate.tasks import TASKS
 from striate.tasks._task import Task, TaskSettings, defined, no_target
@@ -35,9 +36,9 @@ class Regress(Task):
         if len(settings.mean) != len(settings.std) or len(settings.mean) not in (0, self.outputs):
             raise UsageError(f"{len(settings.mean)} means and {len(settings.std)} spreads for {self.outputs} values")
 
-    def learn(self, samples: Sequence[Sample], *, balanced: bool) -> TaskSettings:
-        """The mean and standard deviation of each value over the training samples."""
-        if balanced:
+    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+        """The mean and standard deviation of each value over the training samples; of counts, the mean's logarithm."""
+        if weighting != "none":
             raise UsageError("values have no classes to balance", fix="set loss.class_weights to none")
         if not samples:
             raise DataError("there are no training samples")
@@ -56,7 +57,25 @@ class Regress(Task):
                     "single precision cannot hold it",
                     fix="subtract a constant from that column",
                 )
+        if self._counts:
+            self._check_counts(samples, values)
+            mean, std = np.log(mean), np.ones_like(std)
         return replace(self.settings, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+    @property
+    def _counts(self) -> bool:
+        """Whether the values are counts, of which outputs are the logarithms."""
+        return LOSSES.get(self.settings.loss).link == "log"
+
+    def _check_counts(self, samples: Sequence[Sample], values: NDArray[np.float64]) -> None:
+        """Raise `DataError` for a value below 0, of which no rate is the logarithm."""
+        below = np.flatnonzero((values < 0).any(axis=1))
+        if below.size:
+            raise DataError(
+                f"the target of {samples[below[0]].key!r} is {values[below[0]].tolist()}, and the loss "
+                f"{self.settings.loss!r} is for counts of at least 0 ({below.size} samples are not)",
+                fix="choose another loss, such as huber",
+            )
 
     def row(self, sample: Sample) -> NDArray[np.float64]:
         """The values in their own unit, (K,)."""
@@ -72,13 +91,16 @@ class Regress(Task):
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each sample, (N,), in standardised units."""
         targets = targets.to(torch.promote_types(outputs.dtype, torch.float32))
+        if self._counts:
+            return self._loss(outputs + targets.new_tensor(self.settings.mean), targets)
         standard = (targets - targets.new_tensor(self.settings.mean)) / targets.new_tensor(self.settings.std)
         return self._loss(outputs, standard)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Values, (N, K), in their own unit."""
         outputs = outputs.float()
-        return outputs * outputs.new_tensor(self.settings.std) + outputs.new_tensor(self.settings.mean)
+        found = outputs * outputs.new_tensor(self.settings.std) + outputs.new_tensor(self.settings.mean)
+        return found.exp() if self._counts else found
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
         """{"values": {name: number}}."""

@@ -108,7 +108,7 @@ def _epoch(
             recipe.steps,
             f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  loss {mean:.4f}"
             f"  best {recipe.plan['train.metric']} {'-' if counters.best is None else f'{counters.best:.4f}'}"
-            f"  rate {recipe.rate(counters.step - 1):.2g}  {pace:.0f} samples/s  {left} left",
+            f"  rate {recipe.rate(counters.step - 1, counters.drops):.2g}  {pace:.0f} samples/s  {left} left",
         )
         if stop.asked:
             save_checkpoint(run.checkpoints, state)
@@ -166,7 +166,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         "epoch": counters.epoch + 1,
         "step": counters.step,
         "train_loss": counters.loss_sum / max(1, counters.loss_count),
-        "rate": recipe.rate(max(0, counters.step - 1)),
+        "rate": recipe.rate(max(0, counters.step - 1), counters.drops),
         "val": found,
     }
     append_line(run.history, json.dumps(finite(row)))
@@ -178,7 +178,10 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     if counters.best is None or (figure is not None and defined and _better(figure, counters, recipe)):
         # Without a figure to choose by, the last weights are the best known.
         counters.best = figure if defined else None
-        counters.best_step, counters.best_epoch, counters.since_best = counters.step, counters.epoch + 1, 0
+        counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
+        gained = figure is None or counters.mark is None or abs(figure - counters.mark) >= recipe.plan["train.min_gain"]
+        counters.since_best = 0 if gained else counters.since_best + 1
+        counters.mark = figure if gained else counters.mark
     else:
         if figure == counters.best and counters.best_epoch:  # of equal epochs the later, at a lower rate
             counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
@@ -189,6 +192,9 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
+    if recipe.plateau is not None and counters.since_best and counters.since_best % recipe.plateau[1] == 0:
+        counters.drops += 1
+        reporter.line(f"no better {metric} in {counters.since_best} epochs: the rate falls by {recipe.plateau[0]:g}")
     counters.epoch, counters.batch, counters.loss_sum, counters.loss_count = counters.epoch + 1, 0, 0.0, 0
     if late:
         counters.done = "time"

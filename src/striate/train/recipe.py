@@ -13,16 +13,18 @@ from torch import nn
 
 from striate.core.errors import PlanError
 from striate.core.memory import ran_out_of_memory
+from striate.core.options import options_of, with_options
 from striate.core.plan import Plan
 from striate.data.loader import TrainBatches
 from striate.infer import ForwardWay, evaluating, waves
-from striate.nets import Folds, Normalize, find_folds, unsafe_channels_last
+from striate.nets import Folds, Normalize, find_folds, head_parameters, unsafe_channels_last
 from striate.plan.rules.growing import size_at
 from striate.tasks import Task
 from striate.train.averaging import Average
 from striate.train.graphs import Replayed
 from striate.train.groups import freeze_body, parameter_groups
-from striate.train.optimizers import OPTIMIZERS
+from striate.train.lookahead import Lookahead
+from striate.train.optimizers import make_optimizer
 from striate.train.schedules import SCHEDULES
 from striate.train.state import Counters, State
 
@@ -91,16 +93,30 @@ class Recipe:
         """Set what learns in that epoch, and which norms keep their statistics."""
         freeze_body(network, self.frozen(epoch), self.plan["transfer.frozen_norms"], self.plan["transfer.kept_share"])
 
-    def rate(self, step: int) -> float:
-        """The learning rate of the head at a step: constant while the rest is frozen, then along the schedule."""
+    @property
+    def plateau(self) -> tuple[float, int] | None:
+        """The factor on the rate, and the epochs without gain after which it falls; None of other schedules."""
+        if self.plan["schedule.name"] != "plateau":
+            return None
+        options = {**options_of(SCHEDULES.get("plateau")), **self.plan["schedule.options"]}
+        return float(options["factor"]), int(options["patience"])
+
+    def rate(self, step: int, drops: int = 0) -> float:
+        """The learning rate of the head at a step: constant while the rest is frozen, then along the schedule.
+
+        Args:
+            drops: how often validation has stood still, which lowers the rate of the schedule `plateau`.
+        """
         if self.rates is not None:
             return self.rates(step)
         frozen = sum(self.frozen(epoch) for epoch in range(self.plan["train.epochs"])) * len(self.batches)
         if step < frozen:
             return float(self.plan["transfer.head_rate"])
-        schedule = SCHEDULES.get(self.plan["schedule.name"])
+        name = self.plan["schedule.name"]
+        schedule = with_options(SCHEDULES.get(name), self.plan["schedule.options"], f"the schedule {name}")
         peak, warmup = float(self.plan["optimizer.rate"]), float(self.plan["schedule.warmup"])
-        return peak * schedule(step - frozen, self.steps - frozen, warmup)
+        factor = 1.0 if self.plateau is None else self.plateau[0] ** drops
+        return peak * factor * schedule(step - frozen, self.steps - frozen, warmup)
 
     def margin(self, start: float) -> float:
         """How far the validation metric must rise above that of the fitted head, for what was trained to replace it.
@@ -128,11 +144,11 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     """
     plan = recipe.plan
     refuse_contradictions(plan)
-    make = OPTIMIZERS.get(plan["optimizer.name"])
     averages: dict[str, Average] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
     folds: dict[str, Folds] = {}
     replays: dict[str, Replayed] = {}
+    anchors: dict[str, dict[str, torch.Tensor]] = {}
     for name, network in networks.items():
         network.to(recipe.device).to(memory_format=recipe.layout)
         _refuse_unsafe(recipe, network)
@@ -144,7 +160,13 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
             stem_rate=plan["transfer.stem_rate"],
             kept_share=plan["transfer.kept_share"],
         )
-        optimizers[name] = make(groups, plan["optimizer.momentum"])
+        made = make_optimizer(plan["optimizer.name"], groups, plan["optimizer.momentum"], plan["optimizer.options"])
+        every, share = plan["optimizer.lookahead"], plan["optimizer.lookahead_share"]
+        optimizers[name] = Lookahead(made, every, share) if every else made
+        if plan["transfer.l2_sp"] > 0:
+            head = set(head_parameters(network))
+            own = network.named_parameters()
+            anchors[name] = {key: one.detach().clone() for key, one in own if key not in head}
         if plan["train.ema"] > 0:
             averages[name] = Average(network)
         if plan["execution.compile"]:
@@ -153,11 +175,12 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
             folds[name] = find_folds(network, _example(recipe))
         if plan["execution.graphed"]:
             replays[name] = Replayed(network, plan["execution.precision"] == "bfloat16")
-    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds, replays)
+    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds, replays, anchors)
 
 
 def refuse_contradictions(plan: Plan) -> None:
     """Raise `PlanError` where leaves exclude each other, or this machine; one still to be measured excludes none."""
+    _try_options(plan)
     folds, compiles = plan["execution.fold_norms"] is True, plan["execution.compile"]
     if folds and not plan["transfer.frozen_norms"]:
         raise PlanError(
@@ -184,6 +207,15 @@ def refuse_contradictions(plan: Plan) -> None:
         )
 
 
+def _try_options(plan: Plan) -> None:
+    """Raise `UnknownName` or `UsageError` where the optimizer or the schedule does not take the options given."""
+    weight = nn.Parameter(torch.zeros(1, 1))
+    groups = [{"params": [weight], "lr": 0.0, "weight_decay": 0.0}]
+    make_optimizer(plan["optimizer.name"], groups, plan["optimizer.momentum"], plan["optimizer.options"])
+    name = plan["schedule.name"]
+    with_options(SCHEDULES.get(name), plan["schedule.options"], f"the schedule {name}")(99, 100, 0.0)
+
+
 def _refuse_graphs(plan: Plan) -> None:
     """Raise `PlanError` where passes cannot be recorded as graphs."""
     why = {
@@ -191,6 +223,7 @@ def _refuse_graphs(plan: Plan) -> None:
         "execution.compile": ("and execution.compile exclude each other", plan["execution.compile"]),
         "execution.fold_norms": ("and execution.fold_norms exclude each other", plan["execution.fold_norms"] is True),
         "batch.accumulate": ("needs whole batches: batch.accumulate must be 1", plan["batch.accumulate"] > 1),
+        "optimizer.sam": ("and optimizer.sam exclude each other", plan["optimizer.sam"] > 0),
     }
     for words, excluded in why.values():
         if excluded:

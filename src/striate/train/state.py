@@ -28,6 +28,8 @@ class Counters:
         since_best: epochs since then.
         rows: lines of the history so far.
         accumulate: parts a batch is computed in.
+        drops: how often the rate was lowered, as validation stood still.
+        mark: the best figure when patience began anew, None before the first.
         seconds: time spent training.
         waited: of them, for batches that were not ready.
         samples: samples trained on.
@@ -45,6 +47,8 @@ class Counters:
     since_best: int = 0
     rows: int = 0
     accumulate: int = 1
+    drops: int = 0
+    mark: float | None = None
     seconds: float = 0.0
     waited: float = 0.0
     samples: int = 0
@@ -62,6 +66,7 @@ class State:
         counters: where it stands.
         folds: the norms that are folded while training, by the networks' names; found anew in each process.
         replays: networks whose passes are replayed from graphs, by name; recorded anew in each process.
+        anchors: the first weights of the body, by network and parameter, where training draws back to them.
     """
 
     networks: dict[str, nn.Module]
@@ -70,6 +75,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     folds: dict[str, Folds] = field(default_factory=dict)
     replays: dict[str, Replayed] = field(default_factory=dict)
+    anchors: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
 
     def learning(self) -> dict[str, nn.Module]:
         """The networks as a step computes them; gradients of a batch's parts add up, and those of replays do not."""
@@ -83,12 +89,14 @@ class State:
         """Weights and buffers of networks and averages, by dotted name."""
         averages = {name: average.network for name, average in self.averages.items()}
         groups = {"network": self.networks, "average": averages}
-        return {
+        found = {
             f"{group}/{name}/{key}": tensor
             for group, modules in groups.items()
             for name, module in modules.items()
             for key, tensor in module.state_dict().items()
         }
+        anchors = {f"anchor/{name}/{key}": one for name, own in self.anchors.items() for key, one in own.items()}
+        return {**found, **anchors}
 
     def optimizer_tensors(self) -> dict[str, torch.Tensor]:
         """The optimizers' moments, by optimizer, parameter index and kind."""

@@ -13,9 +13,13 @@ from torch import nn
 from striate.core.errors import NonFinite
 from striate.core.seeds import derive
 from striate.data.loader import Batch
-from striate.nets import folded
+from striate.nets import folded, head_parameters
 from striate.train.averaging import ema_decay
+from striate.train.clipping import clip
+from striate.train.lookahead import Lookahead
+from striate.train.penalties import draw_back, penalise
 from striate.train.recipe import Recipe
+from striate.train.sharpness import uphill
 from striate.train.state import State
 
 
@@ -31,14 +35,16 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
     Raises:
         NonFinite: a loss or gradient is not finite; names the samples. The weights are as before the step.
     """
-    counters = state.counters
-    total = torch.zeros((), dtype=torch.float64, device=recipe.device)
-    for part, portion in enumerate(batch.split(counters.accumulate)):
-        torch.manual_seed(derive(recipe.plan["train.seed"], "step", counters.step, part))  # for dropout
-        losses = losses_of(state, recipe, portion)
-        loss = sum(losses.values(), torch.zeros((), device=recipe.device))
-        total += loss.detach()
-        loss.backward()  # type: ignore[no-untyped-call]
+    plan, counters = recipe.plan, state.counters
+    total = _backward(state, recipe, batch)
+    if plan["optimizer.sam"] > 0:
+        with uphill(list(state.networks.values()), plan["optimizer.sam"]):
+            _backward(state, recipe, batch)
+    for name, optimizer in state.optimizers.items():
+        if plan["optimizer.l1"] > 0:
+            penalise(optimizer.param_groups, plan["optimizer.l1"])
+        if name in state.anchors:
+            draw_back(state.networks[name], state.anchors[name], plan["transfer.l2_sp"])
     learning = {name: _learning(optimizer) for name, optimizer in state.optimizers.items()}
     norms = {name: _gradient_norm(parameters) for name, parameters in learning.items()}
     figures = torch.stack([total, *(norm.double() for norm in norms.values())])
@@ -49,10 +55,10 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
         guard = 1 - figures.isfinite().all().float()
     else:
         _check(figures, norms, state, recipe, batch)
-    rate, clip = recipe.rate(counters.step), recipe.plan["optimizer.clip"]
+    rate = recipe.rate(counters.step, counters.drops)
     for name, optimizer in state.optimizers.items():
-        if clip > 0:
-            torch.nn.utils.clip_grads_with_norm_(learning[name], clip, norms[name])
+        bounds = {bound: plan[f"optimizer.{leaf}"] for bound, leaf in _BOUNDS.items()}
+        clip(learning[name], norms[name], **bounds, head=_head(state.networks[name]) if bounds["adaptive"] else ())
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         optimizer.found_inf = guard  # type: ignore[attr-defined]  # what torch's gradient scaler hands to fused updates
@@ -65,9 +71,28 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
     return figure
 
 
+_BOUNDS = {"most": "clip", "value": "clip_value", "adaptive": "adaptive_clip"}
+
+
+def _backward(state: State, recipe: Recipe, batch: Batch) -> torch.Tensor:
+    """Gradients of a batch, added part by part; the loss, in float64 on the device."""
+    total = torch.zeros((), dtype=torch.float64, device=recipe.device)
+    for part, portion in enumerate(batch.split(state.counters.accumulate)):
+        torch.manual_seed(derive(recipe.plan["train.seed"], "step", state.counters.step, part))  # for dropout
+        losses = losses_of(state, recipe, portion)
+        loss = sum(losses.values(), torch.zeros((), device=recipe.device))
+        total += loss.detach()
+        loss.backward()  # type: ignore[no-untyped-call]
+    return total
+
+
+def _head(network: nn.Module) -> list[nn.Parameter]:
+    return [network.get_parameter(name) for name in head_parameters(network)]
+
+
 def _fused(optimizer: torch.optim.Optimizer) -> bool:
     """Whether an update is one kernel, which leaves it out where it is told to."""
-    return all(group.get("fused") for group in optimizer.param_groups)
+    return not isinstance(optimizer, Lookahead) and all(group.get("fused") for group in optimizer.param_groups)
 
 
 def _learning(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

@@ -292,7 +292,7 @@ def task_of(prepared: Prepared) -> Task:
         dataset.target_names,
         samples,
         loss=plan["loss.name"],
-        loss_options={"label_smoothing": plan["loss.label_smoothing"]},
+        loss_options={"label_smoothing": plan["loss.label_smoothing"], **plan["loss.options"]},
         class_weights=plan["loss.class_weights"],
     )
 

@@ -145,13 +145,16 @@ class Augmenter:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures, targets and weights with the samples of a batch mixed; the sum of the weights stays.
 
+        Where several ways to mix are on, each batch is mixed in one of them.
+
         Args:
             batch: the batch's number in its epoch, which names the draws.
         """
-        for name, one, chosen in self._batches:
-            draw = generator(self.seed, name, epoch, batch)
-            images, targets, weights = one.apply(images.float(), targets, weights, draw, **chosen)
-        return images, targets, weights
+        if not self._batches:
+            return images, targets, weights
+        turn = int(generator(self.seed, "which mixes", epoch, batch).integers(len(self._batches)))
+        name, one, chosen = self._batches[turn]
+        return one.apply(images.float(), targets, weights, generator(self.seed, name, epoch, batch), **chosen)
 
 
 CUT = 0

@@ -30,11 +30,18 @@ def mixup(
     share = float(generator.beta(mixup, mixup))
     partner = torch.from_numpy(generator.permutation(len(images))).to(images.device)
 
+    mixed = (images * share).add_(images[partner], alpha=1 - share)
+    return mixed, *mixed_targets(targets, weights, partner, share)
+
+
+def mixed_targets(targets: Tensor, weights: Tensor, partner: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Targets and weights of samples that are `share` themselves and for the rest their partners."""
+
     def mixed(values: Tensor) -> Tensor:
         return (values * share).add_(values[partner], alpha=1 - share)
 
     if bool((weights == weights[0]).all()):
-        return mixed(images), mixed(targets), weights
+        return mixed(targets), weights
     counted = mixed(weights)
     shared = mixed(targets * weights[:, None]) / counted.clamp(min=torch.finfo(counted.dtype).tiny)[:, None]
-    return mixed(images), shared, counted
+    return shared, counted

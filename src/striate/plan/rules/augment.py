@@ -18,6 +18,9 @@ UP_MARGIN, UP_MOST, UP_MOST_IN_A_CLASS = 0.05, 0.7, 0.8
 near 1, as under one dusty microscope, the two cannot be compared. Photographs of flowers lie at 0.72 and 0.51, CIFAR-10
 at 0.68 and 0.50, waste photographed from above at 0.62 and 0.64, with 0.71 in one of its classes."""
 
+UNMEASURED = ("cutmix", "shear", "perspective", "gamma", "hue", "grey", "blur", "noise", "erase")
+"""What stays off unless it is set."""
+
 
 @rule(
     "augment",
@@ -29,6 +32,15 @@ at 0.68 and 0.50, waste photographed from above at 0.62 and 0.64, with 0.71 in o
         "augment.scale": Leaf(float, "largest zoom in or out, as a share", low=0, high=0.9),
         "augment.color": Leaf(float, "strength of brightness, contrast and saturation", low=0, high=1),
         "augment.mixup": Leaf(float, "MixUp's alpha; 0 is off", low=0, high=2),
+        "augment.cutmix": Leaf(float, "CutMix's alpha; 0 is off", low=0, high=2),
+        "augment.shear": Leaf(float, "largest shear, in degrees", low=0, high=60),
+        "augment.perspective": Leaf(float, "largest move of a corner, as a share of half a side", low=0, high=0.8),
+        "augment.gamma": Leaf(float, "strength of the change of gamma", low=0, high=2),
+        "augment.hue": Leaf(float, "largest turn of colours, as a share of the circle", low=0, high=0.5),
+        "augment.grey": Leaf(float, "share of the pictures that become grey", low=0, high=1),
+        "augment.blur": Leaf(float, "largest blur, as a share of the side", low=0, high=0.1),
+        "augment.noise": Leaf(float, "largest noise, as a share of the full scale", low=0, high=0.5),
+        "augment.erase": Leaf(float, "largest area erased, as a share", low=0, high=0.8),
     },
 )
 def augment(context: Context) -> Decisions:
@@ -73,6 +85,7 @@ def augment(context: Context) -> Decisions:
             0.0,
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
+        **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
 
 

@@ -68,6 +68,8 @@ def _graphs(context: Context, device: str, timed: str) -> tuple[bool | str, str]
         return False, "graphs are for CUDA devices"
     if compiled is not None and compiled.value:
         return False, "compiled steps are not recorded"
+    if context["optimizer.sam"] > 0:
+        return False, "its second pass must leave the statistics of norms alone"
     if context["batch.accumulate"] > 1:
         return False, "the parts of a batch add up their gradients, which graphs overwrite"
     return AUTO, timed

@@ -14,22 +14,26 @@ from striate.plan.rule import Decisions, rule
         "train.minutes": Leaf(float, "time from the start to the finished Run", low=0, none=True),
         "train.epochs": Leaf(int, "passes over the training samples", low=1, measured=True),
         "train.patience": Leaf(int, "epochs without gain after which training stops", low=1),
+        "train.min_gain": Leaf(float, "what counts as a gain of the validation metric", low=0),
     },
 )
 def length(context: Context) -> Decisions:
     count, budget = len(context.train_samples), context.budget
+    gain = (0.0, "any gain counts")
     patience = (1000, "the rate falls to the last step, so stopping early would cut the gain short")
     if budget.epochs is not None:
         return {
             "train.minutes": (None, "epochs are given"),
             "train.epochs": (budget.epochs, "set by you"),
             "train.patience": patience,
+            "train.min_gain": gain,
         }
     if budget.minutes is not None:
         return {
             "train.minutes": (budget.minutes, "set by you"),
             "train.epochs": (AUTO, f"as many as {budget.minutes:g} minutes carry, measured at the start"),
             "train.patience": patience,
+            "train.min_gain": gain,
         }
     if context["network.weights"] is not None:
         epochs = 12
@@ -41,6 +45,7 @@ def length(context: Context) -> Decisions:
         "train.minutes": (None, "none are given"),
         "train.epochs": (epochs, because),
         "train.patience": (max(6, epochs // 2), "half of the epochs without a better validation is enough"),
+        "train.min_gain": gain,
     }
 
 

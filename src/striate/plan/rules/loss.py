@@ -1,8 +1,16 @@
 """The loss, and how classes and samples weigh in it."""
 
+from typing import Any
+
+from striate.losses import WEIGHTINGS
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+
+CORRECTING = ("balanced_softmax", "logit_adjustment")
+"""Losses that correct for how often classes are."""
+SMOOTHING = ("cross_entropy", "poly1")
+"""Losses of classes that take label smoothing."""
 
 
 @rule(
@@ -10,11 +18,13 @@ from striate.plan.rule import Decisions, rule
     {
         "loss.name": Leaf(str, "the loss", package="striate.losses"),
         "loss.label_smoothing": Leaf(float, "share of the target spread over all classes", low=0, high=0.5),
-        "loss.class_weights": Leaf(str, "weights of classes", names=("none", "balanced")),
+        "loss.class_weights": Leaf(str, "weights of classes", names=WEIGHTINGS),
+        "loss.options": Leaf(dict, "further options of the loss, such as {gamma: 2}"),
     },
 )
 def loss(context: Context) -> Decisions:
     kind = context["task.kind"]
+    own: tuple[dict[str, Any], str] = ({}, "the loss's own defaults")
     if kind == "regress":
         skew = "single values far off do not rule the gradient"
         none = "classes only"
@@ -22,21 +32,31 @@ def loss(context: Context) -> Decisions:
             "loss.name": ("huber", f"quadratic near zero, linear beyond one deviation: {skew}"),
             "loss.label_smoothing": (0.0, none),
             "loss.class_weights": ("none", none),
+            "loss.options": own,
         }
     counts = [count for count in context.class_counts.values() if count]
     ratio = max(counts) / min(counts)
     balance = f"the largest class has {max(counts)} training samples, the smallest {min(counts)}"
     weights = ("none", f"{balance}: a ratio of {ratio:.1f} needs no remedy")
-    if kind == "classify" and ratio > 10:
+    mine = context.overrides.get("loss.name")
+    if mine is not None and mine.value in CORRECTING:
+        weights = ("none", f"{balance}: the loss corrects for it")
+    elif kind == "classify" and ratio > 10:
         weights = ("balanced", f"{balance}: at a ratio of {ratio:.1f} the small ones would be given up")
     if kind == "multilabel":
         return {
             "loss.name": ("binary_cross_entropy", "each label is a question of its own"),
             "loss.label_smoothing": (0.0, "labels are judged one by one"),
             "loss.class_weights": ("none", f"{balance}; `balanced` weighs the positives of rare labels up"),
+            "loss.options": own,
         }
     return {
         "loss.name": ("cross_entropy", f"one of {len(counts)} classes"),
-        "loss.label_smoothing": (0.1, "keeps the network from certainty on labels that may be wrong"),
+        "loss.label_smoothing": (
+            (0.1, "keeps the network from certainty on labels that may be wrong")
+            if mine is None or mine.value in SMOOTHING
+            else (0.0, f"the loss {mine.value} knows none")
+        ),
         "loss.class_weights": weights,
+        "loss.options": own,
     }

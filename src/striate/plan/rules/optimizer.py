@@ -6,7 +6,23 @@ from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
 BATCH_OF_REFERENCE = 128
+USUAL_RATES = {"sgd": 0.1, "adagrad": 1e-2, "rmsprop": 1e-3, "lion": 3e-4}
+"""From scratch; of all others 2e-3. But for SGD, half of it for pretrained weights."""
 RATE_OF_CIFARNET = 0.2  # on 40,000 training pictures of CIFAR-10, validated on the other 10,000
+
+DECOUPLED = {"adamw": 0.05, "nadam": 0.05, "muon": 0.05, "lion": 0.3}
+"""Optimizers that shrink weights by themselves, and by how much; Lion's rate is a fraction of the others'."""
+_UNMEASURED = "off: what it is worth here was not measured"
+OFF: Decisions = {
+    "optimizer.options": ({}, "the optimizer's own defaults"),
+    "optimizer.clip_value": (0.0, _UNMEASURED),
+    "optimizer.adaptive_clip": (0.0, _UNMEASURED),
+    "optimizer.l1": (0.0, _UNMEASURED),
+    "optimizer.sam": (0.0, "off: it takes twice the time a step"),
+    "optimizer.lookahead": (0, _UNMEASURED),
+    "optimizer.lookahead_share": (0.5, "the paper's"),
+}
+"""What stays off unless it is set."""
 
 
 @rule(
@@ -16,7 +32,16 @@ RATE_OF_CIFARNET = 0.2  # on 40,000 training pictures of CIFAR-10, validated on 
         "optimizer.rate": Leaf(float, "peak learning rate", low=0, measured=True),
         "optimizer.momentum": Leaf(float, "momentum, or AdamW's first decay", low=0, high=0.9999),
         "optimizer.weight_decay": Leaf(float, "decay of weights, not of norms and biases", low=0),
+        "optimizer.options": Leaf(dict, "further options of the optimizer, such as {beta2: 0.98}"),
         "optimizer.clip": Leaf(float, "largest norm of the gradient; 0 is off", low=0),
+        "optimizer.clip_value": Leaf(float, "largest size of each number of the gradient; 0 is off", low=0),
+        "optimizer.adaptive_clip": Leaf(
+            float, "largest norm of a unit's gradient, as a share of its weights'; 0 is off", low=0
+        ),
+        "optimizer.l1": Leaf(float, "weight of the sum of absolute weights in the loss", low=0),
+        "optimizer.sam": Leaf(float, "radius in which the worst loss is lowered; 0 is off", low=0),
+        "optimizer.lookahead": Leaf(int, "fast steps between two slow ones; 0 is off", low=0),
+        "optimizer.lookahead_share": Leaf(float, "how far the slow weights follow", low=0.01, high=1),
     },
 )
 def optimizer(context: Context) -> Decisions:
@@ -29,6 +54,7 @@ def optimizer(context: Context) -> Decisions:
             "optimizer.momentum": (0.9, "the usual"),
             "optimizer.weight_decay": (0.05, "decoupled, the usual for AdamW"),
             "optimizer.clip": (1.0, "keeps the first batches from tearing the weights"),
+            **OFF,
         }
     rate: tuple[float | str, str] = (AUTO, "a short range test decides")
     mine = context.overrides.get("optimizer.name")
@@ -38,12 +64,19 @@ def optimizer(context: Context) -> Decisions:
             f"every convolution is normalised, so its rate is known: {RATE_OF_CIFARNET} at a batch of "
             f"{BATCH_OF_REFERENCE}, by the square root of {context['batch.size']}",
         )
+    name = "sgd" if mine is None else str(mine.value)
+    decay = (
+        (DECOUPLED[name], f"decoupled, the usual for {name}")
+        if name in DECOUPLED
+        else (5e-4, "the usual from scratch, added to the gradient")
+    )
     return {
         "optimizer.name": ("sgd", "with Nesterov's momentum: the best final score from scratch on convolutions"),
         "optimizer.rate": rate,
         "optimizer.momentum": (0.9, "the usual"),
-        "optimizer.weight_decay": (5e-4, "the usual from scratch"),
+        "optimizer.weight_decay": decay,
         "optimizer.clip": (5.0, "a rare large gradient is cut; ordinary ones pass"),
+        **OFF,
     }
 
 
@@ -67,7 +100,7 @@ def _gentle_rate(context: Context) -> tuple[float | str, str]:
 
 def default_rate(name: str, batch_size: int, tuned: bool) -> float:
     """The rate that the range test starts from and stays near; it grows with the square root of the batch."""
-    reference = 0.1 if name == "sgd" else 1e-3 if tuned else 2e-3
+    reference = USUAL_RATES.get(name, 2e-3) * (0.5 if tuned and name != "sgd" else 1.0)
     return float(reference * (batch_size / BATCH_OF_REFERENCE) ** 0.5)
 
 

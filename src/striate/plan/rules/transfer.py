@@ -23,6 +23,7 @@ NEW_LAYERS = "the weights are of the network before its edits: layers that are n
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
         "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
         "transfer.kept_share": Leaf(float, "share of the depth, from the stem on, that never learns", low=0, high=1),
+        "transfer.l2_sp": Leaf(float, "pull of the weights of the body towards those they began with", low=0),
         "transfer.margin": Leaf(
             float, "standard errors by which training must beat the fitted head, in a share", low=0, high=5
         ),
@@ -43,6 +44,7 @@ def transfer(context: Context) -> Decisions:
             "transfer.head_rate": (0.0, because),
             "transfer.stem_rate": (1.0, because),
             "transfer.kept_share": (0.0, because),
+            "transfer.l2_sp": (0.0, because),
             "transfer.margin": (0.0, because),
             "transfer.refit": (False, because),
             "transfer.frozen_norms": (False, because),
@@ -76,6 +78,7 @@ def transfer(context: Context) -> Decisions:
             0.03 if scarce else 0.1,
             f"{count} samples: the stem's filters are general and should move " + ("least" if scarce else "less"),
         ),
+        "transfer.l2_sp": (0.0, "off: what it is worth here was not measured"),
         "transfer.kept_share": (0.0, "every layer learns"),
         "transfer.margin": _margin(context, fitted),
         "transfer.refit": _refit(context, fitted),
