@@ -284,6 +284,17 @@ def test_only_ways_that_the_plan_leaves_open_are_tried(photos: Plan) -> None:
     assert len(open_folds) == 4
 
 
+def test_where_bfloat16_has_no_kernels_it_is_not_tried() -> None:
+    dataset = pictures({"cat": 40, "dog": 40}, (32, 32, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    split = make_split(dataset, audit, seed=0)
+    plan = make_plan(dataset, audit, split, replace(MACHINE, bfloat16=False), budget=Budget(epochs=1))
+    for leaf in ("execution.precision", "predict.precision"):
+        assert plan[leaf] == "float32"
+        assert "kernels" in plan.decisions[leaf].because
+    assert {way.precision for way in ways(plan)} == {"float32"}
+
+
 def test_graphs_are_tried_on_cuda_devices_alone(photos: Plan) -> None:
     assert photos["execution.graphed"] is False
     assert "CUDA" in photos.decisions["execution.graphed"].because

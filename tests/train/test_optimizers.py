@@ -36,7 +36,8 @@ def test_the_registry_holds_each_file_and_no_more() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
 def test_each_goes_down_a_bowl(name: str) -> None:
     filters, vector = nn.Parameter(START[:4, :2].float()), nn.Parameter(torch.ones(5))
-    groups = [{"params": [filters, vector], "lr": 0.02, "weight_decay": 0.0}]
+    rate = 0.1 if name == "muon" else 0.02  # its steps have one size, a fifth of it, whatever the gradient's
+    groups = [{"params": [filters, vector], "lr": rate, "weight_decay": 0.0}]
     optimizer = make_optimizer(name, groups, 0.9, {})
     losses = []
     for _ in range(120):

@@ -12,7 +12,17 @@ from striate.infer.forward import (
 )
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction
-from striate.infer.ready import ForwardWay, Ready, batch_rates, forward_rates, found_device, made_ready, wait_for, waves
+from striate.infer.ready import (
+    ForwardWay,
+    Ready,
+    batch_rates,
+    computes_bfloat16,
+    forward_rates,
+    found_device,
+    made_ready,
+    wait_for,
+    waves,
+)
 
 __all__ = [
     "VIEWS",
@@ -22,6 +32,7 @@ __all__ = [
     "Ready",
     "Views",
     "batch_rates",
+    "computes_bfloat16",
     "each_view",
     "evaluating",
     "forward",

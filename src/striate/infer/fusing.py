@@ -69,7 +69,7 @@ def fused(network: nn.Module, images: Tensor, *, but: str) -> nn.Module:
         images: (N, C, H, W), as it takes them.
         but: the dotted name of a layer that is left as it is: the head, by whose input the caller may compare.
     """
-    if images.device.type != "cpu" or not _has_onednn(images.dtype):
+    if images.device.type != "cpu" or not onednn_computes(images.dtype):
         return network
     try:
         graph = _Tracer().trace(network)
@@ -167,8 +167,8 @@ class _Shapes(fx.Interpreter):
         return result
 
 
-def _has_onednn(kind: torch.dtype) -> bool:
-    """Whether torch has oneDNN, and it computes in this type here: in bfloat16, not without AVX-512 or its like."""
+def onednn_computes(kind: torch.dtype) -> bool:
+    """Whether torch has oneDNN, and it computes in this type on this processor."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return kind != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

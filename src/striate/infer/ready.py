@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from striate.core.errors import NonFinite, UsageError
 from striate.core.memory import ran_out_of_memory
 from striate.infer.forward import in_parts
-from striate.infer.fusing import fused
+from striate.infer.fusing import fused, onednn_computes
 from striate.infer.graphs import CannotRecord, ForwardGraph
 from striate.nets import find_folds, fold_for_good, head_name
 from striate.nets.folding import seen
@@ -265,6 +265,18 @@ def found_device(name: str) -> str:
     if not can.get(name, False):
         raise UsageError(f"this machine has no {name} device that torch can use", fix="leave the device out")
     return name
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Whether torch has kernels for bfloat16 there.
+
+    On a processor without AVX-512, or its like, it is computed in detours that take a hundred times as long as float32.
+    """
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device == "cpu":
+        return onednn_computes(torch.bfloat16)
+    return True
 
 
 def wait_for(device: str) -> None:

@@ -27,6 +27,7 @@ class Machine:
         cores: physical cores, which compute.
         memory_bytes: memory that may still be taken, on the device that trains.
         device: "cpu", "cuda" or "mps".
+        bfloat16: whether torch has kernels for it on the device.
         host_bytes: memory that may still be taken beside the device; the same unless given.
         disk_bytes: what is free on the disk that holds the cache.
         processors: logical ones, which decode; as many as cores unless given.
@@ -39,6 +40,7 @@ class Machine:
     cores: int
     memory_bytes: int
     device: str
+    bfloat16: bool = True
     host_bytes: int | None = None
     disk_bytes: int = 0
     processors: int | None = None

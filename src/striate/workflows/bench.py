@@ -20,7 +20,7 @@ from striate.core.machine import cores, memory_bytes, processor, processors, ver
 from striate.core.memory import keep_freed_memory
 from striate.data.decode import decode
 from striate.data.prepare import Preprocessing
-from striate.infer import forward_rates, wait_for
+from striate.infer import computes_bfloat16, forward_rates, wait_for
 from striate.nets import profile
 from striate.plan.planner import user_decisions
 from striate.plan.rules.execution import fastest
@@ -111,7 +111,9 @@ def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) 
         materials = gather(None, prepared, Silent())
         where, recipe = prepared.plan["execution.device"], materials.recipe(prepared.plan)
         reporter.stage("matrix products")
-        kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+        kinds = {"float32": torch.float32}
+        if computes_bfloat16(where):
+            kinds["bfloat16"] = torch.bfloat16
         products = {name: _products(where, kind) for name, kind in kinds.items()}
         copied = _copied(where)
         reporter.stage(f"training {network}")

@@ -25,7 +25,7 @@ from striate.data.dataset import open_dataset
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
-from striate.infer import found_device
+from striate.infer import computes_bfloat16, found_device
 from striate.nets import Weights, hub_network, pretrained_weights, read_weights, resolve, translated
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.plan.rules.size import asks_for_speed
@@ -163,7 +163,9 @@ def machine(device: str) -> Machine:
     found = found_device(device)
     host = memory_bytes()
     free = torch.cuda.mem_get_info()[0] if found == "cuda" else host
-    return Machine(cores(), free, found, host, free_bytes(cache_folder("packs")), processors())
+    return Machine(
+        cores(), free, found, computes_bfloat16(found), host, free_bytes(cache_folder("packs")), processors()
+    )
 
 
 def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[str, Decision], quiet: Quiet) -> Machine:
@@ -191,7 +193,8 @@ def timed(here: Machine, weights: Weights | None, count: int, chosen: Mapping[st
     spec = resolve(
         truth["network"], outputs=2, channels=channels, height=side, width=side, arguments=truth["arguments"]
     )
-    precisions = ("float32", "bfloat16") if precision is None or precision.value == AUTO else (precision.value,)
+    usual = ("float32", "bfloat16") if here.bfloat16 else ("float32",)
+    precisions = usual if precision is None or precision.value == AUTO else (precision.value,)
     each = quiet.measure(lambda: tuning_seconds(threads, spec, precisions), seconds=SPEED_SECONDS)
     return replace(here, tuning_seconds=each)
 

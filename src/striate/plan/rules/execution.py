@@ -10,6 +10,7 @@ from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
 CACHE_MOST = 20 * 10**9
+DETOURS = "torch has no kernels for bfloat16 on this machine, and computes it far slower than float32"
 WORTH = 1.05
 """How much faster another way must be than float32, the reference: less is within the noise."""
 
@@ -35,7 +36,7 @@ def execution(context: Context) -> Decisions:
     timed = "a short timed trial decides"
     return {
         "execution.device": (machine.device, "what this machine has"),
-        "execution.precision": (AUTO, timed),
+        "execution.precision": (AUTO, timed) if machine.bfloat16 else ("float32", DETOURS),
         "execution.channels_last": (AUTO, timed),
         "execution.fold_norms": _folding(context, timed),
         "execution.graphed": _graphs(context, str(chosen.value if chosen else machine.device), timed),

@@ -8,7 +8,7 @@ from striate.infer import ForwardWay
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
-from striate.plan.rules.execution import WORTH
+from striate.plan.rules.execution import DETOURS, WORTH
 
 BATCHES, DEVICE_BATCHES = (8, 32), (32, 128, 512)
 """Pictures at once that are tried, on a processor and on a GPU."""
@@ -24,7 +24,11 @@ BATCHES, DEVICE_BATCHES = (8, 32), (32, 128, 512)
 )
 def prediction(context: Context) -> Decisions:
     timed = "a short timed trial of the forward pass decides"
-    return dict.fromkeys(("predict.precision", "predict.channels_last", "predict.batch"), (AUTO, timed))
+    return {
+        "predict.precision": (AUTO, timed) if context.machine.bfloat16 else ("float32", DETOURS),
+        "predict.channels_last": (AUTO, timed),
+        "predict.batch": (AUTO, timed),
+    }
 
 
 def batches_of(device: str) -> tuple[int, ...]:
