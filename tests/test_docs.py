@@ -14,9 +14,14 @@ import pytest
 import yaml
 
 import striate
+from striate.core.options import options_of
 from striate.core.registry import file_names
+from striate.data.augment import AUGMENTATIONS
+from striate.losses import LOSSES, Loss
 from striate.nets import EDITS, NODES, Network, resolve
 from striate.plan import leaves, read_plan
+from striate.train.optimizers import OPTIMIZERS
+from striate.train.schedules import SCHEDULES
 
 ROOT = Path(striate.__file__).parent
 DOCS = Path(__file__).parent.parent / "docs"
@@ -52,6 +57,24 @@ def test_each_command_has_a_page() -> None:
 def test_each_leaf_of_the_plan_is_described() -> None:
     text = (DOCS / "plan.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE)) == set(leaves())
+
+
+def test_everything_that_can_be_chosen_is_named_with_its_options() -> None:
+    text = (DOCS / "craft.md").read_text("utf-8")
+    for registry in (LOSSES, OPTIMIZERS, SCHEDULES):
+        for name in registry.names():
+            (row,) = re.findall(rf"^\| `{name}` \|.*$", text, re.M)
+            entry = registry.get(name)
+            options = options_of(entry.function if isinstance(entry, Loss) else entry)
+            missing = [option for option in options if f"`{option}`" not in row and option not in ELSEWHERE]
+            assert not missing, f"the row of {name} lacks {missing}"
+    for name, one in AUGMENTATIONS.items():
+        for setting in one.settings:
+            assert f"`{setting}`" in text, f"the page lacks {setting}, of {name}"
+
+
+ELSEWHERE = {"label_smoothing", "positive_ratios"}
+"""Options that leaves of their own set."""
 
 
 def test_networks_in_yaml_are_networks_and_every_node_is_named() -> None:

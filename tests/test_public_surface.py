@@ -21,6 +21,7 @@ NAMES = {
     "__version__",
     "attack",
     "audit",
+    "augment",
     "bench",
     "cache",
     "calc",

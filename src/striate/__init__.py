@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.api import Run as Run
     from striate.api import attack as attack
     from striate.api import audit as audit
+    from striate.api import augment as augment
     from striate.api import bench as bench
     from striate.api import cache as cache
     from striate.api import calc as calc
@@ -49,6 +50,7 @@ __version__ = "0.1.0"
 _VERBS = (
     "attack",
     "audit",
+    "augment",
     "bench",
     "cache",
     "calc",
@@ -84,6 +86,7 @@ __all__ = [
     "__version__",
     "attack",
     "audit",
+    "augment",
     "bench",
     "cache",
     "calc",

@@ -26,6 +26,7 @@ from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
 from striate.report import write_diagram, write_report
 from striate.workflows import attack as attack_workflow
+from striate.workflows import augment as augment_workflow
 from striate.workflows import bench as bench_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
@@ -216,6 +217,63 @@ def plan(
     read = _read_request(data, reader, task, label_depth, root, group, val, test)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     return prepare(request, None, device, reporter or Silent()).plan
+
+
+def augment(
+    data: Data = None,
+    *,
+    sheet: str | Path = "augmentation.png",
+    rows: int = 6,
+    views: int = 7,
+    out: str | Path | None = None,
+    copies: int = 1,
+    task: str | None = None,
+    reader: str | None = None,
+    label_depth: int | None = None,
+    root: str | Path | None = None,
+    group: str | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
+    model: str | None = None,
+    weights: str | Path | None = None,
+    size: int | None = None,
+    seed: int | None = None,
+    plan: PlanLike = None,
+    set: Mapping[str, Any] | None = None,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Draw what the network will see: training pictures as they are, and as the first epochs alter them.
+
+    Args:
+        sheet: the PNG to draw.
+        rows, views: samples, and altered pictures of each.
+        out: a new or empty folder, for altered pictures of every training sample in folders of classes.
+        copies: of each sample.
+        data and all others: see `plan`.
+
+    Returns:
+        {"sheet", "settings", "shown", "written", "out"}.
+    """
+    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    request = _request(read, model, weights, None, None, size, seed, None, plan, set)
+    reporter = reporter or Silent()
+    prepared = prepare(request, None, "cpu", reporter)
+    found = augment_workflow.augment(
+        prepared,
+        Path(sheet),
+        rows=rows,
+        views=views,
+        out=None if out is None else Path(out),
+        copies=copies,
+        reporter=reporter,
+    )
+    return {
+        "sheet": str(found.sheet),
+        "settings": found.settings,
+        "shown": list(found.shown),
+        "written": found.written,
+        "out": None if found.out is None else str(found.out),
+    }
 
 
 def train(

@@ -26,7 +26,7 @@ from striate.core.plan import Decision, Plan
 from striate.core.registry import file_names
 
 COMMANDS = (
-    *("train", "audit", "plan", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
+    *("train", "audit", "plan", "augment", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
     *("bench", "cache", "calc", "inspect"),
 )
 SOURCES = str(Path(striate.__file__).parents[1])
@@ -362,6 +362,11 @@ def talking(result: Any) -> Any:
                 )
             },
             {"task", "samples", "damaged", "metrics"},
+        ),
+        (
+            ["augment", "a", "--json"],
+            {"augment": talking({"sheet": "a.png", "settings": {}, "shown": [], "written": 0, "out": None})},
+            {"sheet", "settings", "shown", "written", "out"},
         ),
         (["explain", "a", "b", "--json"], {"explain": talking(Path("e/explain.html"))}, {"page"}),
         (["attack", "a", "--json"], {"attack": talking({"attack": "fgsm"})}, {"attack"}),

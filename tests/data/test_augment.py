@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import torch
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from striate.core.errors import UsageError
+from striate.core.errors import DataError, UsageError
 from striate.core.registry import file_names
 from striate.core.seeds import uniforms
 from striate.data.augment import AUGMENTATIONS, Augmenter, BatchAugmentation, ImageAugmentation
@@ -462,3 +464,73 @@ def test_where_several_ways_to_mix_are_on_each_batch_takes_one() -> None:
         taken.append([torch.equal(found, one.mix(pixels, targets, weights, 1, batch)[0]) for one in alone])
     assert all(any(one) for one in taken)
     assert 5 < sum(one[0] for one in taken) < 25
+
+
+OWN = """
+import torch
+
+def tilt(image, generator):
+    return image + generator.random()
+
+def broken(image, generator):
+    scale = 0
+    return image / (1 / scale)
+
+def cropped(image, generator):
+    return image[:, 1:]
+
+def endless(image, generator):
+    return image / 0
+
+NUMBER = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_augmentations.py").write_text(OWN, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_augmentations", raising=False)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_function_of_ones_own_draws_by_seed_epoch_and_sample() -> None:
+    augmenter = Augmenter({"function": "my_augmentations:tilt"}, 3, (8, 8))
+    pixels, ids = images(), np.arange(6)
+    whole = augmenter.images(pixels, ids, 1)
+    moved = (whole - pixels)[:, 0, 0, 0]
+    assert len(moved.unique()) == 6
+    assert torch.equal(augmenter.images(pixels[4:], ids[4:], 1), whole[4:])
+    assert not torch.equal(augmenter.images(pixels, ids, 2), whole)
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("broken", r"'photo/b.jpg' in line 9 of my_augmentations.py: ZeroDivisionError"),
+        ("cropped", r"gave \(3, 7, 8\) for 'photo/b.jpg'; a tensor of \(3, 8, 8\)"),
+        ("endless", r"not finite for 'photo/b.jpg'"),
+    ],
+)
+def test_what_goes_wrong_in_it_names_the_sample(name: str, said: str) -> None:
+    augmenter = Augmenter({"function": f"my_augmentations:{name}"}, 0, (8, 8), ["photo/a.jpg", "photo/b.jpg"])
+    with pytest.raises(DataError, match=said):
+        augmenter.images(images(1) + 1, np.array([1]), 0)
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my_augmentations", "module:function"),
+        ("no_such_module:tilt", "cannot be imported"),
+        ("my_augmentations:tillt", "did you mean 'tilt'"),
+        ("my_augmentations:NUMBER", "no function 'NUMBER'"),
+    ],
+)
+def test_a_function_that_is_not_there_is_said(name: str, said: str) -> None:
+    path = list(sys.path)
+    with pytest.raises(UsageError, match=said):
+        Augmenter({"function": name}, 0, (8, 8))
+    assert sys.path == path

@@ -26,6 +26,7 @@ ORDER = (
     "train",
     "audit",
     "plan",
+    "augment",
     "predict",
     "runs",
     "report",

@@ -109,6 +109,14 @@ Settings = Annotated[
         rich_help_panel=_DECIDE,
     ),
 ]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        help="A function of your own that alters a training picture; see docs/augment.md.",
+        metavar="MODULE:FUNCTION",
+        rich_help_panel=_DECIDE,
+    ),
+]
 Device = Annotated[
     str | None, typer.Option(help="Where to compute: " + "|".join(DEVICES), metavar="DEVICE", rich_help_panel=_DECIDE)
 ]
@@ -141,6 +149,15 @@ def parse_bytes(text: str | None) -> int | None:
     if found is None:
         raise UsageError(f"{text!r} is no number of bytes", fix="for example 500M, 20G, or 0")
     return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
+
+
+def with_function(settings: dict[str, str] | None, augment: str | None) -> dict[str, str] | None:
+    """The settings with a function of the user's to augment by.
+
+    >>> with_function({"augment.shift": "0"}, "mine:tilt")
+    {'augment.shift': '0', 'augment.function': 'mine:tilt'}
+    """
+    return settings if augment is None else {**(settings or {}), "augment.function": augment}
 
 
 def check_device(name: str | None) -> str | None:

@@ -33,6 +33,7 @@ def plan(
     cache_size: _options.CacheSize = None,
     plan: _options.PlanFile = None,
     settings: _options.Settings = None,
+    augment: _options.Augment = None,
     device: _options.Device = None,
     as_json: _options.Json = False,
 ) -> None:
@@ -62,7 +63,7 @@ def plan(
         seed=seed,
         cache_size=_options.parse_bytes(cache_size),
         plan=plan,
-        set=_options.parse_settings(settings),
+        set=_options.with_function(_options.parse_settings(settings), augment),
         device=_options.check_device(device),
     )
     _options.check_budget(minutes, epochs)

@@ -35,6 +35,7 @@ def train(
     cache_size: _options.CacheSize = None,
     plan: _options.PlanFile = None,
     settings: _options.Settings = None,
+    augment: _options.Augment = None,
     device: _options.Device = None,
     as_json: _options.Json = False,
 ) -> None:
@@ -69,7 +70,7 @@ def train(
         seed=seed,
         cache_size=_options.parse_bytes(cache_size),
         plan=plan,
-        set=_options.parse_settings(settings),
+        set=_options.with_function(_options.parse_settings(settings), augment),
         device=_options.check_device(device),
     )
     _check_alone(resume, options)

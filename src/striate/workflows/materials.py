@@ -134,7 +134,7 @@ class Materials:
             self.task.weights(self.samples["train"]),
             batch_size=min(plan["batch.size"], self.count("train")),
             seed=plan["train.seed"],
-            augmenter=Augmenter(plan.section("augment"), plan["train.seed"], self.shape[1:]),
+            augmenter=Augmenter(plan.section("augment"), plan["train.seed"], self.shape[1:], self.keys("train")),
             device=plan["execution.device"],
         )
         independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))

@@ -7,7 +7,7 @@ An augmentation is a pure function in a file of its own, which the decorators be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,6 +19,7 @@ from torch.nn import functional
 from striate.core.errors import UsageError, nearest
 from striate.core.registry import Registry
 from striate.core.seeds import generator, uniforms
+from striate.data.augment._own import Own
 
 Draws: TypeAlias = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,14 +89,18 @@ class Augmenter:
         settings: the plan's section `augment`; what is left out is off.
         seed: the training's seed.
         size: (H, W) that the network takes; pictures may come with a margin around it.
+        keys: of the samples, to name one that a function of the user's fails on.
 
     Raises:
-        UsageError: a setting that no augmentation has.
+        UsageError: a setting that no augmentation has, or a function that there is not.
     """
 
-    def __init__(self, settings: Mapping[str, Any], seed: int, size: tuple[int, int]) -> None:
+    def __init__(self, settings: Mapping[str, Any], seed: int, size: tuple[int, int], keys: Sequence[str] = ()) -> None:
         self.seed = seed
         self.size = size
+        name = settings.get("function")
+        self._own = Own(name, seed, keys) if name else None
+        settings = {setting: value for setting, value in settings.items() if setting != "function"}
         known = {setting for _, one in AUGMENTATIONS.items() for setting in one.settings}
         for name in settings:
             if name not in known:
@@ -138,7 +143,8 @@ class Augmenter:
             told = {"size": size} if one.order <= CUT else {}  # what cuts out of the margin must know what to cut to
             pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **chosen, **told)
             cut = cut or tuple(pixels.shape[2:]) == size
-        return pixels if cut else centre(pixels, size)
+        pixels = pixels if cut else centre(pixels, size)
+        return pixels if self._own is None else self._own(pixels, samples, epoch)
 
     def mix(
         self, images: Tensor, targets: Tensor, weights: Tensor, epoch: int, batch: int

@@ -32,6 +32,7 @@ UNMEASURED = ("cutmix", "shear", "perspective", "gamma", "hue", "grey", "blur", 
         "augment.scale": Leaf(float, "largest zoom in or out, as a share", low=0, high=0.9),
         "augment.color": Leaf(float, "strength of brightness, contrast and saturation", low=0, high=1),
         "augment.mixup": Leaf(float, "MixUp's alpha; 0 is off", low=0, high=2),
+        "augment.function": Leaf(str, "a function of your own, module:function, applied last", none=True),
         "augment.cutmix": Leaf(float, "CutMix's alpha; 0 is off", low=0, high=2),
         "augment.shear": Leaf(float, "largest shear, in degrees", low=0, high=60),
         "augment.perspective": Leaf(float, "largest move of a corner, as a share of half a side", low=0, high=0.8),
@@ -85,6 +86,7 @@ def augment(context: Context) -> Decisions:
             0.0,
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
+        "augment.function": (None, "none is given"),
         **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
 

@@ -1,0 +1,174 @@
+"""`augment`: what the network will see of the training pictures, as a sheet, or written out once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from striate.core.artifacts import make_folder, write_bytes
+from striate.core.errors import DataError, RunError, UsageError
+from striate.core.events import Reporter
+from striate.core.records import Label, Sample
+from striate.data.augment import Augmenter, centre
+from striate.data.pack import Pictures, pack
+from striate.workflows.stages import Prepared, preprocessing_of
+
+GAP, CELL = 4, 96
+"""Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What was made.
+
+    Args:
+        sheet: the picture of the sheet.
+        settings: the augmentations that are on, with their strengths.
+        shown: keys of the samples on the sheet, from the top.
+        written: pictures written out; 0 where none were asked for.
+        out: their folder.
+    """
+
+    sheet: Path
+    settings: dict[str, object]
+    shown: tuple[str, ...]
+    written: int = 0
+    out: Path | None = None
+
+
+def augment(
+    prepared: Prepared, sheet: Path, *, rows: int, views: int, out: Path | None, copies: int, reporter: Reporter
+) -> Augmented:
+    """Draw the sheet, and write altered pictures where a folder is named.
+
+    A row is a training sample: first as validation would show it, then as the first epochs will show it, by the very
+    draws of that training. What mixes samples is not drawn.
+
+    Args:
+        prepared: up to the plan.
+        rows: samples, spread evenly over the training split.
+        views: altered pictures of each.
+        out: a new or empty folder, for `copies` altered pictures of each training sample in folders of classes.
+    """
+    if out is not None:
+        _refuse(prepared, out)
+    plan, preprocessing = prepared.plan, preprocessing_of(prepared.plan)
+    keys = prepared.split.keys("train")
+    if not keys:
+        raise DataError("no sample is left to train on", fix="look at the audit for what became of each")
+    size = preprocessing.height, preprocessing.width
+    augmenter = Augmenter(plan.section("augment"), plan["train.seed"], size, keys)
+    places = np.unique(np.linspace(0, len(keys) - 1, min(rows, len(keys))).astype(np.int64))
+    shown = [keys[int(place)] for place in places]
+    reporter.stage("sheet")
+    pixels = _pictures(prepared, shown, reporter).batch(np.arange(len(shown)))
+    columns = [centre(pixels, size), *(augmenter.images(pixels, places, epoch) for epoch in range(views))]
+    write_bytes(sheet, _png(_sheet(columns)))
+    found = Augmented(sheet, _settings(prepared), tuple(shown))
+    if out is None:
+        return found
+    written = _write(prepared, augmenter, keys, out, copies, reporter)
+    return Augmented(found.sheet, found.settings, found.shown, written, out)
+
+
+def _settings(prepared: Prepared) -> dict[str, object]:
+    """The augmentations that the plan has on."""
+    off = (0, 0.0, "none", None)
+    chosen = prepared.plan.section("augment")
+    return {name: value for name, value in chosen.items() if value not in off and not (name == "crop" and value == 1)}
+
+
+def _pictures(prepared: Prepared, keys: Sequence[str], reporter: Reporter) -> Pictures:
+    plan = prepared.plan
+    return pack(
+        prepared.dataset,
+        keys,
+        preprocessing_of(plan),
+        keep_margin=True,
+        workers=min(plan["execution.workers"], len(keys)),
+        memory_bytes=plan["execution.pack_bytes"],
+        reporter=reporter,
+    )
+
+
+def _refuse(prepared: Prepared, out: Path) -> None:
+    """Raise an error where pictures cannot be written out."""
+    if prepared.plan["task.kind"] != "classify":
+        raise UsageError(
+            f"pictures are written out in folders of classes, and the task is {prepared.plan['task.kind']}",
+            fix="leave --out out; training alters them as it goes",
+        )
+    if prepared.plan["input.channels"] not in (1, 3, 4):
+        raise UsageError(f"pictures of {prepared.plan['input.channels']} channels cannot be written as PNG")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out} is not empty", fix="name a new folder with --out")
+
+
+def _write(
+    prepared: Prepared, augmenter: Augmenter, keys: Sequence[str], out: Path, copies: int, reporter: Reporter
+) -> int:
+    """Write altered pictures of every training sample as PNG; how many."""
+    samples = {sample.key: sample for sample in prepared.dataset.samples}
+    written, total = 0, len(keys) * copies
+    reporter.stage("writing")
+    pictures = _pictures(prepared, keys, reporter)
+    try:
+        for first in range(0, len(keys), CHUNK):
+            places = np.arange(first, min(first + CHUNK, len(keys)))
+            pixels = pictures.batch(places)
+            for copy in range(copies):
+                for place, image in zip(places, _bytes(augmenter.images(pixels, places, copy)), strict=True):
+                    folder = make_folder(out / _class_of(samples[keys[int(place)]]))
+                    write_bytes(folder / f"{int(place):07d}-{copy}.png", _png(image))
+                    written += 1
+                reporter.progress(written, total)
+    finally:
+        pictures.close()
+    return written
+
+
+def _class_of(sample: Sample) -> str:
+    assert isinstance(sample.target, Label)
+    name = sample.target.name
+    if name.startswith((".", "/")) or ".." in Path(name).parts or "\0" in name:
+        raise DataError(f"the class {name!r} is no name for a folder", fix="rename it")
+    return name
+
+
+def _bytes(images: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (H, W, C) of bytes from (N, C, H, W) on 0 to 255."""
+    found = images.float().round().clamp(0, 255).to(torch.uint8)
+    yield from found.permute(0, 2, 3, 1).numpy()
+
+
+def _sheet(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
+    """Pictures side by side, a sample a row, on white; small ones enlarged by whole factors."""
+    enlarged = []
+    for column in columns:
+        shown = column[:, :1].expand(-1, 3, -1, -1) if column.shape[1] < 3 else column[:, :3]
+        times = max(1, round(CELL / max(shown.shape[2:])))
+        shown = shown.repeat_interleave(times, 2).repeat_interleave(times, 3)
+        enlarged.append(list(_bytes(shown)))
+    height, width = enlarged[0][0].shape[:2]
+    rows, count = len(enlarged[0]), len(enlarged)
+    sheet = np.full((rows * (height + GAP) + GAP, count * (width + GAP) + GAP, 3), 255, np.uint8)
+    for across, column in enumerate(enlarged):
+        for down, picture in enumerate(column):
+            top, left = GAP + down * (height + GAP), GAP + across * (width + GAP)
+            sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG")
+    return buffer.getvalue()
