@@ -78,7 +78,22 @@ def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
         },
         {"transfer__frozen_norms": True, "execution__fold_norms": True, "transfer__kept_share": 0.3},
     ],
-    ids=["sgd", "adamw", "channels-last", "bfloat16", "frozen", "streaming", "growing", "folded"],
+    ids=[
+        "sgd",
+        "adamw",
+        "channels-last",
+        "bfloat16",
+        "frozen",
+        "streaming",
+        "growing",
+        "lion, lookahead",
+        "muon, L2-SP",
+        "adam, SAM",
+        "nadam, adaptive clip",
+        "rmsprop, L1, clipped",
+        "adagrad, plateau",
+        "folded",
+    ],
 )
 @pytest.mark.parametrize("step", [1, 6])
 def test_an_interrupted_run_ends_in_the_same_bits(tmp_path: Path, changes: dict, step: int) -> None:

@@ -161,8 +161,8 @@ def _sheet(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
     height, width = enlarged[0][0].shape[:2]
     rows, count = len(enlarged[0]), len(enlarged)
     sheet = np.full((rows * (height + GAP) + GAP, count * (width + GAP) + GAP, 3), 255, np.uint8)
-    for across, column in enumerate(enlarged):
-        for down, picture in enumerate(column):
+    for across, pictures in enumerate(enlarged):
+        for down, picture in enumerate(pictures):
             top, left = GAP + down * (height + GAP), GAP + across * (width + GAP)
             sheet[top : top + height, left : left + width] = picture
     return sheet

@@ -23,9 +23,9 @@ Function = Callable[[Tensor, np.random.Generator], Tensor]
 class Own:
     """Applies a function of the user's to each picture.
 
-    It is called as `function(image, generator)` with a float32 image (C, H, W) on 0 to 255 and a NumPy generator named by
-    seed, epoch and sample, and gives an image of the same shape. What it draws should come from there, so that a resumed
-    run sees the same.
+    It is called as `function(image, generator)` with a float32 image (C, H, W) on 0 to 255 and a NumPy generator named
+    by seed, epoch and sample, and gives an image of the same shape. What it draws should come from there, so that a
+    resumed run sees the same.
 
     Args:
         name: "module:function"; the module is looked for in the working folder first.
@@ -69,13 +69,13 @@ class Own:
                 f"{self.name} gave {shape} for {self._key(sample)}; a tensor of {tuple(image.shape)} was expected",
                 fix="let the function give a picture of the shape that it was given",
             )
-        found = found.to(image.dtype)
-        if not bool(found.isfinite().all()):
+        altered: Tensor = found.to(image.dtype)
+        if not bool(altered.isfinite().all()):
             raise DataError(
                 f"{self.name} gave numbers that are not finite for {self._key(sample)}",
                 fix="look at what it divides by, and at logarithms and roots",
             )
-        return found
+        return altered
 
     def _key(self, sample: int) -> str:
         return repr(self.keys[sample]) if sample < len(self.keys) else f"sample {sample}"
