@@ -185,6 +185,7 @@ def test_minutes_with_given_epochs_leave_time_for_scoring(
 def test_memory_that_runs_out_while_measuring_halves_the_batch(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))  # what another test measured would be found
     real = speed.train_step
 
     def small_machine(state, recipe, batch):

@@ -284,6 +284,17 @@ def test_only_ways_that_the_plan_leaves_open_are_tried(photos: Plan) -> None:
     assert len(open_folds) == 4
 
 
+@pytest.mark.parametrize(("name", "decay"), [("sgd", 5e-4), ("adam", 5e-4), ("lion", 0.3), ("muon", 0.05)])
+def test_weight_decay_is_that_of_the_optimizer_chosen(name: str, decay: float) -> None:
+    dataset = pictures({"cat": 40, "dog": 40}, (32, 32, 3))
+    audit = run_audit(dataset, workers=0, reporter=Silent())
+    overrides = {"optimizer.name": Decision(name, "mine", "user")}
+    plan = make_plan(
+        dataset, audit, make_split(dataset, audit, seed=0), MACHINE, budget=Budget(epochs=1), overrides=overrides
+    )
+    assert plan["optimizer.weight_decay"] == decay
+
+
 def test_where_bfloat16_has_no_kernels_it_is_not_tried() -> None:
     dataset = pictures({"cat": 40, "dog": 40}, (32, 32, 3))
     audit = run_audit(dataset, workers=0, reporter=Silent())

@@ -71,8 +71,8 @@ def test_penalties_are_the_gradients_of_what_they_say() -> None:
         start = {name: one.detach() + 0.1 for name, one in ours.named_parameters()}
         if kind == "l1":
             groups = [
-                {"params": [one for one in ours.parameters() if one.dim() > 1], "weight_decay": 0.1},
-                {"params": [one for one in ours.parameters() if one.dim() == 1], "weight_decay": 0.0},
+                {"params": [one for one in ours.parameters() if one.dim() > 1], "decayed": True},
+                {"params": [one for one in ours.parameters() if one.dim() == 1], "decayed": False},
             ]
             penalise(groups, 0.3)
             extra = 0.3 * sum(one.abs().sum() for one in theirs.parameters() if one.dim() > 1)

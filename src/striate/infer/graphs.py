@@ -33,12 +33,12 @@ def recording() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if ran_out_of_memory(error):
-            raise
         torch.cuda.synchronize()
         # A recording that broke leaves the generator of random numbers in it; one that succeeds takes it out again.
         with recorded(torch.cuda.CUDAGraph()):
             torch.zeros(1, device="cuda").add_(1)
+        if ran_out_of_memory(error):
+            raise
         raise CannotRecord(str(error).strip().partition("\n")[0]) from error
     finally:
         torch.cuda.set_rng_state(draws)

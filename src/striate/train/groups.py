@@ -28,7 +28,8 @@ def parameter_groups(
             section 3.2).
 
     Returns:
-        groups with `params`, `names`, `weight_decay` and `factor`; the training loop sets `lr`.
+        groups with `params`, `names`, `weight_decay`, `decayed` (whether they are of those that have one) and
+        `factor`; the training loop sets `lr`.
     """
     named = dict(network.named_parameters())
     depths = depth_groups(network)
@@ -44,6 +45,7 @@ def parameter_groups(
                         "params": [named[name] for name in chosen],
                         "names": chosen,
                         "weight_decay": weight_decay if decayed else 0.0,
+                        "decayed": decayed,
                         "factor": stem_rate**above,
                         "lr": 0.0,
                     }

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def penalise(groups: Sequence[Mapping[str, object]], l1: float) -> None:
-    """Add the gradient of λ Σ|w| of the weights that decay (Tibshirani 1996), 0 where a weight is 0.
+    """Add the gradient of λ Σ|w| (Tibshirani 1996), 0 where a weight is 0; norms' scales and biases are left out.
 
     Args:
-        groups: an optimizer's, with `params` and `weight_decay`.
+        groups: an optimizer's, with `params` and `decayed`.
         l1: λ.
     """
     for group in groups:
-        if group["weight_decay"]:
+        if group["decayed"]:
             for one in _with_gradient(group):
                 assert one.grad is not None
                 one.grad.add_(one.sign(), alpha=l1)

@@ -47,7 +47,7 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
             draw_back(state.networks[name], state.anchors[name], plan["transfer.l2_sp"])
     learning = {name: _learning(optimizer) for name, optimizer in state.optimizers.items()}
     norms = {name: _gradient_norm(parameters) for name, parameters in learning.items()}
-    figures = torch.stack([total, *(norm.double() for norm in norms.values())])
+    figures = torch.stack([total, *(norm.to(total.dtype) for norm in norms.values())])
     # A processor is asked before any weight moves. To ask a GPU is to wait for it, so it is given the update too, which
     # its kernels leave out where a figure is not finite, and is asked once.
     guard = None
@@ -75,8 +75,8 @@ _BOUNDS = {"most": "clip", "value": "clip_value", "adaptive": "adaptive_clip"}
 
 
 def _backward(state: State, recipe: Recipe, batch: Batch) -> torch.Tensor:
-    """Gradients of a batch, added part by part; the loss, in float64 on the device."""
-    total = torch.zeros((), dtype=torch.float64, device=recipe.device)
+    """Gradients of a batch, added part by part; the loss, on the device, in float64 where that has it."""
+    total = torch.zeros((), dtype=_wide(recipe), device=recipe.device)
     for part, portion in enumerate(batch.split(state.counters.accumulate)):
         torch.manual_seed(derive(recipe.plan["train.seed"], "step", state.counters.step, part))  # for dropout
         losses = losses_of(state, recipe, portion)
@@ -84,6 +84,10 @@ def _backward(state: State, recipe: Recipe, batch: Batch) -> torch.Tensor:
         total += loss.detach()
         loss.backward()  # type: ignore[no-untyped-call]
     return total
+
+
+def _wide(recipe: Recipe) -> torch.dtype:
+    return torch.float32 if recipe.device.type == "mps" else torch.float64
 
 
 def _head(network: nn.Module) -> list[nn.Parameter]:
