@@ -77,6 +77,7 @@ def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
             "schedule__options": {"patience": 1},
         },
         {"transfer__frozen_norms": True, "execution__fold_norms": True, "transfer__kept_share": 0.3},
+        {"transfer__unfreeze_epochs": 1, "optimizer__name": "adamw"},
     ],
     ids=[
         "sgd",
@@ -93,6 +94,7 @@ def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
         "rmsprop, L1, clipped",
         "adagrad, plateau",
         "folded",
+        "unfreezing",
     ],
 )
 @pytest.mark.parametrize("step", [1, 6])

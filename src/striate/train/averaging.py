@@ -1,4 +1,4 @@
-"""The exponential moving average of weights (Polyak and Juditsky 1992; decay as in Tarvainen and Valpola 2017)."""
+"""Averages of weights: a moving one (Polyak and Juditsky 1992; decay as in Tarvainen and Valpola 2017), an equal one."""
 
 from __future__ import annotations
 
@@ -36,3 +36,30 @@ class Average:
         torch._foreach_lerp_([old for old, _ in self._moving], [new for _, new in self._moving], 1 - decay)
         if self._counted:
             torch._foreach_copy_([old for old, _ in self._counted], [new for _, new in self._counted])
+
+
+class EqualAverage:
+    """The mean of a network's weights at the ends of epochs, as a network (Izmailov et al. 2018, "Averaging weights leads
+    to wider optima and better generalization", algorithm 1).
+
+    Buffers are those of the last epoch: norms need statistics of the mean weights, see `striate.train.statistics`.
+
+    Args:
+        network: whose tensors stay the same from here on, whatever their values become.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._averaged = list(zip(self.network.parameters(), network.parameters(), strict=True))
+        self._copied = list(zip(self.network.buffers(), network.buffers(), strict=True))
+
+    @torch.no_grad()
+    def update(self, before: int) -> None:
+        """Take one more epoch in.
+
+        Args:
+            before: epochs in the mean so far.
+        """
+        torch._foreach_lerp_([old for old, _ in self._averaged], [new for _, new in self._averaged], 1 / (before + 1))
+        for old, new in self._copied:
+            old.copy_(new)

@@ -1,4 +1,4 @@
-"""Parameter groups: no decay on norms and biases, smaller rates nearer the stem, and freezing all but the head."""
+"""Parameter groups: no decay on norms and biases, smaller rates nearer the stem, and freezing below some depth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ def kept_parameters(network: nn.Module, share: float) -> set[str]:
     """The names of the parameters that never learn: those of the lowest `share` of the depth, never the head's."""
     depths = depth_groups(network)
     return {name for names in depths[: min(int(share * len(depths) + 1e-9), len(depths) - 1)] for name in names}
+
+
+def resting_parameters(network: nn.Module, kept_share: float, opened: int | None) -> set[str]:
+    """The names of the parameters that do not learn: those that never do, and those below what is opened.
+
+    Args:
+        kept_share: see `kept_parameters`.
+        opened: groups of depth below the head that learn; None for all.
+    """
+    kept = kept_parameters(network, kept_share)
+    if opened is None:
+        return kept
+    depths = depth_groups(network)
+    return kept | {name for names in depths[: max(0, len(depths) - 1 - opened)] for name in names}
 
 
 def parameter_groups(
@@ -53,19 +67,25 @@ def parameter_groups(
     return groups
 
 
-def freeze_body(network: nn.Module, frozen: bool, frozen_norms: bool = False, kept_share: float = 0.0) -> None:
+def freeze_body(
+    network: nn.Module,
+    frozen: bool,
+    frozen_norms: bool = False,
+    kept_share: float = 0.0,
+    opened: int | None = None,
+) -> None:
     """Let only the head learn, with norms at their running statistics; or let everything learn again.
 
     Args:
         frozen: only the head learns.
         frozen_norms: batch norms keep their running statistics even where everything learns.
-        kept_share: see `kept_parameters`, which never learn.
+        kept_share, opened: see `resting_parameters`, which do not learn.
     """
-    head, kept = set(head_parameters(network)), kept_parameters(network, kept_share)
+    head, resting = set(head_parameters(network)), resting_parameters(network, kept_share, opened)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name in head if frozen else name not in kept)
+        parameter.requires_grad_(name in head if frozen else name not in resting)
     network.train(not frozen)
     for name, module in network.named_modules():
         own = {f"{name}.{inner}" for inner, _ in module.named_parameters(recurse=False)}
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (frozen_norms or (own and own <= kept)):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (frozen_norms or (own and own <= resting)):
             module.eval()

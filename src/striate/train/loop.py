@@ -18,10 +18,12 @@ from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
 from striate.core.memory import ran_out_of_memory
 from striate.core.run import RunFolder
+from striate.nets import depth_groups
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
 from striate.train.state import Counters, State
+from striate.train.statistics import estimate_statistics
 from striate.train.step import clear_gradients, train_step
 
 
@@ -39,6 +41,7 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
     with torch.random.fork_rng(devices=[]), StopRequest() as stop:
         if load_newest(run.checkpoints, state, reporter) is None:
             _cut_history(run.history, 0, reporter)
+            _say_what_never_learns(state, recipe, reporter)
             if recipe.plan["transfer.probe"]:
                 _judge_start(state, recipe, run, reporter)
             save_checkpoint(run.checkpoints, state)
@@ -124,6 +127,18 @@ def _epoch(
     _finish_epoch(state, recipe, run, reporter, late, stall)
 
 
+def _say_what_never_learns(state: State, recipe: Recipe, reporter: Reporter) -> None:
+    """Warn where the training is over before gradual unfreezing comes to the stem."""
+    opened = recipe.opened(int(recipe.plan["train.epochs"]) - 1)
+    for network in state.networks.values() if opened is not None else ():
+        depths = len(depth_groups(network))
+        if opened is not None and opened + 1 < depths:
+            reporter.warn(
+                f"transfer.unfreeze_epochs: by the last epoch {opened + 1} of {depths} groups of depth learn, the "
+                "others never; train longer, or unfreeze after fewer epochs"
+            )
+
+
 def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:
     """Weights that know something already are the best so far: training may only better them."""
     metric = recipe.plan["train.metric"]
@@ -159,6 +174,9 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
             f"execution.graphed: the passes are not recorded, but computed as ever: {state.replays[name].refused}"
         )
         del state.replays[name]
+    averaging = recipe.averaged(counters.epoch + 1) > 0
+    for mean in state.means.values() if averaging else ():
+        mean.update(recipe.averaged(counters.epoch))
     for network in state.networks.values():
         network.eval()
     found = recipe.validate(state.judged())
@@ -178,13 +196,13 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     if counters.best is None or (figure is not None and defined and _better(figure, counters, recipe)):
         # Without a figure to choose by, the last weights are the best known.
         counters.best = figure if defined else None
-        counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
+        counters.best_step, counters.best_epoch, counters.averaged = counters.step, counters.epoch + 1, 0
         gained = figure is None or counters.mark is None or abs(figure - counters.mark) >= recipe.plan["train.min_gain"]
         counters.since_best = 0 if gained else counters.since_best + 1
         counters.mark = figure if gained else counters.mark
     else:
         if figure == counters.best and counters.best_epoch:  # of equal epochs the later, at a lower rate
-            counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
+            counters.best_step, counters.best_epoch, counters.averaged = counters.step, counters.epoch + 1, 0
         # Against the fitted head patience does not run: gains within the margin are gains, and the rate is still high.
         counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
@@ -192,7 +210,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
-    if recipe.plateau is not None and counters.since_best and counters.since_best % recipe.plateau[1] == 0:
+    if recipe.plateau is not None and not averaging and counters.since_best and counters.since_best % recipe.plateau[1] == 0:
         counters.drops += 1
         reporter.line(f"no better {metric} in {counters.since_best} epochs: the rate falls by {recipe.plateau[0]:g}")
     counters.epoch, counters.batch, counters.loss_sum, counters.loss_count = counters.epoch + 1, 0, 0.0, 0
@@ -201,10 +219,43 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         reporter.warn("the time was over before the last step; the best weights so far are taken")
     elif counters.epoch >= recipe.plan["train.epochs"]:
         counters.done = "all epochs"
-    elif counters.since_best >= recipe.plan["train.patience"]:
+    elif counters.since_best >= recipe.plan["train.patience"] and not averaging:
         counters.done = "patience"
         reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")
+    if counters.done and state.means:
+        _judge_mean(state, recipe, run, reporter)
     save_checkpoint(run.checkpoints, state)
+
+
+def _judge_mean(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:
+    """The mean of the last epochs' weights is one more candidate, which validation judges like an epoch."""
+    counters, metric = state.counters, recipe.plan["train.metric"]
+    averaged = recipe.averaged(counters.epoch)
+    if averaged < 2:
+        reporter.warn(
+            f"train.swa: training ended before two of the epochs from {recipe.averaged_from + 1} on, whose weights "
+            "would be averaged; the best epoch stands"
+        )
+        return
+    for mean in state.means.values():
+        estimate_statistics(mean.network, recipe, counters.epoch - 1, counters.accumulate)
+    found = recipe.validate({name: mean.network for name, mean in state.means.items()})
+    rate = recipe.rate(max(0, counters.step - 1), counters.drops)
+    row = {"epoch": counters.epoch, "step": counters.step, "train_loss": None, "rate": rate, "val": found}
+    append_line(run.history, json.dumps(finite({**row, "averaged": averaged})))
+    counters.rows += 1
+    figure = found.get(metric)
+    defined = figure is not None and math.isfinite(figure)
+    shown = f": val {metric} {figure:.4f}, {counters.best:.4f} before" if defined and counters.best is not None else ""
+    reporter.line(f"the mean of the last {averaged} epochs' weights{shown}")
+    if counters.best is None or (figure is not None and defined and _as_good(figure, counters, recipe)):
+        counters.best = figure if defined else None
+        counters.best_step, counters.best_epoch, counters.averaged = counters.step, counters.epoch, averaged
+
+
+def _as_good(figure: float, counters: Counters, recipe: Recipe) -> bool:
+    """Whether the mean is taken: like of equal epochs the later, but against the fitted head by the margin."""
+    return _better(figure, counters, recipe) or (figure == counters.best and counters.best_epoch > 0)
 
 
 def _interrupted(state: State, recipe: Recipe, run: RunFolder) -> Interrupted:

@@ -20,7 +20,7 @@ from striate.infer import ForwardWay, evaluating, waves
 from striate.nets import Folds, Normalize, find_folds, head_parameters, unsafe_channels_last
 from striate.plan.rules.growing import size_at
 from striate.tasks import Task
-from striate.train.averaging import Average
+from striate.train.averaging import Average, EqualAverage
 from striate.train.graphs import Replayed
 from striate.train.groups import freeze_body, parameter_groups
 from striate.train.lookahead import Lookahead
@@ -91,7 +91,17 @@ class Recipe:
 
     def set_learning(self, network: nn.Module, epoch: int) -> None:
         """Set what learns in that epoch, and which norms keep their statistics."""
-        freeze_body(network, self.frozen(epoch), self.plan["transfer.frozen_norms"], self.plan["transfer.kept_share"])
+        norms, kept = self.plan["transfer.frozen_norms"], self.plan["transfer.kept_share"]
+        freeze_body(network, self.frozen(epoch), norms, kept, self.opened(epoch))
+
+    def opened(self, epoch: int) -> int | None:
+        """How many groups of depth below the head learn in that epoch; None for all.
+
+        Howard and Ruder 2018, "Universal language model fine-tuning for text classification", section 3.3: one more
+        after each so many epochs, beginning with none, or with one where frozen epochs have taught the head.
+        """
+        each, frozen = int(self.plan["transfer.unfreeze_epochs"]), int(self.plan["transfer.frozen_epochs"])
+        return max(0, epoch - frozen) // each + (frozen > 0) if each else None
 
     @property
     def plateau(self) -> tuple[float, int] | None:
@@ -109,14 +119,30 @@ class Recipe:
         """
         if self.rates is not None:
             return self.rates(step)
-        frozen = sum(self.frozen(epoch) for epoch in range(self.plan["train.epochs"])) * len(self.batches)
+        frozen = self._frozen_epochs * len(self.batches)
         if step < frozen:
             return float(self.plan["transfer.head_rate"])
+        if self.plan["train.swa"] > 0:  # where the mean begins, the schedule stands still
+            step = min(step, self.averaged_from * len(self.batches))
         name = self.plan["schedule.name"]
         schedule = with_options(SCHEDULES.get(name), self.plan["schedule.options"], f"the schedule {name}")
         peak, warmup = float(self.plan["optimizer.rate"]), float(self.plan["schedule.warmup"])
         factor = 1.0 if self.plateau is None else self.plateau[0] ** drops
         return peak * factor * schedule(step - frozen, self.steps - frozen, warmup)
+
+    @property
+    def _frozen_epochs(self) -> int:
+        return sum(self.frozen(epoch) for epoch in range(self.plan["train.epochs"]))
+
+    @property
+    def averaged_from(self) -> int:
+        """The first epoch whose end is in the mean of weights: two at least are, where there are two."""
+        epochs = int(self.plan["train.epochs"])
+        return max(self._frozen_epochs, epochs - max(2, round(self.plan["train.swa"] * epochs)), 0)
+
+    def averaged(self, epoch: int) -> int:
+        """How many epochs are in the mean of weights before that one; 0 without one."""
+        return max(0, epoch - self.averaged_from) if self.plan["train.swa"] > 0 else 0
 
     def margin(self, start: float) -> float:
         """How far the validation metric must rise above that of the fitted head, for what was trained to replace it.
@@ -149,6 +175,7 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     folds: dict[str, Folds] = {}
     replays: dict[str, Replayed] = {}
     anchors: dict[str, dict[str, torch.Tensor]] = {}
+    means: dict[str, EqualAverage] = {}
     for name, network in networks.items():
         network.to(recipe.device).to(memory_format=recipe.layout)
         _refuse_unsafe(recipe, network)
@@ -169,18 +196,23 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
             anchors[name] = {key: one.detach().clone() for key, one in own if key not in head}
         if plan["train.ema"] > 0:
             averages[name] = Average(network)
+        if plan["train.swa"] > 0:
+            means[name] = EqualAverage(network)
         if plan["execution.compile"]:
             network.compile(dynamic=False)  # at the first step; copies, which validate and predict, are not compiled
         if plan["execution.fold_norms"]:
             folds[name] = find_folds(network, _example(recipe))
         if plan["execution.graphed"]:
             replays[name] = Replayed(network, plan["execution.precision"] == "bfloat16")
-    return State(networks, averages, optimizers, Counters(accumulate=plan["batch.accumulate"]), folds, replays, anchors)
+    counters = Counters(accumulate=plan["batch.accumulate"])
+    return State(networks, averages, optimizers, counters, folds, replays, anchors, means)
 
 
 def refuse_contradictions(plan: Plan) -> None:
     """Raise `PlanError` where leaves exclude each other, or this machine; one still to be measured excludes none."""
     _try_options(plan)
+    if plan["train.swa"] > 0:
+        _refuse_mean(plan)
     folds, compiles = plan["execution.fold_norms"] is True, plan["execution.compile"]
     if folds and not plan["transfer.frozen_norms"]:
         raise PlanError(
@@ -214,6 +246,21 @@ def _try_options(plan: Plan) -> None:
     make_optimizer(plan["optimizer.name"], groups, plan["optimizer.momentum"], plan["optimizer.options"])
     name = plan["schedule.name"]
     with_options(SCHEDULES.get(name), plan["schedule.options"], f"the schedule {name}")(99, 100, 0.0)
+
+
+def _refuse_mean(plan: Plan) -> None:
+    """Raise `PlanError` where weights are averaged twice, or while their rate still rises."""
+    if plan["train.ema"] > 0:
+        raise PlanError(
+            "train.swa and train.ema exclude each other: an average of averages is judged by no paper",
+            fix="add --set train.ema=0, or leave train.swa out",
+        )
+    if plan["train.swa"] + plan["schedule.warmup"] > 1:
+        raise PlanError(
+            f"train.swa averages the last {plan['train.swa']:g} of the epochs, in which the rate stands still, and "
+            f"schedule.warmup lets it rise over the first {plan['schedule.warmup']:g}",
+            fix="let the two add up to 1 at most",
+        )
 
 
 def _refuse_graphs(plan: Plan) -> None:

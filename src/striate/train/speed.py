@@ -325,11 +325,15 @@ def with_execution(recipe: Recipe, way: Way) -> Recipe:
     return replace(recipe, plan=plan)
 
 
+_AFTER_ALL = 10**9
+"""An epoch after all in which something still waits to learn."""
+
+
 def learning_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
     """The state before the first step in which everything learns that ever will."""
     state = fresh_state(recipe, networks)
     for network in networks.values():
-        recipe.set_learning(network, recipe.plan["transfer.frozen_epochs"])
+        recipe.set_learning(network, _AFTER_ALL)
     for replay in state.replays.values():
         replay.refresh()
     return state

@@ -10,7 +10,7 @@ from torch import nn
 
 from striate.core.errors import CheckpointError
 from striate.nets import Folds
-from striate.train.averaging import Average
+from striate.train.averaging import Average, EqualAverage
 from striate.train.graphs import Replayed
 
 
@@ -34,6 +34,7 @@ class Counters:
         waited: of them, for batches that were not ready.
         samples: samples trained on.
         done: why training is over, or "".
+        averaged: epochs whose mean is the best, 0 where an epoch's own weights are.
     """
 
     step: int = 0
@@ -53,6 +54,7 @@ class Counters:
     waited: float = 0.0
     samples: int = 0
     done: str = ""
+    averaged: int = 0
 
 
 @dataclass
@@ -67,6 +69,7 @@ class State:
         folds: the norms that are folded while training, by the networks' names; found anew in each process.
         replays: networks whose passes are replayed from graphs, by name; recorded anew in each process.
         anchors: the first weights of the body, by network and parameter, where training draws back to them.
+        means: the means of the networks at the ends of the last epochs, by the same names; empty without.
     """
 
     networks: dict[str, nn.Module]
@@ -76,19 +79,23 @@ class State:
     folds: dict[str, Folds] = field(default_factory=dict)
     replays: dict[str, Replayed] = field(default_factory=dict)
     anchors: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+    means: dict[str, EqualAverage] = field(default_factory=dict)
 
     def learning(self) -> dict[str, nn.Module]:
         """The networks as a step computes them; gradients of a batch's parts add up, and those of replays do not."""
         return {**self.networks, **self.replays} if self.counters.accumulate == 1 else self.networks
 
     def judged(self) -> dict[str, nn.Module]:
-        """The networks that validation sees: the averages where there are any."""
+        """The networks that validation sees: the averages where there are any; in the end the means, if they are the best."""
+        if self.counters.averaged and self.counters.done:
+            return {name: mean.network for name, mean in self.means.items()}
         return {name: average.network for name, average in self.averages.items()} or self.networks
 
     def model_tensors(self) -> dict[str, torch.Tensor]:
         """Weights and buffers of networks and averages, by dotted name."""
         averages = {name: average.network for name, average in self.averages.items()}
-        groups = {"network": self.networks, "average": averages}
+        means = {name: mean.network for name, mean in self.means.items()}
+        groups = {"network": self.networks, "average": averages, "mean": means}
         found = {
             f"{group}/{name}/{key}": tensor
             for group, modules in groups.items()

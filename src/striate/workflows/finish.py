@@ -47,6 +47,8 @@ def finish(
     summary = _summary(spec, state.counters)
     if refitted is not None:
         summary["refitted"] = refitted
+    if state.counters.averaged:
+        summary["averaged"] = state.counters.averaged
     extra = {**_execution(recipe.plan), "summary": summary}
     Model.save(run.model, state.judged()["network"], spec, materials.preprocessing, task, extra=extra)
     model = Model.load(run.model, device=recipe.device)

@@ -304,13 +304,14 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: scoring, and fitting the head again, though it may not come to it.
+    """Forward passes of one sample after the epochs: judging a mean of weights, scoring, and fitting the head again, though it may not come to it.
 
     Args:
         trained, validated, scored: samples.
     """
     again = plan["transfer.probe"] and plan["transfer.refit"]
-    return scored * views_of(plan) + (_fitting(plan, trained, validated) if again else 0)
+    mean = trained + validated if plan["train.swa"] > 0 else 0  # its statistics, and its validation
+    return scored * views_of(plan) + mean + (_fitting(plan, trained, validated) if again else 0)
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:

@@ -13,6 +13,9 @@ from striate.plan.rule import Decisions, rule
         "train.ema": Leaf(
             float, "horizon of the average of weights, as a share of all steps; 0 is off", low=0, high=0.5
         ),
+        "train.swa": Leaf(
+            float, "share of the epochs, the last, whose weights are averaged equally; 0 is off", low=0, high=0.9
+        ),
         "train.checkpoint_seconds": Leaf(float, "seconds between checkpoints", low=0),
     },
 )
@@ -28,9 +31,13 @@ def selection(context: Context) -> Decisions:
         metric = ("macro_f1", "each label counts the same")
     else:
         metric = ("mae", "in the target's own unit")
+    mean = context.overrides.get("train.swa")
     return {
         "train.seed": (0, "repeatable; other seeds show the spread"),
         "train.metric": metric,
-        "train.ema": (0.02, "an average over the last steps scores like a longer training"),
+        "train.ema": (0.0, f"the last {mean.value:g} of the epochs are averaged instead")
+        if mean is not None and mean.value
+        else (0.02, "an average over the last steps scores like a longer training"),
+        "train.swa": (0.0, "off: what it is worth beside the moving average was not measured"),
         "train.checkpoint_seconds": (30.0, "a kill costs half a minute at most"),
     }

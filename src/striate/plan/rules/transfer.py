@@ -20,6 +20,9 @@ NEW_LAYERS = "the weights are of the network before its edits: layers that are n
             bool, "choose its penalty by five parts of the training samples, not by the validation samples"
         ),
         "transfer.frozen_epochs": Leaf(int, "epochs in which only the head learns", low=0),
+        "transfer.unfreeze_epochs": Leaf(
+            int, "epochs after which one more group of depth learns, from the head down; 0: all learn at once", low=0
+        ),
         "transfer.head_rate": Leaf(float, "rate of the head alone, while the rest is frozen", low=0),
         "transfer.stem_rate": Leaf(float, "factor on the rate at the stem, geometric up to the head", low=0, high=1),
         "transfer.kept_share": Leaf(float, "share of the depth, from the stem on, that never learns", low=0, high=1),
@@ -41,6 +44,7 @@ def transfer(context: Context) -> Decisions:
             "transfer.probe_views": (False, because),
             "transfer.probe_folds": (False, because),
             "transfer.frozen_epochs": (0, because),
+            "transfer.unfreeze_epochs": (0, because),
             "transfer.head_rate": (0.0, because),
             "transfer.stem_rate": (1.0, because),
             "transfer.kept_share": (0.0, because),
@@ -73,6 +77,7 @@ def transfer(context: Context) -> Decisions:
             if edited
             else (4 if scarce else 1, f"a new head would tear the features; {count} samples an epoch")
         ),
+        "transfer.unfreeze_epochs": (0, "off: what it is worth beside rates that fall with depth was not measured"),
         "transfer.head_rate": (3e-3, "three times AdamW's usual rate: a single layer on fixed features"),
         "transfer.stem_rate": (
             0.03 if scarce else 0.1,

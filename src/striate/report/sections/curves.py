@@ -18,6 +18,7 @@ _WORDS = {
     "best_epoch": "best epoch",
     "loader_stall": "share of the time spent waiting for batches",
     "refitted": "samples of the head's last fit",
+    "averaged": "last epochs whose mean weights are taken",
 }
 
 
