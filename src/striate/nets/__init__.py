@@ -59,6 +59,7 @@ from striate.nets.nodes.taps import Skip, Tied
 from striate.nets.nodes.upsample import TransposedConv, Upsample
 from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
+from striate.nets.regularise import regularised
 from striate.nets.spec import build, read_base, resolve, resolve_shape
 from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
 
@@ -154,6 +155,7 @@ __all__ = [
     "profile_module",
     "read_base",
     "read_weights",
+    "regularised",
     "resolve",
     "resolve_shape",
     "stages",

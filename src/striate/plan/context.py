@@ -13,10 +13,13 @@ from striate.core.plan import Decision
 from striate.core.records import Dataset, Label, Labels, Sample
 from striate.data.audit import Audit
 from striate.data.split import SplitTable
-from striate.nets import Weights, resolve
+from striate.nets import Weights, regularised, resolve
 
 SCARCE = 500
 """Training samples below which pretrained layers move little and a head learns from every view."""
+
+LEFT_OUT = ("dropout", "channel_dropout", "stochastic_depth")
+"""The leaves of `network` that say what is left out at random in training."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Context(ABC):
 
     def network_spec(self) -> dict[str, Any]:
         """The network that is decided on, for the outputs and the input that are, as `resolve` gives it."""
-        return resolve(
+        spec = resolve(
             self["network.name"],
             outputs=max(1, len(self.dataset.target_names)),
             channels=self["input.channels"],
@@ -111,6 +114,7 @@ class Context(ABC):
             width=self["input.width"],
             arguments=self["network.arguments"],
         )
+        return regularised(spec, **{leaf: self[f"network.{leaf}"] for leaf in LEFT_OUT})
 
     @cached_property
     def class_counts(self) -> dict[str, int]:

@@ -26,8 +26,17 @@ from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.split import SplitTable, make_split
 from striate.infer import computes_bfloat16, found_device
-from striate.nets import Weights, hub_network, pretrained_weights, read_weights, resolve, translated
+from striate.nets import (
+    Weights,
+    hub_network,
+    pretrained_weights,
+    read_weights,
+    regularised,
+    resolve,
+    translated,
+)
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
+from striate.plan.context import LEFT_OUT
 from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
@@ -303,7 +312,7 @@ def task_of(prepared: Prepared) -> Task:
 def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
     """The network of a plan, as data."""
     plan = prepared.plan
-    return resolve(
+    spec = resolve(
         plan["network.name"],
         outputs=task.outputs,
         channels=plan["input.channels"],
@@ -311,3 +320,4 @@ def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
         width=plan["input.width"],
         arguments=plan["network.arguments"],
     )
+    return regularised(spec, **{leaf: plan[f"network.{leaf}"] for leaf in LEFT_OUT})
