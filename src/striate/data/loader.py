@@ -142,14 +142,32 @@ class TrainBatches:
         images, targets, weights = self.augmenter.mix(images, batch.targets, batch.weights, epoch, number)
         return replace(batch, images=images, targets=targets, weights=weights)
 
+    def bare(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The same batches without their pictures, for what is known of these already: images are (N, 0)."""
+        for ids in self.order(epoch)[start:]:
+            yield self._batch(ids, torch.empty(len(ids), 0))
+
+    @torch.no_grad()
+    def in_order(self) -> Iterator[Batch]:
+        """Every sample once, by its position, as an idle augmenter shows it; the last batch may have fewer."""
+        count, size = len(self.pictures), self.batch_size
+        order = [np.arange(first, min(count, first + size)) for first in range(0, count, size)]
+        for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
+            batch = self._batch(ids, pixels)
+            yield replace(batch, images=centre(batch.images, self.augmenter.size))
+
     @torch.no_grad()
     def _fetched(self, epoch: int, start: int) -> Iterator[Batch]:
         order = self.order(epoch)[start:]
         for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
-            rows = torch.from_numpy(ids)
-            weights, targets = self.weights[rows], self.targets[rows]
-            total = float(weights.sum(dtype=torch.float64))
-            yield Batch(self._sent(pixels), self._sent(targets), self._sent(weights), total, ids)
+            yield self._batch(ids, pixels)
+
+    def _batch(self, ids: NDArray[np.int64], pixels: Tensor) -> Batch:
+        """The samples of these positions, on the device."""
+        rows = torch.from_numpy(ids)
+        weights, targets = self.weights[rows], self.targets[rows]
+        total = float(weights.sum(dtype=torch.float64))
+        return Batch(self._sent(pixels), self._sent(targets), self._sent(weights), total, ids)
 
     def _sent(self, tensor: Tensor) -> Tensor:
         """A tensor on the device."""

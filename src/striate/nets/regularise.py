@@ -1,4 +1,4 @@
-"""Parts left out at random in training, put into any network that has a place for them: into a spec, so that it is saved."""
+"""Parts left out at random in training: put into the spec of any network that has a place for them, to be saved."""
 
 from __future__ import annotations
 

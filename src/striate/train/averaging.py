@@ -1,4 +1,4 @@
-"""Averages of weights: a moving one (Polyak and Juditsky 1992; decay as in Tarvainen and Valpola 2017), an equal one."""
+"""Averages of weights: moving (Polyak and Juditsky 1992; decay as in Tarvainen and Valpola 2017), and equal."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Average:
 
 
 class EqualAverage:
-    """The mean of a network's weights at the ends of epochs, as a network (Izmailov et al. 2018, "Averaging weights leads
-    to wider optima and better generalization", algorithm 1).
+    """The mean of a network's weights at the ends of epochs, as a network.
 
+    Izmailov et al. 2018, "Averaging weights leads to wider optima and better generalization", algorithm 1.
     Buffers are those of the last epoch: norms need statistics of the mean weights, see `striate.train.statistics`.
 
     Args:

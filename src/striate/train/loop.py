@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from striate.core.memory import ran_out_of_memory
 from striate.core.run import RunFolder
 from striate.nets import depth_groups
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
+from striate.train.frozen import remember_features
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
 from striate.train.state import Counters, State
@@ -86,12 +88,17 @@ def _epoch(
     for replay in state.replays.values():
         replay.refresh()
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
-    late, mark, asked = False, time.monotonic(), time.monotonic()
+    late, mark = False, time.monotonic()
+    remember_features(state, recipe, reporter)
     spent_before, waited_before = counters.seconds, counters.waited
     size = recipe.size(counters.epoch)
-    for fetched in batches.fetched(counters.epoch, counters.batch):
+    known, asked = state.features, time.monotonic()
+    for fetched in (batches.fetched if known is None else batches.bare)(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
-        batch = batches.altered(fetched, counters.epoch, counters.batch, size)
+        if known is None:
+            batch = batches.altered(fetched, counters.epoch, counters.batch, size)
+        else:
+            batch = replace(fetched, images=known.rows[torch.from_numpy(fetched.ids).to(known.rows.device)])
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:
@@ -210,7 +217,12 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
-    if recipe.plateau is not None and not averaging and counters.since_best and counters.since_best % recipe.plateau[1] == 0:
+    if (
+        recipe.plateau is not None
+        and not averaging
+        and counters.since_best
+        and counters.since_best % recipe.plateau[1] == 0
+    ):
         counters.drops += 1
         reporter.line(f"no better {metric} in {counters.since_best} epochs: the rate falls by {recipe.plateau[0]:g}")
     counters.epoch, counters.batch, counters.loss_sum, counters.loss_count = counters.epoch + 1, 0, 0.0, 0
@@ -269,6 +281,7 @@ def _halve(state: State, run: RunFolder, reporter: Reporter) -> None:
     """Go back to the newest checkpoint with twice as many parts a batch: what memory ran out on is half as large."""
     parts = state.counters.accumulate * 2
     clear_gradients(state)
+    state.features = None  # they are a function of the parts, too
     load_newest(run.checkpoints, state, reporter)
     state.counters.accumulate = parts
     save_checkpoint(run.checkpoints, state)

@@ -132,13 +132,13 @@ class Recipe:
 
     @property
     def _frozen_epochs(self) -> int:
-        return sum(self.frozen(epoch) for epoch in range(self.plan["train.epochs"]))
+        return sum(self.frozen(epoch) for epoch in range(int(self.plan["train.epochs"])))
 
     @property
     def averaged_from(self) -> int:
         """The first epoch whose end is in the mean of weights: two at least are, where there are two."""
         epochs = int(self.plan["train.epochs"])
-        return max(self._frozen_epochs, epochs - max(2, round(self.plan["train.swa"] * epochs)), 0)
+        return max(self._frozen_epochs, epochs - max(2, round(float(self.plan["train.swa"]) * epochs)), 0)
 
     def averaged(self, epoch: int) -> int:
         """How many epochs are in the mean of weights before that one; 0 without one."""

@@ -11,6 +11,7 @@ from torch import nn
 from striate.core.errors import CheckpointError
 from striate.nets import Folds
 from striate.train.averaging import Average, EqualAverage
+from striate.train.features import Features, head_of
 from striate.train.graphs import Replayed
 
 
@@ -70,6 +71,8 @@ class State:
         replays: networks whose passes are replayed from graphs, by name; recorded anew in each process.
         anchors: the first weights of the body, by network and parameter, where training draws back to them.
         means: the means of the networks at the ends of the last epochs, by the same names; empty without.
+        features: what the head receives while nothing else learns; None where it is computed. Found anew in each
+            process.
     """
 
     networks: dict[str, nn.Module]
@@ -80,13 +83,19 @@ class State:
     replays: dict[str, Replayed] = field(default_factory=dict)
     anchors: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
     means: dict[str, EqualAverage] = field(default_factory=dict)
+    features: Features | None = None
 
     def learning(self) -> dict[str, nn.Module]:
-        """The networks as a step computes them; gradients of a batch's parts add up, and those of replays do not."""
+        """The networks as a step computes them; gradients of a batch's parts add up, and those of replays do not.
+
+        Where features are at hand, the heads alone, which take these in place of pictures.
+        """
+        if self.features is not None:
+            return {name: head_of(network) for name, network in self.networks.items()}
         return {**self.networks, **self.replays} if self.counters.accumulate == 1 else self.networks
 
     def judged(self) -> dict[str, nn.Module]:
-        """The networks that validation sees: the averages where there are any; in the end the means, if they are the best."""
+        """The networks that validation sees: the averages where there are any; at the end the means, if best."""
         if self.counters.averaged and self.counters.done:
             return {name: mean.network for name, mean in self.means.items()}
         return {name: average.network for name, average in self.averages.items()} or self.networks

@@ -23,7 +23,9 @@ def estimate_statistics(network: nn.Module, recipe: Recipe, epoch: int, parts: i
         parts: that a batch is computed in.
     """
     recipe.set_learning(network, epoch)
-    norms = [one for one in network.modules() if isinstance(one, _NormBase) and one.training and one.track_running_stats]
+    norms = [
+        one for one in network.modules() if isinstance(one, _NormBase) and one.training and one.track_running_stats
+    ]
     network.eval().requires_grad_(False)
     before = [{name: value.clone() for name, value in norm.named_buffers(recurse=False)} for norm in norms]
     momenta = [norm.momentum for norm in norms]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -122,15 +122,28 @@ def _check(
 
 
 def losses_of(state: State, recipe: Recipe, batch: Batch) -> Mapping[str, torch.Tensor]:
-    """The task's losses on a batch, in the recipe's precision and layout."""
+    """The task's losses on a batch, in the recipe's precision and layout.
+
+    Args:
+        batch: of pictures; or of features, where the state has them.
+    """
     batch = batch.to(recipe.device)
-    images = recipe.normalize(batch.images).contiguous(memory_format=recipe.layout)
+    if state.features is None:
+        images = recipe.normalize(batch.images).contiguous(memory_format=recipe.layout)
+        batch = replace(batch, images=images)
+    with computing(state, recipe):
+        return recipe.task.step(state.learning(), batch)
+
+
+@contextlib.contextmanager
+def computing(state: State, recipe: Recipe) -> Iterator[None]:
+    """Within, the networks compute as in a step: norms folded, in the recipe's precision."""
     low = recipe.plan["execution.precision"] == "bfloat16"
     with contextlib.ExitStack() as stack:
         for name, folds in state.folds.items():
             stack.enter_context(folded(state.networks[name], folds))
         stack.enter_context(torch.autocast(recipe.device.type, torch.bfloat16, enabled=low))
-        return recipe.task.step(state.learning(), replace(batch, images=images))
+        yield
 
 
 def clear_gradients(state: State) -> None:

@@ -304,7 +304,9 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: judging a mean of weights, scoring, and fitting the head again, though it may not come to it.
+    """Forward passes of one sample after the epochs: judging a mean of weights, scoring, and fitting the head again.
+
+    That is counted though it may not come to it.
 
     Args:
         trained, validated, scored: samples.

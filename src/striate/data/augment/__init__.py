@@ -118,6 +118,11 @@ class Augmenter:
                 self._batches.append((name, one, chosen))
         self._images.sort(key=lambda entry: (entry[1].order, entry[0]))
 
+    @property
+    def idle(self) -> bool:
+        """Whether pictures are only cut to size, and samples not mixed: every epoch then shows the same."""
+        return not self._images and not self._batches and self._own is None
+
     def images(
         self, pixels: Tensor, samples: NDArray[np.int64], epoch: int, size: tuple[int, int] | None = None
     ) -> Tensor:

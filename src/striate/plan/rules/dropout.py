@@ -12,7 +12,7 @@ _RATE: dict[str, Any] = {"low": 0, "high": 0.9}
 @rule(
     "dropout",
     {
-        "network.dropout": Leaf(float, "share of the numbers left out ahead of the head; 0 is the network's own", **_RATE),
+        "network.dropout": Leaf(float, "share of numbers left out ahead of the head; 0 is the network's own", **_RATE),
         "network.channel_dropout": Leaf(float, "share of the channels left out behind each stage; 0 is off", **_RATE),
         "network.stochastic_depth": Leaf(
             float, "share of the samples that pass the last block by, fewer before it; 0 is the network's own", **_RATE
