@@ -29,6 +29,7 @@ from striate.infer import ForwardWay, Views, made_ready, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights, read_base
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
+from striate.workflows.known_body import KnownBody
 from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
 from striate.workflows.trials import Trials
 
@@ -141,25 +142,39 @@ class Materials:
         keys = self.keys("train")
         return Recipe(plan, self.task, batches, keys, self.normalize, self._validation(plan), independent)
 
-    def scores(self, network: nn.Module, part: str, plan: Plan, views: Views = "single") -> NDArray[np.float32]:
-        """What a network gives for a held-out split, computed as the plan's predictions are."""
+    def scores(
+        self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
+    ) -> NDArray[np.float32]:
+        """What a network gives for a held-out split, computed as the plan's predictions are.
+
+        Args:
+            known: of the same split and view, where the body may be that of the call before.
+        """
         way, keys = ForwardWay(plan["predict.precision"], plan["predict.channels_last"]), self.keys(part)
-        outputs, _ = predict_outputs(
-            made_ready(network, way, self.shape),
-            self.normalize,
-            self.unseen(part),
-            views=views,
-            device=plan["execution.device"],
-            name=lambda number: keys[number],
-        )
+
+        def compute(ready: nn.Module) -> Tensor:
+            outputs, _ = predict_outputs(
+                ready,
+                self.normalize,
+                self.unseen(part),
+                views=views,
+                device=plan["execution.device"],
+                name=lambda number: keys[number],
+            )
+            return outputs
+
+        outputs = known.outputs(network) if known is not None else None
+        if outputs is None:
+            ready = made_ready(network, way, self.shape)
+            outputs = compute(ready) if known is None else known.watch(network, ready, compute)
         return np.asarray(self.task.scores(outputs).numpy(), np.float32)
 
     def _validation(self, plan: Plan) -> Validate:
         """From networks to metrics on the validation split."""
         if "val" not in self.pictures:
             return lambda networks: {}
-        targets = self.targets["val"].numpy()
-        return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan), targets)
+        targets, known = self.targets["val"].numpy(), KnownBody() if plan["transfer.cached_features"] else None
+        return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan, known=known), targets)
 
 
 def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Materials:
