@@ -251,7 +251,8 @@ def _length(
         frozen = min(int(plan["transfer.frozen_epochs"]), epochs - 1)
         sizes = Counter(size_at(epoch, epochs, whole, start) for epoch in range(frozen, epochs))
         learning = sum(count * len(recipe.batches) * _between(steps, size) for size, count in sizes.items())
-        return frozen * sample * trained + learning + epochs * beside
+        looks = min(frozen, 1) if plan["transfer.cached_features"] else frozen
+        return looks * sample * trained + learning + epochs * beside
 
     epochs, because = epochs_in(max(0.0, left), spent)
     quiet.reporter.line(f"epochs: {epochs} ({because})")
