@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_swa_avg_fn, update_bn
 
 from striate.core.errors import Interrupted, PlanError
 from striate.core.events import Silent
+from striate.core.run import RunFolder
 from striate.train import loop
 from striate.train.averaging import EqualAverage
 from striate.train.loop import fit
@@ -123,6 +124,16 @@ def test_an_interrupted_mean_ends_in_the_same_bits(tmp_path: Path, step: int) ->
     fit(state, recipe, run, Silent())
     assert bits(state) == bits(whole)
     assert run.history.read_bytes() == first.history.read_bytes()
+
+
+def test_a_finished_training_gives_the_mean_again(tmp_path: Path) -> None:
+    state, _ = trained(tmp_path / "run", {4: 0.7})
+    recipe = toy_recipe(**MEAN)
+    again = toy_state(recipe)
+    fit(again, recipe, RunFolder.open(tmp_path / "run"), Silent())
+    assert again.counters.averaged == 2
+    found, expected = again.judged()["network"].state_dict(), state.judged()["network"].state_dict()
+    assert all(torch.equal(one, expected[name]) for name, one in found.items())
 
 
 def test_a_training_that_ends_too_early_says_that_nothing_is_averaged(tmp_path: Path) -> None:
