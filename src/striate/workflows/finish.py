@@ -26,6 +26,7 @@ from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
 
 SHOWN = 8
+_MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
 
 
 def finish(
@@ -64,7 +65,11 @@ def finish(
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        "not_checked": not_checked(materials.prepared.dataset, validated="val" in scores) + undrawn,
+        "not_checked": [
+            *not_checked(materials.prepared.dataset, validated="val" in scores),
+            *([_MOVED] if task.settings.factors is not None else []),
+            *undrawn,
+        ],
     }
     write_json(run.metrics, metrics)
 

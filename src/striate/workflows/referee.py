@@ -48,7 +48,7 @@ def referee(materials: Materials, plan: Plan, seconds: float | None, trials: Tri
     if found is None:
         allowed = SECONDS if seconds is None else min(SECONDS, SHARE * seconds)
         scores = trial(materials, plan, allowed, reporter)
-        found = _judged(scores, materials, part, plan["train.seed"])
+        found = judged(scores, materials.targets[part].numpy(), _frequencies(materials), plan["train.seed"])
         trials.keep(question, found)
     remedy, because = chosen_remedy(*found)
     reporter.line(f"imbalance: {remedy} ({because})")
@@ -102,14 +102,22 @@ def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
     return found
 
 
-def _judged(
-    scores: Scores, materials: Materials, part: str, seed: int
+def judged(
+    scores: Scores, targets: NDArray[np.float32], frequencies: list[float], seed: int
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """`even_f1` by remedy; how far each is behind the best, and the standard error of that over resamples."""
+    """What the pilots amount to, moved thresholds among them, which cost no pilot.
+
+    Args:
+        scores: probabilities (N, K) by remedy, "none" among them; empty where nothing was tried.
+        targets: one-hot, (N, K).
+        frequencies: of the classes in training.
+
+    Returns:
+        `even_f1` by remedy; how far each is behind the best, and the standard error of that over resamples.
+    """
     if not scores:
         return {}, {}
-    targets = materials.targets[part].numpy()
-    scores = {**scores, "moved_thresholds": _crossed(scores["none"], targets, _frequencies(materials))}
+    scores = {**scores, "moved_thresholds": _crossed(scores["none"], targets, frequencies)}
     figures = {name: float(even_f1(rows, targets)[0]) for name, rows in scores.items()}
     counts = resample_counts(len(targets), seed, 0, RESAMPLES)
     resampled = {name: even_f1(rows, targets, counts) for name, rows in scores.items()}
