@@ -1,4 +1,4 @@
-"""`python -m benchmarks VERB`: goals [NAME…], plain NAME, compare, growth, memory, accuracy, ablate, sweep, gpu."""
+"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, sweep
+from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, referee, sweep
 from striate.core.errors import StriateError
 
 
@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--repeats", type=int, default=3)
     command.add_argument("--work", type=Path, default=Path("runs/gpu"), help="pictures and Runs")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("referee", help=referee.__doc__.splitlines()[0], description=referee.__doc__)
+    command.add_argument("names", nargs="*", choices=[[], *referee.CASES], metavar="NAME", help="trashnet or cifar10")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -93,6 +96,7 @@ def main() -> int:
             "ablate": ablate.run,
             "sweep": sweep.run,
             "gpu": gpu.run,
+            "referee": referee.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -6,6 +6,7 @@ fair to each; differences are taken seed by seed.
 
 from __future__ import annotations
 
+import importlib
 import math
 import statistics
 import tomllib
@@ -43,6 +44,7 @@ class Ablation:
     seeds: tuple[int, ...]
     metric: str
     switches: dict[str, tuple[str, ...]]
+    prepare: str | None = None
 
     def goal(self, switch: str) -> Goal:
         """The training of one switch, in the form that goals are run in."""
@@ -86,6 +88,8 @@ def run(call: Any) -> list[str]:
             if switch not in ablation.switches:
                 raise UnknownName("switch", switch, ablation.switches)
     for ablation in chosen:
+        if ablation.prepare:
+            importlib.import_module(f"benchmarks.{ablation.prepare}").make(goals.data_folder(), call.runs.resolve())
         switches = [BASE, *(call.switches or ablation.switches)]
         values: dict[str, dict[int, float]] = {switch: {} for switch in switches}
         for seed in call.seeds or ablation.seeds:

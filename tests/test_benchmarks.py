@@ -494,7 +494,7 @@ def test_every_switch_sets_leaves_that_there_are(ablate: ModuleType) -> None:
     known = leaves()
     for ablation in ablate.read_ablations().values():
         assert "--minutes" in ablation.command
-        assert len(ablation.seeds) == 3
+        assert len(ablation.seeds) >= 3
         assert ablate.BASE not in ablation.switches
         for settings in ablation.switches.values():
             for setting in settings:
@@ -655,3 +655,25 @@ def test_the_sweep_tells_what_becomes_of_a_network(monkeypatch: pytest.MonkeyPat
     assert lines[0] == "1 networks: 1 refused"
     assert "did you mean 'squeezenet1_" in lines[1]
     assert {name.split("/")[0] for name in sweep.names("torchvision", False)} == {"torchvision"}
+
+
+def test_a_long_tail_falls_and_its_test_has_classes_alike() -> None:
+    from benchmarks.long_tail import cut, tail
+
+    assert tail(500, 100, 3) == [500, 50, 5]
+    files = {name: [f"{name}/{number}.jpg" for number in range(count)] for name, count in {"a": 40, "b": 60}.items()}
+    rows = cut(files, ratio=10, tested=10)
+    counts = {(label, split): sum(row[1:] == [label, split] for row in rows) for _, label, split in rows}
+    assert counts == {("a", "train"): 5, ("b", "train"): 50, ("a", "test"): 10, ("b", "test"): 10}
+    assert len({row[0] for row in rows}) == len(rows)
+
+
+def test_the_referees_cuts_share_no_picture_and_change_with_the_seed() -> None:
+    from benchmarks.referee import cut
+
+    labels = [name for name in ("a", "b", "c") for _ in range(50)]
+    learnt, judges = cut(labels, 10, 10, 40, seed=0)
+    assert not set(learnt) & set(judges)
+    assert sorted(labels[place] for place in judges) == sorted([*"a" * 10, *"b" * 10, *"c" * 10])
+    assert sorted(sum(labels[place] == name for place in learnt) for name in "abc") == [4, 13, 40]
+    assert cut(labels, 10, 10, 40, seed=1) != (learnt, judges)

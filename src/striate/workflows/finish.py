@@ -26,6 +26,7 @@ from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
 
 SHOWN = 8
+_MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
 
 
 def finish(
@@ -66,7 +67,11 @@ def finish(
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        "not_checked": not_checked(materials.prepared.dataset, validated="val" in scores) + undrawn,
+        "not_checked": [
+            *not_checked(materials.prepared.dataset, validated="val" in scores),
+            *([_MOVED] if task.settings.factors is not None else []),
+            *undrawn,
+        ],
     }
     write_json(run.metrics, metrics)
 
@@ -138,7 +143,7 @@ def prediction_rows(
             rows.append([sample.key, true, ";".join(decoded["labels"]), sure, float(loss)])
         else:
             true = task.target_names[int(target.argmax())]
-            rows.append([sample.key, true, decoded["label"], float(row.max()), float(loss)])
+            rows.append([sample.key, true, decoded["label"], decoded["probability"], float(loss)])
     return rows
 
 
@@ -186,7 +191,7 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
         return True
     if task.name == "multilabel":
         return bool(((row >= 0.5) != (target.numpy() > 0.5)).any())
-    return int(row.argmax()) != int(target.argmax())
+    return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
 
 
 def not_checked(dataset: Dataset, validated: bool) -> list[str]:

@@ -306,6 +306,7 @@ def task_of(prepared: Prepared) -> Task:
         loss=plan["loss.name"],
         loss_options={"label_smoothing": plan["loss.label_smoothing"], **plan["loss.options"]},
         class_weights=plan["loss.class_weights"],
+        costs=plan["evaluate.costs"],
     )
 
 

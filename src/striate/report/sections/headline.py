@@ -18,6 +18,7 @@ MEANINGS = {
     "macro_f1": "harmonic mean of precision and recall; mean over classes",
     "micro_f1": "harmonic mean of precision and recall, all classes counted together",
     "log_loss": "mean of −log of the probability given to the right class; lower is better",
+    "expected_cost": "mean cost of what was decided, by the costs of mistakes that were given; lower is better",
     "loss": "the training loss, on these pictures; lower is better",
     "mae": "mean distance from the true value, in its unit; lower is better",
     "rmse": "root of the mean squared distance; large misses weigh more; lower is better",
