@@ -28,6 +28,7 @@ from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.plan.rules.prediction import batches_of, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
+from striate.train.lengths import refuse_longer
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe, refuse_contradictions
 from striate.train.speed import (
@@ -72,6 +73,8 @@ def resolve_plan(
         trials: what was measured before.
     """
     refuse_contradictions(recipe.plan)
+    if recipe.plan["train.epochs"] != AUTO:
+        refuse_longer(recipe)
     quiet = Quiet(reporter, recipe.device.type)
     while True:
         try:
@@ -115,6 +118,7 @@ def _resolved(
         plan = plan.replace(optimizer={"rate": _rate(tried, plan["train.epochs"], networks, allowed, trials, reporter)})
     if plan["train.epochs"] == AUTO:
         plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
+        refuse_longer(replace(recipe, plan=plan))
     return plan
 
 
