@@ -72,4 +72,6 @@ def test_a_step_neither_asks_the_device_nor_brings_shares_to_it(loss: Any) -> No
         loss(OUTPUTS, targets, shares=COUNTS)
     assert watched.asked
     # Each of these waits for a GPU: a number read back, and a tensor made of numbers of the host.
-    assert not [one for one in watched.asked if "_local_scalar_dense" in one or "lift_fresh" in one or "_to_copy" in one]
+    assert not [
+        one for one in watched.asked if "_local_scalar_dense" in one or "lift_fresh" in one or "_to_copy" in one
+    ]

@@ -50,7 +50,9 @@ def test_what_fits_is_taken(changes: dict[str, Any]) -> None:
 def test_drawing_back_takes_the_place_of_the_bodys_decay_and_not_of_the_heads() -> None:
     recipe = toy_recipe(transfer__l2_sp=0.1)
     state = fresh_state(recipe, toy_networks(recipe))
-    decays = {name: group["weight_decay"] for group in state.optimizers["network"].param_groups for name in group["names"]}
+    decays = {
+        name: group["weight_decay"] for group in state.optimizers["network"].param_groups for name in group["names"]
+    }
     head = {name for name in decays if name not in state.anchors["network"]}
     assert {decays[name] for name in state.anchors["network"]} == {0.0}
     assert {decays[name] for name in head} == {0.0, 5e-4}  # of its bias and its weights

@@ -68,7 +68,12 @@ def _kinds(function: Callable[..., Any]) -> dict[str, tuple[type, ...]]:
     return found
 
 
-_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", Sequence: "a list of numbers"}
+_WORDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Sequence: "a list of numbers",
+}
 
 
 def _fitted(option: str, value: Any, kinds: tuple[Any, ...], what: str) -> Any:

@@ -40,7 +40,9 @@ def binary_cross_entropy(
     if positive_ratios is not None:
         ratios = check_per_class("positive_ratios", positive_ratios, outputs)
         if not all(positive_ratios):
-            raise UsageError("positive_ratios takes numbers above 0: a label whose positives count nothing is not learnt")
+            raise UsageError(
+                "positive_ratios takes numbers above 0: a label whose positives count nothing is not learnt"
+            )
         positive = positive * (1 + ratios) / 2
         negative = negative * (1 + ratios) / (2 * ratios)
     return -(positive * logsigmoid(outputs) + negative * logsigmoid(-outputs)).mean(dim=1)

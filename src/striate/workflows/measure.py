@@ -85,8 +85,11 @@ def resolve_plan(
                 raise
         because = f"memory ran out while measuring: each batch is computed in {parts} parts"
         reporter.warn(because)
-        decision = Decision(parts, because, "measured")
-        recipe = replace(recipe, plan=recipe.plan.replace(batch={"accumulate": decision}))
+        plan = recipe.plan.replace(batch={"accumulate": Decision(parts, because, "measured")})
+        if plan["execution.graphed"] == AUTO:
+            why = f"{because}, whose gradients add up, and graphs overwrite them"
+            plan = plan.replace(execution={"graphed": Decision(False, why, "measured")})
+        recipe = replace(recipe, plan=plan)
 
 
 def _resolved(

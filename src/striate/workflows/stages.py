@@ -34,7 +34,7 @@ from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.checks import check_plan
 from striate.workflows.quiet import Quiet
-from striate.workflows.request import ReadRequest, Request
+from striate.workflows.request import ReadRequest, Request, check_function
 
 SPEED_SECONDS = 5.0
 """After which the machine's speed is not measured again where something disturbed it."""
@@ -213,6 +213,7 @@ def small_cache(kind: str, chosen: Mapping[str, Any]) -> Cache:
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
     """Everything before the measurements: data, audit, split, weights, and the plan (the Run's, where it has one)."""
+    check_function(request)
     started = run is not None and bool(list_checkpoints(run.checkpoints))  # then the weights are in there
     weights = None if started else find_weights(request)  # before the audit: a wrong file should be said at once
     chosen = request.overrides

@@ -98,15 +98,19 @@ def ways(plan: Plan) -> list[Way]:
     given = [plan[f"execution.{leaf}"] for leaf in Way._fields]
     usual = (("float32", "bfloat16"), (True, False), (True, False), (False, True))
     choices = [values if value == AUTO else (value,) for value, values in zip(given, usual, strict=True)]
-    likeliest, *others = (Way(*values) for values in itertools.product(*choices))
+    every = [Way(*values) for values in itertools.product(*choices)]
+    possible = [way for way in every if not (way.graphed and way.fold_norms)]  # two ways in one
+    likeliest, *others = possible or every  # the latter is refused, in words
 
     def apart(way: Way) -> int:
         """In how many respects it differs from the likeliest; graphs, recorded at once, may come on top of one."""
         computed = way._replace(graphed=likeliest.graphed)
+        if way.graphed:  # which forbids folding, so that this is no choice of its own
+            computed = computed._replace(fold_norms=likeliest.fold_norms)
         return sum(own != best for own, best in zip(computed, likeliest, strict=True))
 
-    # A trial is short: what differs in two respects from the likeliest is left out, and so are two ways in one.
-    near = [way for way in others if apart(way) <= 1 and not (way.graphed and way.fold_norms)]
+    # A trial is short: what differs in two respects from the likeliest is left out.
+    near = [way for way in others if apart(way) <= 1]
     return [likeliest, *sorted(near, key=lambda way: way.precision == likeliest.precision)]
 
 
