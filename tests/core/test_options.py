@@ -21,7 +21,7 @@ def made(
     places: Sequence[float] = (0.5, 0.75),
     share: float | None = None,
     weights: Sequence[float] | None = None,
-    untyped=None,  # noqa: ANN001
+    untyped=None,
 ) -> dict[str, Any]:
     return {"rate": rate, "count": count, "sure": sure, "places": places, "share": share, "weights": weights}
 

@@ -58,6 +58,15 @@ def photos() -> Plan:
     return planned(pictures({"cat": 60, "dog": 60}))
 
 
+def test_a_metric_that_judges_another_thing_than_the_loss_says_so() -> None:
+    dataset = measured((16, 16, 3))
+    assert planned(dataset).decisions["train.metric"].because == "in the target's own unit"
+    mine = {"loss.name": Decision("quantile", "mine", "user"), "loss.options": Decision({"share": 0.9}, "mine", "user")}
+    because = planned(dataset, overrides=mine).decisions["train.metric"].because
+    assert "median" in because
+    assert "0.9" in because
+
+
 def test_graphs_and_folding_are_never_two_ways_in_one(photos: Plan) -> None:
     def open_but(**fixed: Any) -> Plan:
         leaves = {**dict.fromkeys(Way._fields, "auto"), **fixed}

@@ -23,7 +23,7 @@ WORTH = 1.05
         "execution.channels_last": Leaf(bool, "memory layout of pictures", measured=True),
         "execution.fold_norms": Leaf(bool, "norms of fixed statistics folded into convolutions", measured=True),
         "execution.graphed": Leaf(bool, "training passes replayed as CUDA graphs", measured=True),
-        "execution.deterministic": Leaf(bool, "only GPU kernels that give the same bits each time"),
+        "execution.deterministic": Leaf(bool, "of cuDNN only kernels that give the same bits each time"),
         "execution.compile": Leaf(bool, "training steps compiled by torch"),
         "execution.threads": Leaf(int, "threads that compute", low=1),
         "execution.workers": Leaf(int, "processes that decode", low=0),
@@ -40,7 +40,11 @@ def execution(context: Context) -> Decisions:
         "execution.channels_last": (AUTO, timed),
         "execution.fold_norms": _folding(context, timed),
         "execution.graphed": _graphs(context, str(chosen.value if chosen else machine.device), timed),
-        "execution.deterministic": (True, "two runs of a plan are equal to the bit"),
+        "execution.deterministic": (
+            True,
+            "two runs of a plan are equal to the bit; on a GPU, where no gradient goes through adaptive pooling to "
+            "more than one place, resizing, or mirrored or repeated padding, for which torch takes other kernels",
+        ),
         "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.processors or machine.cores, f"{machine.processors or machine.cores} processors"),
