@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
 
 import striate as st
 from striate.core.errors import PlanError, UnknownName, UsageError
+from striate.core.events import Silent
+from striate.core.plan import Decision
+from striate.tasks import make_task
+from striate.workflows.checks import check_plan
+from striate.workflows.request import ReadRequest
+from striate.workflows.stages import read_dataset
 
 ARRAYS: dict[str, Any] = {
     "x": np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8),
@@ -71,16 +76,19 @@ def test_numbers_as_people_write_them_are_taken(settings: dict[str, str]) -> Non
 
 
 def test_new_layers_are_not_drawn_back_to_random_weights(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    for number in range(20):
-        path = folder / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(ARRAYS["x"][number]).save(path)
-    run = st.train(folder, out=tmp_path / "run", model="lenet5", epochs=1, size=32)
     file = tmp_path / "net.yaml"
-    edits = [{"edit": "SwapActivation", "kind": "silu"}]
-    file.write_text(yaml.safe_dump({"base": "lenet5", "edits": edits}))
-    options: dict[str, Any] = {"weights": run.path, "set": {"transfer.l2_sp": "0.1"}, "epochs": 1, "size": 32}
-    with pytest.raises(PlanError, match="edits"):
-        st.plan(folder, model=str(file), **options)
-    assert st.plan(folder, **options)["transfer.l2_sp"] == 0.1
+    file.write_text(yaml.safe_dump({"base": "lenet5", "edits": [{"edit": "SwapActivation", "kind": "silu"}]}))
+    plan = planned()
+    samples = read_dataset(ReadRequest(arrays=ARRAYS), Silent()).samples
+    task = make_task("classify", ("0", "1"), samples, loss="cross_entropy")
+
+    def checked(network: str, weights: str | None) -> None:
+        network_leaves = {"name": Decision(network, "mine"), "weights": Decision(weights, "mine")}
+        pulled = {"l2_sp": Decision(0.1, "mine")}
+        check_plan(plan.replace(network=network_leaves, transfer=pulled), task, samples)
+
+    checked("lenet5", "weights.safetensors")
+    with pytest.raises(PlanError, match="network with edits"):
+        checked(str(file), "weights.safetensors")
+    with pytest.raises(PlanError, match="there are none"):
+        checked("lenet5", None)

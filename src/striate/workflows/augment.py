@@ -195,7 +195,8 @@ def _sheet(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
 
 
 def _png(picture: NDArray[np.uint8], made_by: str | None = None) -> bytes:
-    buffer, said = io.BytesIO(), PngInfo()
+    buffer = io.BytesIO()
+    said = PngInfo()
     if made_by is not None:
         said.add_text("Software", made_by)
     Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG", pnginfo=said)
