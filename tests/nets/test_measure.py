@@ -34,6 +34,27 @@ def test_lenet5_by_hand() -> None:
     ]  # fmt: skip
 
 
+class Token(nn.Module):
+    """Hands a view of a parameter to a layer, as transformers do with their class token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 4))
+        self.inner = nn.Linear(4, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.inner(self.token.expand(len(images), -1)) + images.mean()
+
+
+def test_a_view_of_a_parameter_is_no_hindrance_to_counting() -> None:
+    module = Token()
+    rows, macs, _ = count_operations(module, torch.zeros(2, 3, 4, 4))
+    assert macs == 12
+    assert sum(row.parameters for row in rows) == 4 + 15
+    assert all(one.requires_grad for one in module.parameters())
+    assert sum(row.trainable for row in rows) == 4 + 15
+
+
 def test_a_batch_costs_so_many_times_more() -> None:
     spec = spec_of("compact", 16, width=4)
     one, eight = profile(spec), profile(spec, batch=8)

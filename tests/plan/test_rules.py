@@ -143,12 +143,12 @@ def test_too_few_pictures_and_values_are_not_turned_over(photos: Plan) -> None:
     assert (plan["augment.flip"], plan["predict.views"]) == ("horizontal", "mirrored")
 
 
-def test_imbalance_weighs_classes_and_selects_by_macro_f1(photos: Plan) -> None:
+def test_imbalance_is_put_to_a_trial_and_selects_by_macro_f1(photos: Plan) -> None:
     assert (photos["loss.class_weights"], photos["train.metric"]) == ("none", "accuracy")
     rare = planned(pictures({"common": 260, "rare": 12}))
-    assert (rare["loss.class_weights"], rare["train.metric"]) == ("balanced", "macro_f1")
-    assert "260" not in rare.decisions["loss.class_weights"].because  # training samples are quoted, not all
-    assert any(character.isdigit() for character in rare.decisions["loss.class_weights"].because)
+    assert (rare["imbalance.remedy"], rare["train.metric"]) == ("auto", "macro_f1")
+    assert "260" not in rare.decisions["imbalance.remedy"].because  # training samples are quoted, not all
+    assert any(character.isdigit() for character in rare.decisions["imbalance.remedy"].because)
 
 
 def test_regression_keeps_the_border_and_selects_by_error() -> None:

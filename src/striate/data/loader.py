@@ -21,6 +21,7 @@ from torch import Tensor
 from striate.core.seeds import permutation
 from striate.data.augment import Augmenter, centre
 from striate.data.pack import Pictures
+from striate.data.sampling import Sampler
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Batch:
         weights: (N,), float32: how much each counts in the loss.
         total_weight: the sum of the weights of the whole batch, also in a part of it: what a loss is divided by.
         ids: (N,): positions in the split's list of keys.
+        turns: (N,): which time in the epoch each is shown, from 0 on; None where each is shown once.
     """
 
     images: Tensor
@@ -42,6 +44,7 @@ class Batch:
     weights: Tensor
     total_weight: float
     ids: NDArray[np.int64]
+    turns: NDArray[np.int64] | None = None
 
     def split(self, parts: int) -> list[Batch]:
         """The batch in `parts` pieces that are as equal as can be, none empty; together they are the batch."""
@@ -53,6 +56,7 @@ class Batch:
                 targets=self.targets[piece[0] : piece[-1] + 1],
                 weights=self.weights[piece[0] : piece[-1] + 1],
                 ids=self.ids[piece],
+                turns=None if self.turns is None else self.turns[piece],
             )
             for piece in pieces
         ]
@@ -79,6 +83,7 @@ class TrainBatches:
         batch_size: samples a batch.
         seed: the training's seed.
         augmenter: what is done to the pictures.
+        sampler: draws what an epoch shows; None shows every sample once.
         device: where that is done; to a GPU bytes go from pinned memory.
         ahead: batches fetched in advance by a thread; 0 fetches each when it is asked for.
     """
@@ -92,6 +97,7 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         augmenter: Augmenter,
+        sampler: Sampler | None = None,
         device: str | torch.device = "cpu",
         ahead: int = 2,
     ) -> None:
@@ -105,17 +111,26 @@ class TrainBatches:
         self.batch_size = batch_size
         self.seed = seed
         self.augmenter = augmenter
+        self.sampler = sampler
         self.device = torch.device(device)
         self.ahead = ahead
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return max(1, len(self.pictures) // self.batch_size)
+        shown = len(self.pictures) if self.sampler is None else len(self.sampler)
+        return max(1, shown // self.batch_size)
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
         """The positions in each batch of an epoch."""
-        order = permutation(len(self.pictures), self.seed, "shuffle", epoch)
-        return [order[number * self.batch_size : (number + 1) * self.batch_size] for number in range(len(self))]
+        return self._cut(self._drawn(epoch)[0])
+
+    def _drawn(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        if self.sampler is None:
+            return permutation(len(self.pictures), self.seed, "shuffle", epoch), None
+        return self.sampler.epoch(epoch)
+
+    def _cut(self, whole: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return [whole[number * self.batch_size : (number + 1) * self.batch_size] for number in range(len(self))]
 
     def epoch(self, epoch: int, start: int = 0, size: tuple[int, int] | None = None) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on: the same as if those before it had been taken.
@@ -138,18 +153,20 @@ class TrainBatches:
             batch: the one of that number in the epoch, as fetched.
             size: (H, W) in place of the network's own.
         """
-        images = self.augmenter.images(batch.images, batch.ids, epoch, size)
+        images = self.augmenter.images(batch.images, batch.ids, epoch, size, batch.turns)
         images, targets, weights = self.augmenter.mix(images, batch.targets, batch.weights, epoch, number)
         return replace(batch, images=images, targets=targets, weights=weights)
 
     @torch.no_grad()
     def _fetched(self, epoch: int, start: int) -> Iterator[Batch]:
-        order = self.order(epoch)[start:]
-        for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
+        samples, turns = self._drawn(epoch)
+        order = self._cut(samples)[start:]
+        later = [None] * len(order) if turns is None else self._cut(turns)[start:]
+        for ids, again, pixels in zip(order, later, self.pictures.stream(order), strict=True):
             rows = torch.from_numpy(ids)
             weights, targets = self.weights[rows], self.targets[rows]
             total = float(weights.sum(dtype=torch.float64))
-            yield Batch(self._sent(pixels), self._sent(targets), self._sent(weights), total, ids)
+            yield Batch(self._sent(pixels), self._sent(targets), self._sent(weights), total, ids, again)
 
     def _sent(self, tensor: Tensor) -> Tensor:
         """A tensor on the device."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from striate.core.errors import DataError
 from striate.evaluate.intervals import RESAMPLES, bootstrap, percentile_interval, units_of
-from striate.metrics import METRICS, checked
+from striate.metrics import checked
 from striate.tasks import Task
 
 
@@ -53,10 +53,14 @@ def score(
     drawn = len(scores) if units is None else int(units.max()) + 1
     if grouped:
         result["groups"] = drawn
-    metrics = {name: METRICS.get(name)(task.kind, task.outputs) for name in task.metric_names}
-    values = bootstrap(metrics, scores, targets, seed=seed, units=units, resamples=resamples)
+    metrics = task.measures()
+    seen = {True: task.judged(scores), False: scores}  # what a metric of decisions sees, and what any other does
+    values: dict[str, NDArray[Any]] = {}
+    for decided, rows in seen.items():
+        group = {name: metric for name, metric in metrics.items() if metric.of_decisions == decided}
+        values |= bootstrap(group, rows, targets, seed=seed, units=units, resamples=resamples)
     for name, metric in metrics.items():
-        value = metric.measure(scores, targets)
+        value = metric.measure(seen[metric.of_decisions], targets)
         interval = percentile_interval(values[name], drawn, "group" if grouped else "sample")
         if math.isnan(value):
             result[name], result[f"{name}_interval"] = None, None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from striate.core.records import TargetKind
 from striate.core.registry import Registry
-from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide
+from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved
+from striate.metrics._costs import ExpectedCost, least_cost
 from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
 
 METRICS: Registry[type[Metric]] = Registry("metric", "striate.metrics")
@@ -30,6 +31,7 @@ __all__ = [
     "Additive",
     "ByClass",
     "ClassCounts",
+    "ExpectedCost",
     "Floats",
     "Mean",
     "Metric",
@@ -38,5 +40,7 @@ __all__ = [
     "confusion_matrix",
     "decide",
     "divide",
+    "least_cost",
     "metric_names",
+    "moved",
 ]

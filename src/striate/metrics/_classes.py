@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,16 @@ def _by_class(places: NDArray[np.int64], counts: Floats, classes: int) -> Floats
     return np.stack([np.bincount(places, weights=row, minlength=classes + 1)[:classes] for row in counts])
 
 
+def moved(probabilities: Floats, factors: Sequence[float]) -> Floats:
+    """Probabilities times a factor a class, each row summing to 1 again: another threshold for every class.
+
+    >>> moved(np.array([[0.8, 0.2]]), [1.0, 6.0])
+    array([[0.4, 0.6]])
+    """
+    weighed = probabilities * np.asarray(factors, np.float64)
+    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+
 def confusion_matrix(scores: Floats, targets: Floats) -> NDArray[np.int64]:
     """Samples by true class (rows) and predicted class (columns), (K, K), for one class out of several.
 
@@ -99,6 +110,8 @@ def confusion_matrix(scores: Floats, targets: Floats) -> NDArray[np.int64]:
 
 class ByClass(Additive):
     """A metric that is a function of the counts of each class."""
+
+    of_decisions = True
 
     def sums(self, scores: Floats, targets: Floats, counts: Floats) -> Floats:
         """Hits, predictions and support, (R, 3 K)."""

@@ -21,6 +21,9 @@ class Metric(ABC):
 
     This base keeps every row, so any function of scores and targets will do; `Additive` keeps sums.
 
+    It judges decisions, if `of_decisions` says so, and then is given scores of which the largest is what was decided;
+    otherwise what was given for every class.
+
     Args:
         kind: the kind of target.
         outputs: K.
@@ -31,6 +34,7 @@ class Metric(ABC):
 
     kinds: ClassVar[tuple[TargetKind, ...]]
     higher_is_better: ClassVar[bool] = True
+    of_decisions: ClassVar[bool] = False
 
     def __init__(self, kind: TargetKind, outputs: int) -> None:
         if not self.applies(kind, outputs):

@@ -25,6 +25,7 @@ class Accuracy(Mean):
     """`accuracy`, gathered."""
 
     kinds = ("label",)
+    of_decisions = True
 
     def each(self, scores: Floats, targets: Floats) -> Floats:
         """1 for a hit, 0 for a miss, (N,)."""

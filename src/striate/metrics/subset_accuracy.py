@@ -25,6 +25,7 @@ class SubsetAccuracy(Mean):
     """`subset_accuracy`, gathered."""
 
     kinds = ("labels",)
+    of_decisions = True
 
     def each(self, scores: Floats, targets: Floats) -> Floats:
         """1 where all labels are right, (N,)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,12 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
 
     Operations are counted where they are dispatched, so that those outside any layer (attention's products) count.
     """
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, following(module, images) as followed:
+    with (
+        _frozen(module),
+        torch.no_grad(),
+        FlopCounterMode(display=False) as counter,
+        following(module, images) as followed,
+    ):
         module(images)
     flow = followed.flow()
     root = type(module).__name__
@@ -75,6 +81,19 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
             )
     rows += [_idle(name, layer) for name, layer in module.named_modules() if name not in flow.outputs and _own(layer)]
     return tuple(rows), counter.get_total_flops() // (2 * samples), flow
+
+
+@contextlib.contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """For the while, no parameter asks for a gradient: the counter would look for those of views, which have none."""
+    asking = [one for one in module.parameters() if one.requires_grad]
+    try:
+        for one in asking:
+            one.requires_grad_(False)
+        yield
+    finally:
+        for one in asking:
+            one.requires_grad_(True)
 
 
 def _idle(name: str, layer: nn.Module) -> LayerProfile:

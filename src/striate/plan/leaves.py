@@ -25,6 +25,7 @@ class Leaf:
         package: a registry's package, whose file names are the values a string may take.
         none: whether it may be null.
         measured: whether it may be "auto", to be decided by a measurement.
+        rows: whether rows of numbers will do as well.
     """
 
     type: type
@@ -35,6 +36,7 @@ class Leaf:
     package: str | None = None
     none: bool = False
     measured: bool = False
+    rows: bool = False
 
     def allowed(self) -> Sequence[str] | None:
         """The names that a string leaf accepts, or None where any string does."""
@@ -57,6 +59,8 @@ def check_value(key: str, leaf: Leaf, value: Any) -> Any:
     if leaf.none and (value is None or (isinstance(value, str) and value in ("none", "None"))):
         return None
     if leaf.measured and value == AUTO:
+        return value
+    if leaf.rows and _is_rows(value):
         return value
     if leaf.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -83,6 +87,13 @@ def check_value(key: str, leaf: Leaf, value: Any) -> Any:
     return value
 
 
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in row)
+        for row in value
+    )
+
+
 def _number(text: str) -> Any:
     try:
         return float(text)
@@ -101,4 +112,5 @@ def _words(leaf: Leaf) -> str:
         words += f" of at most {leaf.high:g}"
     if leaf.measured:
         words += " (or auto)"
+    words += " or rows of numbers" if leaf.rows else ""
     return words + (" or none" if leaf.none else "")

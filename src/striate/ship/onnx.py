@@ -198,12 +198,14 @@ def _output_name(model: Model) -> str:
 
 
 def _metadata(model: Model) -> dict[str, str]:
+    settings = model.task.settings
     return {
         "striate.note": _NOTE,
         "striate.preprocessing": json.dumps(model.preprocessing.to_dict()),
         "striate.task": model.task.name,
         "striate.classes": json.dumps(list(model.classes), ensure_ascii=False),
         "striate.network": str(model.spec.get("name")),
+        "striate.decision": json.dumps({"factors": settings.factors, "costs": settings.costs}),
     }
 
 

@@ -21,6 +21,7 @@ def make_task(
     loss: str,
     loss_options: Mapping[str, Any] | None = None,
     class_weights: str = "none",
+    costs: Any = None,
 ) -> Task:
     """A task as the training samples make it: the weights of its classes, or the mean and spread of its values.
 
@@ -31,6 +32,7 @@ def make_task(
         loss: the loss's name.
         loss_options: its options, such as {"label_smoothing": 0.1}.
         class_weights: one of `striate.losses.WEIGHTINGS`.
+        costs: of mistakes, {true class: {predicted class: cost}} or rows; None where all cost the same.
 
     Raises:
         UnknownName: there is no such task, loss, option or weighting.
@@ -38,7 +40,7 @@ def make_task(
         DataError: the samples cannot be learnt from: no target, one not finite, or a value that never changes.
     """
     return TASKS.get(name).from_samples(
-        target_names, samples, loss=loss, loss_options=loss_options or {}, class_weights=class_weights
+        target_names, samples, loss=loss, loss_options=loss_options or {}, class_weights=class_weights, costs=costs
     )
 
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from striate.core.errors import DataError, NetworkError, UnknownName, UsageError
 from striate.core.records import Sample, TargetKind
 from striate.losses import LOSSES, WEIGHTINGS
-from striate.metrics import METRICS, checked, metric_names
+from striate.metrics import METRICS, Metric, checked, metric_names
 from striate.nets import hearing
+from striate.tasks._costs import Costs, cost_matrix
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
@@ -33,6 +34,8 @@ class TaskSettings:
         class_weights: a number a class, or None: for single classes the weight of its samples, for labels how many
             times as much a positive counts as a negative.
         mean, std: of each value over the training samples, for regression; empty otherwise.
+        factors: a number a class by which its probability is multiplied before the likeliest is decided for, or None.
+        costs: of each true class, what deciding for each class costs, or None.
     """
 
     loss: str
@@ -40,6 +43,8 @@ class TaskSettings:
     class_weights: tuple[float, ...] | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    factors: tuple[float, ...] | None = None
+    costs: Costs | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -56,6 +61,8 @@ class TaskSettings:
             class_weights=None if weights is None else tuple(map(float, weights)),
             mean=tuple(map(float, content["mean"])),
             std=tuple(map(float, content["std"])),
+            factors=None if content["factors"] is None else tuple(map(float, content["factors"])),
+            costs=None if content["costs"] is None else tuple(tuple(map(float, row)) for row in content["costs"]),
         )
 
 
@@ -98,6 +105,7 @@ class Task(ABC):
         loss: str,
         loss_options: Mapping[str, Any],
         class_weights: str,
+        costs: Any = None,
     ) -> Task:
         """See `striate.tasks.make_task`."""
         if class_weights not in WEIGHTINGS:
@@ -109,7 +117,12 @@ class Task(ABC):
                 fix="set loss.class_weights to none, or choose another loss",
             )
         plain = cls(target_names, TaskSettings(loss, found.bind(loss_options).keywords))
-        return cls(target_names, plain.learn(samples, weighting=class_weights))
+        settings = plain.learn(samples, weighting=class_weights)
+        if costs is not None:
+            if cls.kind != "label":
+                raise UsageError(f"costs are for single classes, not for the task {cls.name!r}")
+            settings = replace(settings, costs=cost_matrix(costs, tuple(target_names)))
+        return cls(target_names, settings)
 
     @abstractmethod
     def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
@@ -202,6 +215,10 @@ class Task(ABC):
         """The loss of each sample, (N,), unweighted, from raw outputs and encoded targets, both (N, K)."""
         return self._loss(outputs, targets)
 
+    def with_factors(self, factors: Sequence[float]) -> Self:
+        """The same task with thresholds moved."""
+        return type(self)(self.target_names, replace(self.settings, factors=tuple(factors)))
+
     def unsmoothed(self) -> Self:
         """The same task without label smoothing in its loss."""
         options = {name: value for name, value in self.settings.loss_options.items() if name != "label_smoothing"}
@@ -220,17 +237,27 @@ class Task(ABC):
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
         """The scores of one sample, (K,), in words."""
 
+    def judged(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Scores (N, K) of which the largest, or those from a half on, are what is decided for."""
+        return scores
+
+    def measures(self) -> dict[str, Metric]:
+        """All metrics of this task by name, the headline first, each before it has seen anything."""
+        names = metric_names(self.kind, self.outputs)
+        ordered = (self.headline, *(name for name in names if name != self.headline))
+        return {name: METRICS.get(name)(self.kind, self.outputs) for name in ordered}
+
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The names of all metrics of this task, the headline first."""
-        names = metric_names(self.kind, self.outputs)
-        return (self.headline, *(name for name in names if name != self.headline))
+        return tuple(self.measures())
 
     def higher_is_better(self, metric: str) -> bool:
         """Which way a metric is better. Raises `UnknownName` for one that this task does not have."""
-        if metric not in self.metric_names:
-            raise UnknownName(f"metric of the task {self.name}", metric, self.metric_names)
-        return METRICS.get(metric).higher_is_better
+        known = self.measures()
+        if metric not in known:
+            raise UnknownName(f"metric of the task {self.name}", metric, tuple(known))
+        return known[metric].higher_is_better
 
     def metrics(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
         """All metrics by name; NaN where one is not defined.
@@ -245,7 +272,11 @@ class Task(ABC):
         if not len(scores):
             raise DataError("there are no samples to score")
         scores, targets = checked(scores, targets)
-        return {name: METRICS.get(name)(self.kind, self.outputs).measure(scores, targets) for name in self.metric_names}
+        decided = self.judged(scores)
+        return {
+            name: metric.measure(decided if metric.of_decisions else scores, targets)
+            for name, metric in self.measures().items()
+        }
 
     @abstractmethod
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from striate.core.records import Label, Sample
 from striate.losses import LOSSES, class_weights
-from striate.metrics import checked, class_counts, confusion_matrix
+from striate.metrics import ExpectedCost, Metric, checked, class_counts, confusion_matrix, least_cost, moved
 from striate.tasks import TASKS
 from striate.tasks._task import Task, TaskSettings, class_table, no_target
 
@@ -50,19 +50,31 @@ class Classify(Task):
         """Probabilities, (N, K), each row summing to 1."""
         return outputs.float().softmax(dim=1)
 
+    def judged(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Probabilities as they are; by moved thresholds where there are any; one-hot where mistakes have costs."""
+        if self.settings.costs is not None:
+            return least_cost(scores, self.settings.costs)
+        return scores if self.settings.factors is None else moved(scores, self.settings.factors)
+
+    def measures(self) -> dict[str, Metric]:
+        """Those of all classifications, and `expected_cost` where mistakes have costs."""
+        costs = self.settings.costs
+        extra = {} if costs is None else {"expected_cost": ExpectedCost(self.kind, self.outputs, costs)}
+        return {**super().measures(), **extra}
+
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
-        """{"label", "probability"} of the likeliest class (the first of equals)."""
-        place = int(row.argmax())
+        """{"label", "probability"} of the class that is decided for (the first of equals)."""
+        place = int(self.judged(row[None])[0].argmax())
         return {"label": self.target_names[place], "probability": float(row[place])}
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each class."""
-        found = class_counts(*checked(scores, targets), "label")
+        found = class_counts(*checked(self.judged(scores), targets), "label")
         return class_table(self.target_names, found.support, found.precision, found.recall, found.f1)
 
     def undefined(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, str]:
         """Classes without samples, and classes that are never predicted."""
-        found = class_counts(*checked(scores, targets), "label")
+        found = class_counts(*checked(self.judged(scores), targets), "label")
         said = {}
         for place, name in enumerate(self.target_names):
             if not found.support[place]:
@@ -77,7 +89,7 @@ class Classify(Task):
 
     def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]]:
         """Samples by true (rows) and predicted class (columns)."""
-        rows: list[list[int]] = confusion_matrix(*checked(scores, targets)).tolist()
+        rows: list[list[int]] = confusion_matrix(*checked(self.judged(scores), targets)).tolist()
         return rows
 
     def _class(self, sample: Sample) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,10 +21,12 @@ from torch import Tensor, nn
 from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
+from striate.data.sampling import Sampler
 from striate.infer import Views, each_view, in_parts, made_ready
 from striate.nets import head_name
 from striate.tasks import Task
 from striate.train.recipe import Recipe
+from striate.train.smote import smote
 
 ITERATIONS = 200
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
@@ -69,18 +72,24 @@ def fit_head(
             fix="--set transfer.probe=false --set transfer.frozen_epochs=1",
         )
     task = recipe.task.unsmoothed()
-    look = _Look(network.to(recipe.device), recipe, reporter)
-    known = look.at(samples)
+    look = Look(network.to(recipe.device), recipe, reporter)
+    known = look.at(samples).shown_by(recipe.batches.sampler)
+    neighbours, seed = recipe.plan["transfer.smote"], recipe.plan["train.seed"]
     folded = recipe.plan["transfer.probe_folds"]
     unseen = None
     if validation is not None and (refit or not folded):
         unseen = look.at(validation)
-    penalty, found = 1.0, _Fit.zeros(head)
+    penalty, found = 1.0, HeadFit.zeros(head)
     if folded:
-        penalty = _cross_validated(task, head, known, np.arange(samples.count) if units is None else units)
+        each = np.arange(samples.count) if units is None else units
+        penalty = _cross_validated(
+            task, head, known, each, partial(Features.with_made_up, neighbours=neighbours, seed=seed)
+        )
     elif unseen is not None:
-        penalty, found = _chosen(task, head, known.thinned(CHOOSING), unseen)
-    found.minimise(task, known.with_more(unseen) if refit and unseen is not None else known, penalty)
+        few = known.thinned(CHOOSING)
+        penalty, found = _chosen(task, head, few.with_made_up(few.most_neighbours(neighbours), seed), unseen)
+    whole = known.with_more(unseen) if refit and unseen is not None else known
+    found.minimise(task, whole.with_made_up(neighbours, seed), penalty)
     with torch.no_grad():
         head.weight.copy_(found.matrix)
         if head.bias is not None:
@@ -89,7 +98,7 @@ def fit_head(
 
 
 @dataclass(frozen=True)
-class _Features:
+class Features:
     """What the head receives, (V N, D) float64, with targets, weights and sample of each row, and N."""
 
     rows: Tensor
@@ -98,20 +107,51 @@ class _Features:
     ids: Tensor
     count: int
 
-    def take(self, chosen: Tensor) -> _Features:
+    def take(self, chosen: Tensor) -> Features:
         """The rows of a mask."""
         ids = self.ids[chosen]
-        return _Features(self.rows[chosen], self.targets[chosen], self.weights[chosen], ids, len(set(ids.tolist())))
+        return Features(self.rows[chosen], self.targets[chosen], self.weights[chosen], ids, len(set(ids.tolist())))
 
-    def thinned(self, most: int) -> _Features:
+    def thinned(self, most: int) -> Features:
         """Every so many-th row, so that at most so many are left."""
         step = math.ceil(len(self.rows) / most)
         if step == 1:
             return self
         return self.take(torch.arange(len(self.rows)) % step == 0)
 
-    def with_more(self, other: _Features) -> _Features:
-        return _Features(
+    def classes(self) -> NDArray[np.int64]:
+        """The class of each row, where samples have one."""
+        return np.asarray(self.targets.argmax(dim=1).numpy())
+
+    def shown_by(self, sampler: Sampler | None) -> Features:
+        """The rows weighed by how often a sampler shows their samples, so that the mean weight stays."""
+        if sampler is None:
+            return self
+        shown = torch.zeros(self.count, dtype=torch.float64)
+        for own, quota in zip(sampler.members, sampler.quotas, strict=True):
+            shown[torch.from_numpy(own)] = self.count / len(sampler) * quota / len(own)
+        return replace(self, weights=self.weights * shown[self.ids])
+
+    def most_neighbours(self, wanted: int) -> int:
+        """As many neighbours as wanted, or as the smallest class has."""
+        return min(wanted, int(np.unique(self.classes(), return_counts=True)[1].min()) - 1) if wanted else 0
+
+    def with_made_up(self, neighbours: int, seed: int) -> Features:
+        """With rows made up by SMOTE until each class has as many as the largest; as they are without neighbours."""
+        if not neighbours:
+            return self
+        made, parents = smote(self.rows, self.classes(), neighbours, seed=seed)
+        same = torch.from_numpy(parents)
+        return Features(
+            torch.cat([self.rows, made]),
+            torch.cat([self.targets, self.targets[same]]),
+            torch.cat([self.weights, self.weights[same]]),
+            torch.cat([self.ids, self.ids[same]]),
+            self.count,
+        )
+
+    def with_more(self, other: Features) -> Features:
+        return Features(
             torch.cat([self.rows, other.rows]),
             torch.cat([self.targets, other.targets]),
             torch.cat([self.weights, other.weights]),
@@ -121,34 +161,34 @@ class _Features:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class HeadFit:
     """A head in float64."""
 
     matrix: Tensor
     bias: Tensor
 
     @classmethod
-    def zeros(cls, head: nn.Linear) -> _Fit:
+    def zeros(cls, head: nn.Linear) -> HeadFit:
         return cls(
             torch.zeros(head.out_features, head.in_features, dtype=torch.float64, requires_grad=True),
             torch.zeros(head.out_features, dtype=torch.float64, requires_grad=True),
         )
 
-    def copy(self) -> _Fit:
-        return _Fit(
+    def copy(self) -> HeadFit:
+        return HeadFit(
             self.matrix.detach().clone().requires_grad_(),
             self.bias.detach().clone().requires_grad_(),
         )
 
-    def loss(self, task: Task, features: _Features) -> Tensor:
+    def loss(self, task: Task, features: Features) -> Tensor:
         return self.total(task, features) / features.weights.sum()
 
-    def total(self, task: Task, features: _Features) -> Tensor:
+    def total(self, task: Task, features: Features) -> Tensor:
         """The weighted losses added up."""
         losses = task.losses(features.rows @ self.matrix.T + self.bias, features.targets)
         return (losses * features.weights).sum()
 
-    def minimise(self, task: Task, features: _Features, penalty: float) -> None:
+    def minimise(self, task: Task, features: Features, penalty: float) -> None:
         """Move to where the loss and the penalty are least."""
         optimizer = torch.optim.LBFGS([self.matrix, self.bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
@@ -161,9 +201,9 @@ class _Fit:
         optimizer.step(closure)  # type: ignore[no-untyped-call]
 
 
-def _chosen(task: Task, head: nn.Linear, known: _Features, unseen: _Features) -> tuple[float, _Fit]:
+def _chosen(task: Task, head: nn.Linear, known: Features, unseen: Features) -> tuple[float, HeadFit]:
     """The penalty that the samples of the second kind like best, and the head that the first kind has with it."""
-    least, best, found = math.inf, (PENALTIES[0], _Fit.zeros(head)), _Fit.zeros(head)
+    least, best, found = math.inf, (PENALTIES[0], HeadFit.zeros(head)), HeadFit.zeros(head)
     for penalty in PENALTIES:
         found = found.copy()
         found.minimise(task, known, penalty)
@@ -174,21 +214,28 @@ def _chosen(task: Task, head: nn.Linear, known: _Features, unseen: _Features) ->
     return best
 
 
-def _cross_validated(task: Task, head: nn.Linear, known: _Features, units: NDArray[np.int64]) -> float:
+def _cross_validated(
+    task: Task, head: nn.Linear, known: Features, units: NDArray[np.int64], enrich: Callable[[Features], Features]
+) -> float:
     """The penalty that the samples of each part like best in the heads of the other parts, added up over the parts."""
-    parts = torch.from_numpy(np.unique(units, return_inverse=True)[1] % FOLDS)  # class folders' keys go by class
+    parts = parts_of(units, FOLDS)
     part_of = parts[known.ids]
     totals = dict.fromkeys(PENALTIES, 0.0)
     for part in range(FOLDS):
         others, judges = known.take(part_of != part), known.take(part_of == part)
         if not others.weights.sum() or not judges.weights.sum():
             continue
-        found = _Fit.zeros(head)
+        others, found = enrich(others), HeadFit.zeros(head)
         for penalty in PENALTIES:
             found.minimise(task, others, penalty)
             with torch.no_grad():
                 totals[penalty] += float(found.total(task, judges))
     return min(totals, key=lambda penalty: totals[penalty]) if any(totals.values()) else 1.0
+
+
+def parts_of(units: NDArray[np.int64], count: int) -> Tensor:
+    """Which of so many parts each sample is in: those of one unit together, and those of a class spread evenly."""
+    return torch.from_numpy(np.unique(units, return_inverse=True)[1] % count)  # class folders' keys go by class
 
 
 def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int, folds: bool) -> float:
@@ -207,7 +254,7 @@ def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int, folds:
         features = torch.randn(shown, head.in_features, dtype=torch.float64)
         targets = torch.eye(head.out_features)[torch.arange(shown) % head.out_features]
         ones = torch.ones(shown, dtype=torch.float64)
-        known, found = _Features(features, targets, ones, torch.arange(shown), shown), _Fit.zeros(head)
+        known, found = Features(features, targets, ones, torch.arange(shown), shown), HeadFit.zeros(head)
     started = time.perf_counter()
     found.loss(task.unsmoothed(), known).backward()  # type: ignore[no-untyped-call]
     each = (time.perf_counter() - started) / shown
@@ -215,7 +262,7 @@ def fitting_seconds(network: nn.Module, task: Task, rows: int, more: int, folds:
     return each * ITERATIONS / 2 * (len(PENALTIES) * choosing + rows + (rows + more if more else 0))
 
 
-class _Look:
+class Look:
     """A network's features, computed as predictions are."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, reporter: Reporter) -> None:
@@ -223,7 +270,7 @@ class _Look:
         self.head, self.recipe, self.reporter = self.ready.network.get_submodule(head_name(network)), recipe, reporter
 
     @torch.no_grad()
-    def at(self, samples: EvalBatches) -> _Features:
+    def at(self, samples: EvalBatches) -> Features:
         """The features of each view of each sample."""
         plan = self.recipe.plan
         views: Views = plan["predict.views"] if plan["transfer.probe_views"] else "single"
@@ -241,7 +288,7 @@ class _Look:
         finally:
             hook.remove()
         rows, targets_of, weights_of = (torch.cat(part).double() for part in (features, targets, weights))
-        return _Features(rows, targets_of, weights_of, torch.cat(ids), samples.count)
+        return Features(rows, targets_of, weights_of, torch.cat(ids), samples.count)
 
     def _compute(self, taken: list[Tensor], images: Tensor) -> Tensor:
         taken.clear()

@@ -136,7 +136,7 @@ def prediction_rows(
             rows.append([sample.key, true, ";".join(decoded["labels"]), sure, float(loss)])
         else:
             true = task.target_names[int(target.argmax())]
-            rows.append([sample.key, true, decoded["label"], float(row.max()), float(loss)])
+            rows.append([sample.key, true, decoded["label"], decoded["probability"], float(loss)])
     return rows
 
 
@@ -184,7 +184,7 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
         return True
     if task.name == "multilabel":
         return bool(((row >= 0.5) != (target.numpy() > 0.5)).any())
-    return int(row.argmax()) != int(target.argmax())
+    return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
 
 
 def not_checked(dataset: Dataset, validated: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from striate.data.augment import Augmenter
 from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import Pictures, pack
 from striate.data.prepare import Preprocessing
+from striate.data.sampling import Sampler, sampler
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Views, made_ready, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights, read_base
@@ -126,6 +127,11 @@ class Materials:
         about = {"network": self.spec, "data": data}
         return Trials.of(small_cache("trials", self.plan), self.plan, about, reporter)
 
+    def under(self, plan: Plan) -> Materials:
+        """The same by a plan that differs in what is asked of the samples, not in the pictures."""
+        prepared = replace(self.prepared, plan=plan)
+        return replace(self, prepared=prepared, task=task_of(prepared))
+
     def recipe(self, plan: Plan) -> Recipe:
         """What the training follows, by a plan of which something may be left to measure."""
         batches = TrainBatches(
@@ -134,12 +140,20 @@ class Materials:
             self.task.weights(self.samples["train"]),
             batch_size=min(plan["batch.size"], self.count("train")),
             seed=plan["train.seed"],
+            sampler=self._sampler(plan),
             augmenter=Augmenter(plan.section("augment"), plan["train.seed"], self.shape[1:], self.keys("train")),
             device=plan["execution.device"],
         )
         independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))
         keys = self.keys("train")
         return Recipe(plan, self.task, batches, keys, self.normalize, self._validation(plan), independent)
+
+    def _sampler(self, plan: Plan) -> Sampler | None:
+        """What draws the training samples, where they have one class each."""
+        if self.task.kind != "label":
+            return None
+        classes = self.targets["train"].argmax(dim=1).numpy()
+        return sampler(plan["batch.sampling"], classes, plan["train.seed"])
 
     def scores(self, network: nn.Module, part: str, plan: Plan, views: Views = "single") -> NDArray[np.float32]:
         """What a network gives for a held-out split, computed as the plan's predictions are."""

@@ -72,13 +72,37 @@ def resolve_plan(
         folder: where checkpoints will be, to time one; what is written there is removed again.
         trials: what was measured before.
     """
+    quiet = Quiet(reporter, recipe.device.type)
+    return _in_parts(
+        recipe, lambda recipe: _resolved(recipe, networks, validation, seconds, scored, folder, trials, quiet), reporter
+    )
+
+
+def resolve_steps(
+    recipe: Recipe,
+    networks: Callable[[], dict[str, nn.Module]],
+    *,
+    seconds: Callable[[], float | None],
+    trials: Trials,
+    reporter: Reporter,
+) -> Plan:
+    """The plan with all measured that a step hangs on: how it and predictions are computed, and the rate.
+
+    Args:
+        recipe, networks, seconds, trials: as for `resolve_plan`.
+    """
+    quiet = Quiet(reporter, recipe.device.type)
+    return _in_parts(recipe, lambda recipe: _steps_resolved(recipe, networks, seconds, trials, quiet), reporter)
+
+
+def _in_parts(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Reporter) -> Plan:
+    """What resolves a plan, with batches in more parts where memory runs out."""
     refuse_contradictions(recipe.plan)
     if recipe.plan["train.epochs"] != AUTO:
         refuse_longer(recipe)
-    quiet = Quiet(reporter, recipe.device.type)
     while True:
         try:
-            return _resolved(recipe, networks, validation, seconds, scored, folder, trials, quiet)
+            return resolve(recipe)
         except (RuntimeError, MemoryError) as error:
             parts = recipe.plan["batch.accumulate"] * 2
             if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
@@ -102,9 +126,23 @@ def _resolved(
     trials: Trials,
     quiet: Quiet,
 ) -> Plan:
+    if recipe.plan.resolved:
+        return recipe.plan
+    plan = _steps_resolved(recipe, networks, seconds, trials, quiet)
+    if plan["train.epochs"] == AUTO:
+        plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
+        refuse_longer(replace(recipe, plan=plan))
+    return plan
+
+
+def _steps_resolved(
+    recipe: Recipe,
+    networks: Callable[[], dict[str, nn.Module]],
+    seconds: Callable[[], float | None],
+    trials: Trials,
+    quiet: Quiet,
+) -> Plan:
     plan, reporter = recipe.plan, quiet.reporter
-    if plan.resolved:
-        return plan
     reporter.stage("measuring")
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
@@ -119,9 +157,6 @@ def _resolved(
         tried = with_execution(replace(recipe, plan=plan), Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
         allowed = RANGE_SECONDS if left is None else 0.04 * left
         plan = plan.replace(optimizer={"rate": _rate(tried, plan["train.epochs"], networks, allowed, trials, reporter)})
-    if plan["train.epochs"] == AUTO:
-        plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
-        refuse_longer(replace(recipe, plan=plan))
     return plan
 
 

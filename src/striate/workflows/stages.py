@@ -299,6 +299,7 @@ def task_of(prepared: Prepared) -> Task:
         loss=plan["loss.name"],
         loss_options=_loss_options(plan),
         class_weights=plan["loss.class_weights"],
+        costs=plan["evaluate.costs"],
     )
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from striate.core.artifacts import make_folder, write_bytes, write_json
 from striate.core.errors import Interrupted, StriateError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
-from striate.core.plan import Plan
+from striate.core.plan import AUTO, Plan
 from striate.core.run import RunFolder
-from striate.evaluate import units_of
+from striate.evaluate import move_thresholds, units_of
 from striate.train.checkpoints import list_checkpoints
 from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
@@ -25,7 +26,8 @@ from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
 from striate.workflows.finish import finish
 from striate.workflows.materials import Materials, gather
-from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan
+from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
+from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare
 
@@ -133,6 +135,9 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     materials = gather(run, prepared, reporter)
     recipe = materials.recipe(prepared.plan)
     if not run.plan.exists():
+        if prepared.plan["imbalance.remedy"] == AUTO:
+            materials = _refereed(materials, recipe, reporter, clock)
+            recipe = materials.recipe(materials.plan)
         plan = resolve_plan(
             recipe,
             materials.networks,
@@ -164,9 +169,29 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
     for part in materials.held_out:
         scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
+        if part == "val" and recipe.plan["evaluate.thresholds"] == "moved":
+            materials = _decided(materials, scores[part], reporter)
         if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
             refitted = head.refit(network)
     finish(run, materials, recipe, state, scores, refitted, reporter)
+
+
+def _refereed(materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
+    """The same with the remedy for unequal classes that trials found, and with what they needed measured."""
+    trials = materials.trials(reporter)
+    plan = resolve_steps(recipe, materials.networks, seconds=clock.left, trials=trials, reporter=reporter)
+    return materials.under(referee(materials, plan, clock.left(), trials, reporter))
+
+
+def _decided(materials: Materials, scores: NDArray[np.float32], reporter: Reporter) -> Materials:
+    """The same with thresholds moved by the validation samples."""
+    frequencies = materials.targets["train"].sum(dim=0).tolist()
+    found = move_thresholds(scores, materials.targets["val"].numpy(), frequencies)
+    reporter.line(
+        f"thresholds: probabilities over the class's frequency to the power of {found.strength:g}; on validation F1 "
+        f"with classes alike {found.before:.4f} → {found.after:.4f}"
+    )
+    return replace(materials, task=materials.task.with_factors(found.factors))
 
 
 class _Head:

@@ -119,7 +119,12 @@ class Augmenter:
         self._images.sort(key=lambda entry: (entry[1].order, entry[0]))
 
     def images(
-        self, pixels: Tensor, samples: NDArray[np.int64], epoch: int, size: tuple[int, int] | None = None
+        self,
+        pixels: Tensor,
+        samples: NDArray[np.int64],
+        epoch: int,
+        size: tuple[int, int] | None = None,
+        turns: NDArray[np.int64] | None = None,
     ) -> Tensor:
         """Altered pictures of the network's size, or of another.
 
@@ -127,6 +132,7 @@ class Augmenter:
             pixels: (N, C, H, W), uint8 or float32 on 0 to 255, with or without a margin.
             samples: the samples' positions, (N,), which name the draws.
             size: (H, W) in place of the network's own: they are first brought to that scale, margin and all.
+            turns: which time in the epoch each is shown, (N,), so that one shown again looks different.
 
         Returns:
             float32, or uint8 where nothing was done that needs fractions.
@@ -136,15 +142,16 @@ class Augmenter:
         else:
             pixels = _scaled(pixels, size, self.size)
         cut = tuple(pixels.shape[2:]) == size
+        shown = samples if turns is None else samples + AGAIN * turns
         for name, one, chosen in self._images:
             if not cut and one.order > CUT:
                 pixels, cut = centre(pixels, size), True
-            draws = uniforms(samples, one.draws, self.seed, name, epoch)
+            draws = uniforms(shown, one.draws, self.seed, name, epoch)
             told = {"size": size} if one.order <= CUT else {}  # what cuts out of the margin must know what to cut to
             pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **chosen, **told)
             cut = cut or tuple(pixels.shape[2:]) == size
         pixels = pixels if cut else centre(pixels, size)
-        return pixels if self._own is None else self._own(pixels, samples, epoch)
+        return pixels if self._own is None else self._own(pixels, samples, epoch, shown)
 
     def mix(
         self, images: Tensor, targets: Tensor, weights: Tensor, epoch: int, batch: int
@@ -162,6 +169,9 @@ class Augmenter:
         name, one, chosen = self._batches[turn]
         return one.apply(images.float(), targets, weights, generator(self.seed, name, epoch, batch), **chosen)
 
+
+AGAIN = 2**32
+"""Added to what names a sample's draws each time that it is shown again in an epoch."""
 
 CUT = 0
 """Augmentations of this order or lower see the margin, are told `size`, and cut to it."""

@@ -49,18 +49,25 @@ class Own:
         self.keys = keys
         self._function = load(name)
 
-    def __call__(self, images: Tensor, samples: NDArray[np.int64], epoch: int) -> Tensor:
+    def __call__(
+        self, images: Tensor, samples: NDArray[np.int64], epoch: int, shown: NDArray[np.int64] | None = None
+    ) -> Tensor:
         """Altered images (N, C, H, W), float32.
+
+        Args:
+            samples: the samples' positions, (N,).
+            shown: what names the draws of each; the positions unless given.
 
         Raises:
             DataError: the function raised, or gave something else; names the sample, and the line.
         """
         images = images.float()
-        return torch.stack([self._one(image, int(place), epoch) for image, place in zip(images, samples, strict=True)])
+        named = zip(images, samples, samples if shown is None else shown, strict=True)
+        return torch.stack([self._one(image, int(place), int(draw), epoch) for image, place, draw in named])
 
-    def _one(self, image: Tensor, sample: int, epoch: int) -> Tensor:
+    def _one(self, image: Tensor, sample: int, draw: int, epoch: int) -> Tensor:
         try:
-            found: Any = self._function(image.clone(), generator(self.seed, "own", epoch, sample))
+            found: Any = self._function(image.clone(), generator(self.seed, "own", epoch, draw))
         except StriateError:
             raise
         except Exception as error:

@@ -5,10 +5,9 @@ from typing import Any
 from striate.losses import WEIGHTINGS
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
+from striate.plan.remedies import set_by
 from striate.plan.rule import Decisions, rule
 
-CORRECTING = ("balanced_softmax", "logit_adjustment")
-"""Losses that correct for how often classes are."""
 SMOOTHING = ("cross_entropy", "poly1")
 """Losses of classes that take label smoothing."""
 
@@ -37,12 +36,11 @@ def loss(context: Context) -> Decisions:
     counts = [count for count in context.class_counts.values() if count]
     ratio = max(counts) / min(counts)
     balance = f"the largest class has {max(counts)} training samples, the smallest {min(counts)}"
-    weights = ("none", f"{balance}: a ratio of {ratio:.1f} needs no remedy")
+    remedy = context["imbalance.remedy"]
+    because = f"the remedy {remedy}: {balance}, a ratio of {ratio:.1f}"
+    weighting, name = set_by(remedy, "loss.class_weights"), set_by(remedy, "loss.name")
     mine = context.overrides.get("loss.name")
-    if mine is not None and mine.value in CORRECTING:
-        weights = ("none", f"{balance}: the loss corrects for it")
-    elif kind == "classify" and ratio > 10:
-        weights = ("balanced", f"{balance}: at a ratio of {ratio:.1f} the small ones would be given up")
+    chosen = name if mine is None else mine.value
     if kind == "multilabel":
         return {
             "loss.name": ("binary_cross_entropy", "each label is a question of its own"),
@@ -51,12 +49,12 @@ def loss(context: Context) -> Decisions:
             "loss.options": own,
         }
     return {
-        "loss.name": ("cross_entropy", f"one of {len(counts)} classes"),
+        "loss.name": (name, because) if name else ("cross_entropy", f"one of {len(counts)} classes"),
         "loss.label_smoothing": (
             (0.1, "keeps the network from certainty on labels that may be wrong")
-            if mine is None or mine.value in SMOOTHING
-            else (0.0, f"the loss {mine.value} knows none")
+            if chosen is None or chosen in SMOOTHING
+            else (0.0, f"the loss {chosen} knows none")
         ),
-        "loss.class_weights": weights,
+        "loss.class_weights": (weighting, because) if weighting else ("none", f"{balance}; see imbalance.remedy"),
         "loss.options": own,
     }

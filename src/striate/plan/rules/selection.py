@@ -24,6 +24,8 @@ def selection(context: Context) -> Decisions:
         metric = ("accuracy", f"classes are of similar size (ratio {ratio:.1f})")
         if ratio > 10:
             metric = ("macro_f1", f"at a ratio of {ratio:.1f} accuracy would forget the small classes")
+        if context["evaluate.costs"] is not None:
+            metric = ("expected_cost", "mistakes cost what you say, and the least is looked for")
     elif kind == "multilabel":
         metric = ("macro_f1", "each label counts the same")
     else:

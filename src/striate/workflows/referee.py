@@ -1,0 +1,144 @@
+"""The referee: which remedy for classes of unequal size, by short trials of each beside the others.
+
+All begin with the same weights and see samples in the same order, and are judged on the same unseen samples, so that
+what one gives more than another is no luck of theirs. With a head that is fitted to frozen features the trial is such a
+head, on parts of the training samples in turn; the features are computed once. Otherwise it is a short training.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from striate.core.events import Reporter
+from striate.core.plan import Decision, Plan
+from striate.evaluate import even_f1, move_thresholds, resample_counts, units_of
+from striate.metrics import moved
+from striate.nets import head_name
+from striate.plan.remedies import REMEDIES, applied, chosen_remedy
+from striate.train.pilots import HeadPilot, head_pilots, step_pilot, step_seconds
+from striate.train.probe import Look
+from striate.workflows.materials import Materials
+from striate.workflows.trials import Trials
+
+SECONDS, SHARE, LEAST_STEPS = 240.0, 0.15, 20
+"""For all trials: at most, of the time for the training, and the steps below which one says nothing."""
+RESAMPLES = 200
+IN_A_HEAD = ("balanced_softmax", "class_weights", "square_root_weights", "effective_weights", "smote", "focal")
+"""What a fitted head can tell apart: a sampling shows it nothing that weights do not."""
+IN_STEPS = ("balanced_softmax", "class_weights", "balanced_sampling", "square_root_sampling")
+"""What short trainings are tried with; more of them would each be too short to tell."""
+
+Scores = dict[str, NDArray[np.float32]]
+
+
+def referee(materials: Materials, plan: Plan, seconds: float | None, trials: Trials, reporter: Reporter) -> Plan:
+    """The plan with the remedy that the trials found.
+
+    Args:
+        plan: with execution and rate measured, and `imbalance.remedy` "auto".
+        seconds: left for the training; None without a time budget.
+        trials: what was found before for the same question.
+    """
+    reporter.stage("trying remedies for unequal classes")
+    trial, part = (_heads, "train") if plan["transfer.probe"] else (_steps, "val")
+    question = {"referee": trial.__name__, "way": [plan[key] for key in plan if key.startswith("execution.")]}
+    found = trials.recall(question)
+    if found is None:
+        allowed = SECONDS if seconds is None else min(SECONDS, SHARE * seconds)
+        scores = trial(materials, plan, allowed, reporter)
+        found = _judged(scores, materials, part, plan["train.seed"])
+        trials.keep(question, found)
+    remedy, because = chosen_remedy(*found)
+    reporter.line(f"imbalance: {remedy} ({because})")
+    return plan.replace(**applied(remedy, because))
+
+
+def _under(materials: Materials, plan: Plan, remedy: str) -> tuple[Materials, Plan]:
+    """What a training works with under a remedy."""
+    changed = plan.replace(**applied(remedy, "in a pilot"))
+    return materials.under(changed), changed
+
+
+def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter) -> Scores:
+    single = plan.replace(transfer={"probe_views": Decision(False, "in a pilot", "measured")})
+    recipe, network = materials.recipe(single), materials.networks()["network"]
+    head = network.get_submodule(head_name(network))
+    assert isinstance(head, nn.Linear)  # a rule lets heads be fitted only where they are
+    features = Look(network.to(recipe.device), recipe, reporter).at(materials.unaltered("train"))
+    samples = materials.samples["train"]
+    pilots = {}
+    for name in ("none", *IN_A_HEAD):
+        own, _ = _under(materials, plan, name)
+        neighbours = REMEDIES.get(name, {}).get("transfer.smote", 0)
+        if neighbours and (smallest := _smallest(own)) <= neighbours:
+            reporter.line(f"smote is not tried: it needs {neighbours} neighbours, the smallest class has {smallest}")
+            continue
+        pilots[name] = HeadPilot(own.task, own.task.weights(samples), neighbours)
+    units = units_of([sample.group for sample in samples])
+    return head_pilots(head, features, units, pilots, seed=plan["train.seed"], seconds=allowed)
+
+
+def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter) -> Scores:
+    names = ("none", *IN_STEPS)
+    recipe = materials.recipe(plan)
+    each = step_seconds(recipe, materials.networks())
+    epochs = plan["train.epochs"]
+    most = recipe.steps if isinstance(epochs, int) else 10**9
+    steps = min(most, int(allowed / len(names) / each))
+    if steps < LEAST_STEPS:
+        reporter.line(f"no pilot is run: {allowed:.0f} s carry {steps} steps each, and {LEAST_STEPS} say little")
+        return {}
+    found: Scores = {}
+    for number, name in enumerate(names):
+        own, changed = _under(materials, plan, name)
+        state = step_pilot(own.recipe(changed), own.networks(), steps)
+        if state is None:
+            reporter.line(f"{name} is not judged: its pilot came to a loss that is not finite")
+        else:
+            found[name] = own.scores(state.judged()["network"], "val", changed)
+        reporter.progress(number + 1, len(names), name)
+    return found
+
+
+def _judged(
+    scores: Scores, materials: Materials, part: str, seed: int
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """`even_f1` by remedy; how far each is behind the best, and the standard error of that over resamples."""
+    if not scores:
+        return {}, {}
+    targets = materials.targets[part].numpy()
+    scores = {**scores, "moved_thresholds": _crossed(scores["none"], targets, _frequencies(materials))}
+    figures = {name: float(even_f1(rows, targets)[0]) for name, rows in scores.items()}
+    counts = resample_counts(len(targets), seed, 0, RESAMPLES)
+    resampled = {name: even_f1(rows, targets, counts) for name, rows in scores.items()}
+    best = max(figures, key=lambda name: figures[name])
+    behind = {
+        name: (figures[best] - figure, float(np.nanstd(resampled[best] - resampled[name])))
+        for name, figure in figures.items()
+    }
+    return figures, behind
+
+
+def _crossed(
+    scores: NDArray[np.float32], targets: NDArray[np.float32], frequencies: list[float]
+) -> NDArray[np.float32]:
+    """Probabilities moved by what the other half of the samples finds best, so that it is no praise of itself."""
+    found, halves = np.array(scores), np.arange(len(scores)) % 2
+    for half in (0, 1):
+        others = halves != half
+        factors = move_thresholds(scores[others], targets[others], frequencies).factors
+        found[~others] = moved(scores[~others].astype(np.float64), factors)
+    return found
+
+
+def _frequencies(materials: Materials) -> list[float]:
+    """Of the classes in training."""
+    counts: list[float] = materials.targets["train"].sum(dim=0).tolist()
+    return counts
+
+
+def _smallest(materials: Materials) -> int:
+    counts = _frequencies(materials)
+    return int(min(count for count in counts if count) * 2 // 3)  # two of three parts are learnt from

@@ -1,0 +1,99 @@
+"""What the plan does about classes of unequal size, and that nothing corrects twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from striate.core.errors import PlanError
+from striate.core.plan import Plan
+from striate.plan.planner import user_decisions
+from striate.plan.remedies import NEUTRAL, REMEDIES, applied, chosen_remedy
+from tests.plan.test_rules import pictures, planned
+
+RARE = {"common": 260, "rare": 12}
+
+
+def plan(counts: dict[str, int] | None = None, **settings: Any) -> Plan:
+    named = {key.replace("__", "."): value for key, value in settings.items()}
+    return planned(pictures(counts or RARE), overrides=user_decisions(named))
+
+
+def test_equal_classes_need_nothing_and_unequal_ones_a_trial() -> None:
+    assert plan({"a": 60, "b": 40})["imbalance.remedy"] == "none"
+    found = plan()
+    assert found["imbalance.remedy"] == "auto"
+    assert {key: found[key] for key in NEUTRAL} == dict(NEUTRAL)
+    assert "ratio" in found.decisions["imbalance.remedy"].because
+
+
+@pytest.mark.parametrize("remedy", [name for name in REMEDIES if name != "smote"])
+def test_a_remedy_by_name_sets_its_leaves_and_no_other(remedy: str) -> None:
+    found = plan(imbalance__remedy=remedy)
+    assert {key: found[key] for key in NEUTRAL} == {
+        **NEUTRAL,
+        **{k: v for k, v in REMEDIES[remedy].items() if k in NEUTRAL},
+    }
+    for key, value in REMEDIES[remedy].items():
+        assert found[key] == value
+        assert remedy in found.decisions[key].because or key == "loss.label_smoothing"
+
+
+def test_what_was_measured_is_the_plan_of_that_name() -> None:
+    base = plan()
+    for remedy in REMEDIES:
+        measured = base.replace(**applied(remedy, "for the test"))
+        assert measured["imbalance.remedy"] == remedy
+        assert all(measured[key] == value for key, value in REMEDIES[remedy].items())
+        assert measured.decisions["imbalance.remedy"].by == "measured"
+
+
+def test_a_setting_of_ones_own_leaves_no_trial() -> None:
+    for key, value in (("loss__class_weights", "none"), ("loss__name", "focal"), ("batch__sampling", "balanced")):
+        found = plan(**{key: value})
+        assert found["imbalance.remedy"] == "own"
+        assert "you set" in found.decisions["imbalance.remedy"].because
+    costly = plan(evaluate__costs={"rare": {"common": 20}})
+    assert (costly["imbalance.remedy"], costly["train.metric"]) == ("own", "expected_cost")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss__class_weights": "balanced", "batch__sampling": "balanced"},
+        {"loss__name": "logit_adjustment", "batch__sampling": "undersampled"},
+        {"imbalance__remedy": "balanced_softmax", "loss__class_weights": "effective"},
+        {"evaluate__costs": {"rare": {"common": 20}}, "loss__class_weights": "balanced"},
+        {"evaluate__thresholds": "moved", "loss__class_weights": "square_root"},
+        {"loss__name": "focal", "loss__options": {"alpha": [1, 2]}, "loss__class_weights": "balanced"},
+    ],
+)
+def test_two_corrections_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="together twice"):
+        plan(**settings)
+
+
+def test_a_trial_that_was_asked_for_beside_a_setting_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"loss\.name=focal"):
+        plan(imbalance__remedy="auto", loss__name="focal")
+
+
+def test_smote_needs_a_fitted_head_and_enough_samples() -> None:
+    with pytest.raises(PlanError, match=r"transfer\.probe"):
+        plan(transfer__smote=5)
+    with pytest.raises(PlanError, match=r"transfer\.probe"):
+        plan(imbalance__remedy="smote")
+
+
+def test_the_first_that_is_not_surely_behind_is_taken() -> None:
+    figures = {"none": 0.5, "balanced_softmax": 0.69, "class_weights": 0.7, "focal": 0.6}
+    behind = {"none": (0.2, 0.02), "balanced_softmax": (0.01, 0.02), "class_weights": (0.0, 0.0), "focal": (0.1, 0.02)}
+    remedy, because = chosen_remedy(figures, behind)
+    assert remedy == "balanced_softmax"
+    assert all(f"{name} {figure:.3f}" in because for name, figure in figures.items())
+    assert "standard error" in because
+    behind["balanced_softmax"] = (0.01, 0.005)
+    assert chosen_remedy(figures, behind)[0] == "class_weights"
+    assert chosen_remedy({}, {})[0] == "balanced_softmax"
+    assert chosen_remedy({"none": 0.7, "focal": 0.5}, {"none": (0.0, 0.0), "focal": (0.2, 0.01)})[0] == "none"
