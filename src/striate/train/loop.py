@@ -181,7 +181,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
         gained = figure is None or counters.mark is None or abs(figure - counters.mark) >= recipe.plan["train.min_gain"]
         counters.since_best = 0 if gained else counters.since_best + 1
-        counters.mark = figure if gained else counters.mark
+        counters.mark = figure if gained and defined else counters.mark
     else:
         if figure == counters.best and counters.best_epoch:  # of equal epochs the later, at a lower rate
             counters.best_step, counters.best_epoch = counters.step, counters.epoch + 1
@@ -218,6 +218,8 @@ def _halve(state: State, run: RunFolder, reporter: Reporter) -> None:
     """Go back to the newest checkpoint with twice as many parts a batch: what memory ran out on is half as large."""
     parts = state.counters.accumulate * 2
     clear_gradients(state)
+    state.replays.clear()  # parts are not replayed, and each graph holds the activations of a whole batch
+    torch.cuda.empty_cache()
     load_newest(run.checkpoints, state, reporter)
     state.counters.accumulate = parts
     save_checkpoint(run.checkpoints, state)
