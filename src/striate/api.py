@@ -35,7 +35,7 @@ from striate.workflows import labelled as labelled_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.inspect import Inspection
-from striate.workflows.request import ReadRequest, Request
+from striate.workflows.request import ReadRequest, Request, own_function
 from striate.workflows.stages import prepare, read_dataset
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
@@ -236,10 +236,13 @@ def augment(
     test: str | Path | None = None,
     model: str | None = None,
     weights: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
     size: int | None = None,
     seed: int | None = None,
     plan: PlanLike = None,
     set: Mapping[str, Any] | None = None,
+    device: str = "auto",
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Draw what the network will see: training pictures as they are, and as the first epochs alter them.
@@ -255,9 +258,10 @@ def augment(
         {"sheet", "settings", "shown", "written", "out"}.
     """
     read = _read_request(data, reader, task, label_depth, root, group, val, test)
-    request = _request(read, model, weights, None, None, size, seed, None, plan, set)
+    augment_workflow.refuse_places(read, Path(sheet), None if out is None else Path(out))
+    request = _request(read, model, weights, minutes, epochs, size, seed, None, plan, set)
     reporter = reporter or Silent()
-    prepared = prepare(request, None, "cpu", reporter)
+    prepared = prepare(request, None, device, reporter)
     found = augment_workflow.augment(
         prepared,
         Path(sheet),
@@ -741,7 +745,7 @@ def _request(
         if read.task not in (None, kind.value):
             raise UsageError(f"the task is {read.task} by flag and {kind.value} by plan", fix="give one of them")
         read = replace(read, task=kind.value)
-    return Request(read, minutes, epochs, chosen, overrides)
+    return Request(read, minutes, epochs, chosen, overrides, own_function(overrides))
 
 
 def _chosen_weights(weights: str | Path | None, overrides: dict[str, Decision], by_setting: bool) -> str | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from striate.core.errors import DataError, UsageError
 from striate.core.registry import file_names
 from striate.core.seeds import uniforms
 from striate.data.augment import AUGMENTATIONS, Augmenter, BatchAugmentation, ImageAugmentation
+from striate.data.augment._own import origin
 from striate.data.augment.affine import affine
 from striate.data.augment.blur import blur
 from striate.data.augment.color import color
@@ -29,11 +32,12 @@ from striate.data.augment.flip import flip
 from striate.data.augment.gamma import gamma
 from striate.data.augment.hue import hue
 from striate.data.augment.mixup import mixup
-from striate.data.augment.noise import noise, normals
+from striate.data.augment.noise import exact, noise, normals
 from striate.data.augment.perspective import perspective
 from striate.data.augment.shear import shear
 from striate.data.augment.shift import shift
 from striate.losses.cross_entropy import cross_entropy
+from striate.plan.planner import leaves
 
 ALL = {"flip": "both", "shift": 0.2, "rotate": 20.0, "scale": 0.3, "color": 0.4, "mixup": 0.5}
 BYTES = {"flip": "horizontal", "shift": 0.125}
@@ -479,6 +483,12 @@ def broken(image, generator):
 def cropped(image, generator):
     return image[:, 1:]
 
+def deep(image, generator):
+    return torch.nn.functional.interpolate(image)
+
+def elsewhere(image, generator):
+    return image.to("meta").fill_(1).new_zeros(image.shape, device="cpu").double()
+
 def endless(image, generator):
     return image / 0
 
@@ -510,6 +520,7 @@ def test_a_function_of_ones_own_draws_by_seed_epoch_and_sample() -> None:
     [
         ("broken", r"'photo/b.jpg' in line 9 of my_augmentations.py: ZeroDivisionError"),
         ("cropped", r"gave \(3, 7, 8\) for 'photo/b.jpg'; a tensor of \(3, 8, 8\)"),
+        ("deep", r"'photo/b.jpg' in line 15 of my_augmentations.py: ValueError: either size"),
         ("endless", r"not finite for 'photo/b.jpg'"),
     ],
 )
@@ -527,10 +538,101 @@ def test_what_goes_wrong_in_it_names_the_sample(name: str, said: str) -> None:
         ("no_such_module:tilt", "cannot be imported"),
         ("my_augmentations:tillt", "did you mean 'tilt'"),
         ("my_augmentations:NUMBER", "no function 'NUMBER'"),
+        (".my_augmentations:tilt", "cannot be imported"),
+        ("misspelt:tilt", r"cannot be imported: .* in line 2 of misspelt.py"),
+        ("unknown:tilt", r"cannot be imported: NameError: .* in line 3 of unknown.py"),
+        ("ended:tilt", r"cannot be imported: SystemExit"),
+        ("random:tilt", "another module 'random' is loaded already"),
     ],
 )
 def test_a_function_that_is_not_there_is_said(name: str, said: str) -> None:
     path = list(sys.path)
+    for module, text in BROKEN.items():
+        Path(f"{module}.py").write_text(text, "utf-8")
     with pytest.raises(UsageError, match=said):
-        Augmenter({"function": name}, 0, (8, 8))
+        origin(name, os.getcwd())
     assert sys.path == path
+
+
+BROKEN = {
+    "misspelt": "\ndef tilt(image, generator:\n    return image\n",
+    "unknown": "\n\nnothing()\n",
+    "ended": "raise SystemExit(0)\n",
+    "random": "def tilt(image, generator):\n    return image\n",
+}
+
+
+@pytest.mark.usefixtures("own")
+def test_what_it_gives_comes_back_as_it_was_given() -> None:
+    found = Augmenter({"function": "my_augmentations:elsewhere"}, 0, (8, 8)).images(images(2), np.arange(2), 0)
+    assert found.dtype is torch.float32
+    assert not found.any()
+
+
+@pytest.mark.usefixtures("own")
+def test_an_edited_function_is_loaded_anew_and_has_another_digest(tmp_path: Path) -> None:
+    file, pixels = tmp_path / "my_augmentations.py", images(1).float()
+
+    def altered() -> torch.Tensor:
+        return Augmenter({"function": "my_augmentations:twice"}, 0, (8, 8)).images(pixels, np.array([0]), 0)
+
+    file.write_text("def twice(image, generator):\n    return 2 * image\n")
+    first = origin("my_augmentations:twice", str(tmp_path))
+    assert torch.equal(altered(), 2 * pixels)
+    assert origin("my_augmentations:twice", str(tmp_path)) == first
+    file.write_text("def twice(image, generator):\n    return 3 * image\n")
+    second = origin("my_augmentations:twice", str(tmp_path))
+    assert torch.equal(altered(), 3 * pixels)
+    assert first.digest != second.digest
+    assert not (tmp_path / "__pycache__").exists()
+
+
+@pytest.mark.usefixtures("own")
+def test_a_file_of_the_same_name_in_another_folder_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (2, 3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "mine_too.py").write_text(f"def times(image, generator):\n    return {number} * image\n")
+    for number in (2, 3, 2):
+        found = origin("mine_too:times", str(tmp_path / str(number)))
+        assert found.file == os.path.realpath(tmp_path / str(number) / "mine_too.py")
+        monkeypatch.chdir(tmp_path / "3")  # what was loaded stands, wherever one works
+        altered = Augmenter({"function": "mine_too:times"}, 0, (8, 8)).images(images(1), np.array([0]), 0)
+        assert torch.equal(altered, number * images(1).float())
+
+
+@pytest.mark.parametrize("height", [16, 24])
+def test_the_steepest_shear_of_both_axes_mirrors_nothing_and_keeps_the_area(height: int) -> None:
+    most = leaves()["augment.shear"].high
+    assert most is not None
+    for steep in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)):
+        source = source_places(lambda ramps, steep=steep: shear(ramps, np.array([steep]), most), height, 20)
+        middle = source[height // 2 - 1 : height // 2 + 1, 9:11]  # beyond its border a picture is its reflection
+        torch.testing.assert_close(middle, torch.ones_like(middle), atol=1e-2, rtol=0)
+
+
+def test_the_strongest_perspective_folds_nothing() -> None:
+    most = leaves()["augment.perspective"].high
+    assert most is not None
+    random = np.random.default_rng(0)
+    folded = [[1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]]
+    for row in (*folded, *random.random((40, 8)), *random.integers(0, 2, (40, 8))):
+        source = source_places(lambda ramps, row=row: perspective(ramps, np.array([row]), most), 24, 24)
+        assert source.min() > 0
+
+
+def source_places(alter: Callable[[torch.Tensor], torch.Tensor], height: int, width: int) -> torch.Tensor:
+    """How much of the source each pixel takes, below 0 if mirrored; 1 in the outermost, which goes on as it is."""
+    down, across = (100 + torch.arange(side, dtype=torch.float32) for side in (height, width))
+    ramps = torch.stack([down[:, None].expand(height, width), across.expand(height, width)])[None]
+    rows, columns = alter(ramps)[0]
+    rows_down, rows_across = rows.diff(dim=0)[:, :-1], rows.diff(dim=1)[:-1]
+    columns_down, columns_across = columns.diff(dim=0)[:, :-1], columns.diff(dim=1)[:-1]
+    found = rows_down * columns_across - rows_across * columns_down
+    within = (rows > 100) & (rows < 99 + height) & (columns > 100) & (columns < 99 + width)
+    return torch.where(within[:-1, :-1] & within[1:, :-1] & within[:-1, 1:], found, torch.ones_like(found))
+
+
+def test_double_precision_is_computed_where_there_is_some() -> None:
+    assert exact(torch.device("mps")) == torch.device("cpu")
+    assert exact(torch.device("cuda", 1)) == torch.device("cuda", 1)

@@ -182,6 +182,7 @@ def test_memory_that_runs_out_halves_the_parts(tmp_path: Path) -> None:
         fit(state, recipe, toy_run(tmp_path), said)
     assert state.counters.accumulate == 2
     assert any("memory ran out" in line for line in said.warnings)
+    assert not state.replays
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
@@ -193,9 +194,11 @@ def test_a_figure_that_is_not_finite_stops_before_any_weight_moves(name: str) ->
     train_step(state, recipe, first)
     network = state.networks["network"]
     before = {key: one.clone() for key, one in network.named_parameters()}
+    mean = {key: one.clone() for key, one in state.averages["network"].network.named_parameters()}
     with pytest.raises(NonFinite, match="toy/"):
         train_step(state, recipe, replace(second, images=second.images.float() * float("nan")))
     assert all(torch.equal(one, before[key]) for key, one in network.named_parameters())
+    assert all(torch.equal(one, mean[key]) for key, one in state.averages["network"].network.named_parameters())
     assert state.counters.step == 1
 
 

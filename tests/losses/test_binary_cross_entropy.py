@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from striate.core.errors import UsageError
 from striate.losses import positive_ratios
 from striate.losses.binary_cross_entropy import binary_cross_entropy
 
@@ -46,5 +47,11 @@ def test_balanced_positives_and_negatives_weigh_the_same_and_one_in_the_mean() -
 
 
 def test_ratios_must_be_one_a_label() -> None:
-    with pytest.raises(ValueError, match="2 positive_ratios for 5 labels"):
+    with pytest.raises(UsageError, match="positive_ratios names 2 numbers for 5 classes"):
         binary_cross_entropy(OUTPUTS, TARGETS, positive_ratios=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("ratios", [[0.0, 1, 1, 1, 1], [-1.0, 1, 1, 1, 1], [float("nan")] * 5, [0.0] * 5])
+def test_ratios_are_above_0(ratios: list[float]) -> None:
+    with pytest.raises(UsageError, match="positive_ratios"):
+        binary_cross_entropy(OUTPUTS, TARGETS, positive_ratios=ratios)

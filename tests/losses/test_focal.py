@@ -58,3 +58,9 @@ def test_options_are_checked() -> None:
     ):
         with pytest.raises(UsageError, match=r"gamma|alpha"):
             call()
+
+
+@pytest.mark.parametrize("alpha", [[1.0, 1.0, 1.0, -0.5], [0.0] * 4, [1.0, float("nan"), 1.0, 1.0], [float("inf")] * 4])
+def test_weights_of_classes_are_not_below_0_nor_all_0(alpha: list[float]) -> None:
+    with pytest.raises(UsageError, match="alpha takes numbers of at least 0"):
+        focal(OUTPUTS, CLASSES, alpha=alpha)

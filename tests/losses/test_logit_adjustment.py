@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.core.errors import UsageError
 from striate.losses.balanced_softmax import balanced_softmax
@@ -47,3 +50,28 @@ def test_shares_are_one_a_class_and_not_below_0(shares: list[float]) -> None:
 def test_tau_is_checked() -> None:
     with pytest.raises(UsageError, match="tau"):
         logit_adjustment(OUTPUTS, CLASSES, tau=-0.1)
+
+
+class Watched(TorchDispatchMode):
+    """What torch is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        self.asked.append(str(function))
+        return function(*arguments, **(options or {}))
+
+
+@pytest.mark.parametrize("loss", [logit_adjustment, balanced_softmax])
+def test_a_step_neither_asks_the_device_nor_brings_shares_to_it(loss: Any) -> None:
+    targets = one_hot(CLASSES, 4).double()
+    loss(OUTPUTS, targets, shares=COUNTS)
+    with Watched() as watched:
+        loss(OUTPUTS, targets, shares=COUNTS)
+    assert watched.asked
+    # Each of these waits for a GPU: a number read back, and a tensor made of numbers of the host.
+    assert not [
+        one for one in watched.asked if "_local_scalar_dense" in one or "lift_fresh" in one or "_to_copy" in one
+    ]

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from striate.core.errors import PlanError
 from striate.plan.leaves import Leaf, check_value, parse_value
-from striate.plan.planner import check_key, leaves, user_decisions
+from striate.plan.planner import check_key, leaves, read_plan, user_decisions
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,9 @@ from striate.plan.planner import check_key, leaves, user_decisions
         (Leaf(str, ""), "2024", "2024"),
         (Leaf(str, "", none=True), "null", None),
         (Leaf(float, "", none=True), "none", None),
+        (Leaf(str, "", none=True), "none", None),
+        (Leaf(str, "", none=True), "None", None),
+        (Leaf(str, "", names=("none", "all")), "none", "none"),
         (Leaf(float, "", measured=True), "auto", "auto"),
     ],
 )
@@ -63,6 +68,12 @@ def test_every_leaf_says_what_it_is_about_and_has_one_owner() -> None:
     found = leaves()
     assert len(found) > 40
     assert all(leaf.about and "." in key for key, leaf in found.items())
+
+
+def test_none_in_a_plan_file_is_none_too(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text("striate_plan: 1\naugment: {function: none}\nsplit: {file: None}\ntrain: {minutes: none}\n")
+    assert {one.value for one in read_plan(file).values()} == {None}
 
 
 def test_numbers_of_the_right_kind_pass_unchanged() -> None:

@@ -58,6 +58,31 @@ def photos() -> Plan:
     return planned(pictures({"cat": 60, "dog": 60}))
 
 
+def test_a_metric_that_judges_another_thing_than_the_loss_says_so() -> None:
+    dataset = measured((16, 16, 3))
+    assert planned(dataset).decisions["train.metric"].because == "in the target's own unit"
+    mine = {"loss.name": Decision("quantile", "mine", "user"), "loss.options": Decision({"share": 0.9}, "mine", "user")}
+    because = planned(dataset, overrides=mine).decisions["train.metric"].because
+    assert "median" in because
+    assert "0.9" in because
+
+
+def test_graphs_and_folding_are_never_two_ways_in_one(photos: Plan) -> None:
+    def open_but(**fixed: Any) -> Plan:
+        leaves = {**dict.fromkeys(Way._fields, "auto"), **fixed}
+        return photos.replace(execution={leaf: Decision(value, "mine", "user") for leaf, value in leaves.items()})
+
+    found = ways(open_but())
+    assert found[0] == Way("float32", True, True, False)
+    assert {way.precision for way in found if way.graphed} == {"float32", "bfloat16"}
+    graphed = ways(open_but(graphed=True))
+    assert graphed[0] == Way("float32", True, False, True)
+    assert Way("bfloat16", True, False, True) in graphed
+    for one in (found, graphed, ways(open_but(fold_norms=True)), ways(open_but(precision="bfloat16", graphed=True))):
+        assert len(set(one)) == len(one) > 1
+        assert not [way for way in one if way.graphed and way.fold_norms]
+
+
 def test_every_decision_has_a_because(photos: Plan) -> None:
     assert all(decision.because for decision in photos.decisions.values())
     assert photos["task.kind"] == "classify"

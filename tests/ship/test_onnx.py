@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from striate.core.errors import NetworkError, ParityError, UsageError
 from striate.infer import Model, Views
 from striate.ship import EXPORTERS
 from striate.ship import onnx as exporter
+from striate.tasks import TaskSettings
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -237,3 +239,15 @@ def test_the_model_itself_is_not_changed(tmp_path: Path) -> None:
     before = model.scores(pictures(4))
     exporter.export(model, tmp_path / "model.onnx", pictures(4))
     assert np.array_equal(model.scores(pictures(4)), before)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1.0, 1e5])
+def test_counts_are_held_by_their_logarithms(rate: float) -> None:
+    settings = TaskSettings("poisson", mean=(float(np.log(rate)),), std=(1.0,))
+    model: Any = SimpleNamespace(task=SimpleNamespace(settings=settings, kind="value"), classes=("cells",))
+    expected = np.array([[rate], [3 * rate]])
+    near = exporter._compare(expected * np.exp(5e-5), expected, model)
+    assert near == pytest.approx(5e-5, rel=1e-3)
+    assert "differs" in str(exporter._compare(expected * np.exp(2e-4), expected, model))
+    assert exporter._compare(0 * expected, 0 * expected, model) == 0.0
+    assert "differs" in str(exporter._compare(expected, 0 * expected, model))

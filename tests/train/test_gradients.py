@@ -60,9 +60,12 @@ def test_values_and_norms_are_clipped_as_torch_does() -> None:
 
 
 def test_the_norm_is_taken_anew_after_other_bounds() -> None:
-    found = with_gradients()
-    clip(list(found.parameters()), norm(found), most=1e6, value=0.01, adaptive=0.0)
-    assert float(norm(found)) > 0.01  # the norm from before was above the bound, what is left is not
+    found, cut = with_gradients(), with_gradients()
+    assert norm(found) > 100  # above the bound; what is left after the other one is not
+    clip(list(found.parameters()), norm(found), most=100, value=0.01, adaptive=0.0)
+    nn.utils.clip_grad_value_(cut.parameters(), 0.01)
+    assert 0 < norm(cut) < 1
+    assert all(torch.equal(one, other) for one, other in zip(gradients(found), gradients(cut), strict=True))
 
 
 def test_penalties_are_the_gradients_of_what_they_say() -> None:

@@ -15,7 +15,7 @@ from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
 from striate.data.loader import Batch
 from striate.plan.rules.growing import size_at
-from striate.train import loop
+from striate.train import graphs, loop
 from striate.train.checkpoints import list_checkpoints, load_newest
 from striate.train.graphs import Replayed
 from striate.train.loop import fit
@@ -404,3 +404,92 @@ def test_a_layout_in_which_torch_corrupts_memory_is_refused_on_large_pictures() 
         fresh_state(recipe, {"network": narrow})
     assert "execution.channels_last=false" in str(error.value)
     fresh_state(toy_recipe(), {"network": narrow})
+
+
+def test_patience_counts_from_the_first_figure_that_is_one(tmp_path: Path) -> None:
+    figures = iter([float("nan"), 0.4, 0.5, 0.6, 0.7, 0.8])
+    recipe = toy_recipe(train__epochs=6, train__patience=2, train__min_gain=0.01)
+    recipe = replace(recipe, validate=lambda _: {"accuracy": next(figures)})
+    state = toy_state(recipe)
+    fit(state, recipe, toy_run(tmp_path / "run"), Silent())
+    assert (state.counters.done, state.counters.best_epoch) == ("all epochs", 6)
+    assert state.counters.mark == 0.8
+
+
+def test_where_memory_runs_out_graphs_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Held(nn.Module):
+        refused = None
+
+        def __init__(self, network: nn.Module) -> None:
+            super().__init__()
+            self.network = (network,)
+
+        def refresh(self) -> None: ...
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.network[0](images)
+
+    recipe, said = toy_recipe(batch__accumulate=1), Listening()
+    state = toy_state(recipe)
+    state.replays["network"] = Held(state.networks["network"])  # type: ignore[assignment]
+    real, emptied = loop.train_step, []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(not state.replays))
+
+    def short(state: State, recipe: Recipe, batch: Batch) -> float:
+        if state.counters.step == 3 and state.counters.accumulate == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(state, recipe, batch)
+
+    monkeypatch.setattr(loop, "train_step", short)
+    fit(state, recipe, toy_run(tmp_path), said)
+    assert state.counters.accumulate == 2
+    assert not state.replays
+    assert emptied == [True]
+
+
+def test_averages_do_not_move_in_a_step_that_is_found_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU that is found after the update, which its kernels then left out."""
+    from striate.train import step
+
+    recipe = toy_recipe()
+    state = toy_state(recipe)
+    recipe.set_learning(state.networks["network"], 0)
+    first, second, *_ = recipe.batches.epoch(0)
+    step.train_step(state, recipe, first)
+    average = state.averages["network"].network
+    before = {key: one.clone() for key, one in average.state_dict().items()}
+    asked = iter([0.5])
+
+    def late(*_: Any) -> float:
+        for figure in asked:
+            return figure
+        raise NonFinite("as a GPU says")
+
+    monkeypatch.setattr(step, "_check", late)
+    with pytest.raises(NonFinite):
+        step.train_step(state, recipe, second)
+    assert all(torch.equal(one, before[key]) for key, one in average.state_dict().items())
+
+
+def test_graphs_of_pictures_that_grew_give_way_to_those_of_larger_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Conv2d(3, 4, 3)
+    recorded: list[int] = []
+
+    class Fake:
+        def __init__(self, passes: Any, network: nn.Module, images: torch.Tensor) -> None:
+            recorded.append(images.shape[2])
+
+    monkeypatch.setattr(graphs, "_Graph", Fake)
+    monkeypatch.setattr(graphs, "KEPT", 2)
+    replay = Replayed(network, low=False)
+    found = {side: replay._graph(torch.zeros(1, 3, side, side)) for side in (4, 5, 6, 7)}
+    assert all(found.values())
+    assert recorded == [4, 5, 6, 7]
+    assert [shape[2] for shape in replay._graphs] == [6, 7]
+    assert replay._graph(torch.zeros(1, 3, 7, 7)) is found[7]
+    assert (
+        replay._graph(torch.zeros(1, 3, 4, 4)) is None
+    )  # recorded again and again, they would cost more than they save
+    network.weight.requires_grad_(False)
+    replay.refresh()
+    assert replay._graph(torch.zeros(1, 3, 4, 4)) is not None

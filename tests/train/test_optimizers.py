@@ -114,3 +114,19 @@ def test_what_was_saved_goes_on_to_the_same_bits(name: str, every: int) -> None:
         again.grad = gradient.float()
         optimizer.step()
     assert torch.equal(again, whole)
+
+
+def test_the_counts_of_lookahead_stay_on_the_processor_when_loaded() -> None:
+    weight = nn.Parameter(START.float())
+    begun = Lookahead(torch.optim.SGD([weight], lr=0.01), 3, 0.5)
+    steps(begun, weight, 4)
+    elsewhere = nn.Parameter(START.float().to("meta"))  # as a GPU, no place to read a number from
+    found = Lookahead(torch.optim.SGD([elsewhere], lr=0.01), 3, 0.5)
+    found.load_state_dict(begun.state_dict())
+    assert found.state[elsewhere]["slow"].device.type == "meta"
+    assert float(found.state[elsewhere]["fast_steps"]) == 4
+    assert found.inner.state is found.state
+    again = Lookahead(torch.optim.SGD([weight], lr=0.01), 3, 0.5)
+    again.load_state_dict(begun.state_dict())
+    steps(again, weight, 1)
+    assert float(begun.state[weight]["fast_steps"]) == 4  # it is a copy

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import RunError, UsageError
+from striate.plan import Budget
+from striate.workflows import stages
 from striate.workflows.augment import GAP
 
 SET = {"augment.shift": 0.25, "augment.flip": "horizontal", "augment.mixup": 0.2}
@@ -76,3 +81,76 @@ def test_values_are_not_written_in_folders_of_classes(tmp_path: Path) -> None:
         st.augment(arrays, sheet=tmp_path / "a.png", out=tmp_path / "out", task="regress")
     assert not (tmp_path / "out").exists()
     assert st.augment(arrays, sheet=tmp_path / "a.png", task="regress", rows=2, views=2)["shown"]
+
+
+def test_nothing_of_the_users_is_written_over(photos: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.png"
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(mine)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    for sheet, kind, said in (
+        (mine, RunError, "no sheet of this command's"),
+        (photos / "cat" / "0.png", UsageError, "data are not altered"),
+        (photos / "new.png", UsageError, "data are not altered"),
+        (tmp_path / "sheet.jpg", UsageError, "is a PNG"),
+        (tmp_path / "plan.yaml", UsageError, "is a PNG"),
+    ):
+        with pytest.raises(kind, match=said):
+            st.augment(photos, sheet=sheet, label_depth=2)
+    with pytest.raises(UsageError, match="--out"):
+        st.augment(photos, sheet=tmp_path / "a.png", out=photos / "more", label_depth=2)
+    with pytest.raises(UsageError, match="data are not altered"):
+        st.augment(photos / "cat", val=photos / "dog", sheet=photos / "dog" / "a.png")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+    assert not (photos / "more").exists()
+
+
+def test_the_budget_decides_as_in_training(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    decided = stages.make_plan
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        asked.append((options["budget"], arguments[3].device))
+        return decided(*arguments, **options)
+
+    monkeypatch.setattr(stages, "make_plan", watched)
+    st.augment(photos, sheet=tmp_path / "a.png", rows=1, views=1, label_depth=2, epochs=7, device="cpu")
+    assert asked == [(Budget(epochs=7), "cpu")]
+
+
+FUNCTION = """
+def half(image, generator):
+    return image / 2
+"""
+
+
+def test_a_function_is_looked_for_before_anything_is_read(tmp_path: Path) -> None:
+    for call in (st.plan, st.augment, st.train):
+        with pytest.raises(UsageError, match="no_such_module"):
+            call(tmp_path / "nowhere", set={"augment.function": "no_such_module:half"})
+
+
+def test_a_run_goes_on_with_its_own_function_from_anywhere_and_with_no_other(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    for folder in (home, other):
+        folder.mkdir()
+        (folder / "halved.py").write_text(FUNCTION if folder == home else FUNCTION.replace("/ 2", "* 0"))
+    monkeypatch.chdir(home)
+    options: dict[str, Any] = {"label_depth": 2, "epochs": 1, "model": "lenet5", "size": 32}
+    options["set"] = {"augment.function": "halved:half"}
+    whole = st.train(photos, out=tmp_path / "whole", **options)
+    kept = whole.folder.read_environment()["request"]["function"]
+    assert (kept["folder"], kept["file"]) == (str(home), os.path.realpath(home / "halved.py"))
+    for part in ("model", "metrics.json", "report.html", "predictions.csv", "figures"):  # as if killed before scoring
+        path = whole.path / part
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    monkeypatch.chdir(other)
+    assert st.resume(whole.path).finished
+    (whole.path / "metrics.json").unlink()
+    (home / "halved.py").write_text(FUNCTION.replace("/ 2", "/ 3"))
+    with pytest.raises(RunError, match=r"halved.py.* is not what it was when training began"):
+        st.resume(whole.path)
+    (home / "halved.py").unlink()
+    with pytest.raises((RunError, UsageError), match="halved"):
+        st.resume(whole.path)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from striate.core.cache import Cache
 from striate.core.events import Silent
 from striate.core.load import Load
 from striate.core.plan import Decision, Plan
+from striate.plan.rules.execution import ways
+from striate.train.recipe import refuse_contradictions
 from striate.workflows import measure
 from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
 from striate.workflows.quiet import Quiet
@@ -116,3 +119,27 @@ def test_what_was_measured_beside_others_is_not_kept(tmp_path: Path, monkeypatch
         found = [tries.count(name) for name in ("ways", "forward", "batches")]
         assert found == ([3, 3, 3] if disturbed else [1, 1, 1] if tries else [0, 0, 0])
     assert not tries  # the third time, all was known
+
+
+@pytest.mark.parametrize("graphed", ["auto", False])
+def test_memory_that_runs_out_while_measuring_leaves_no_way_that_needs_whole_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graphed: object
+) -> None:
+    recipe = toy_recipe(batch__accumulate=1, execution__graphed=graphed)
+    seen: list[Plan] = []
+
+    def measured(recipe: Any, *_: Any) -> Plan:
+        seen.append(recipe.plan)
+        if len(seen) < 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        refuse_contradictions(recipe.plan)
+        return recipe.plan
+
+    monkeypatch.setattr(measure, "_resolved", measured)
+    options: dict[str, Any] = {"seconds": lambda: None, "scored": 0, "folder": tmp_path, "reporter": Lines()}
+    trials = Trials(Cache(tmp_path, 0), {}, Lines())
+    plan = measure.resolve_plan(recipe, lambda: toy_networks(recipe), None, trials=trials, **options)
+    assert [one["batch.accumulate"] for one in seen] == [1, 2, 4]
+    assert [one["execution.graphed"] for one in seen] == [graphed, False, False]
+    assert not [way for way in ways(plan) if way.graphed]
+    assert ("memory ran out" in plan.decisions["execution.graphed"].because) == (graphed == "auto")

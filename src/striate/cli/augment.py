@@ -28,6 +28,8 @@ def augment(
     test: _options.Test = None,
     model: _options.Model = None,
     weights: _options.Weights = None,
+    minutes: _options.Minutes = None,
+    epochs: _options.Epochs = None,
     size: _options.Size = None,
     seed: _options.Seed = None,
     plan: _options.PlanFile = None,
@@ -36,6 +38,7 @@ def augment(
         str | None,
         typer.Option("--augment", help="A function of your own that alters a picture.", metavar="MODULE:FUNCTION"),
     ] = None,
+    device: _options.Device = None,
     as_json: _options.Json = False,
 ) -> None:
     """Show what the network will see.
@@ -60,11 +63,15 @@ def augment(
         test=test,
         model=model,
         weights=weights,
+        minutes=minutes,
+        epochs=epochs,
         size=size,
         seed=seed,
         plan=plan,
         set=_options.with_function(_options.parse_settings(settings), function),
+        device=_options.check_device(device),
     )
+    _options.check_budget(minutes, epochs)
     from striate import api
 
     with reporting() as reporter:

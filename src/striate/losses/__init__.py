@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import torch
@@ -114,11 +114,25 @@ def check_least(option: str, value: float, least: float = 0.0) -> None:
 
 
 def check_per_class(option: str, values: Sequence[float], outputs: Tensor) -> Tensor:
-    """The values as a tensor (K,) beside outputs (N, K). Raises `UsageError` where there is not one a class."""
-    found = outputs.new_tensor(values)
-    if found.shape != outputs.shape[1:]:
+    """The values as a tensor (K,) beside outputs (N, K).
+
+    Raises:
+        UsageError: there is not one a class, one is below 0 or not finite, or all are 0.
+    """
+    if len(values) != outputs.shape[1]:
         raise UsageError(f"{option} names {len(values)} numbers for {outputs.shape[1]} classes")
-    return found
+    wrong = [value for value in values if not (math.isfinite(value) and value >= 0)]
+    if wrong or not any(values):
+        found = f"{wrong[0]!r} is among them" if wrong else "all are 0"
+        raise UsageError(f"{option} takes numbers of at least 0, one a class, and not all 0; {found}")
+    return _beside(tuple(values), outputs.dtype, outputs.device)
+
+
+@lru_cache(maxsize=64)
+def _beside(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor that each step finds where it computes: to bring it there is to wait for a GPU."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 __all__ = [

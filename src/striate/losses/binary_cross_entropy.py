@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from striate.losses import as_real, check_share, loss
+from striate.core.errors import UsageError
+from striate.losses import as_real, check_per_class, check_share, loss
 
 
 @loss("binary_cross_entropy", "labels")
@@ -37,9 +38,11 @@ def binary_cross_entropy(
         targets = targets * (1 - label_smoothing) + label_smoothing / 2
     positive, negative = targets, 1 - targets
     if positive_ratios is not None:
-        ratios = outputs.new_tensor(positive_ratios)
-        if ratios.shape != outputs.shape[1:]:
-            raise ValueError(f"{len(ratios)} positive_ratios for {outputs.shape[1]} labels")
+        ratios = check_per_class("positive_ratios", positive_ratios, outputs)
+        if not all(positive_ratios):
+            raise UsageError(
+                "positive_ratios takes numbers above 0: a label whose positives count nothing is not learnt"
+            )
         positive = positive * (1 + ratios) / 2
         negative = negative * (1 + ratios) / (2 * ratios)
     return -(positive * logsigmoid(outputs) + negative * logsigmoid(-outputs)).mean(dim=1)

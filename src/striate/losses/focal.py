@@ -19,8 +19,8 @@ def focal(outputs: Tensor, targets: Tensor, *, gamma: float = 2.0, alpha: Sequen
         outputs: logits, (N, K).
         targets: shares of the classes, (N, K), or their numbers, (N,).
         gamma: γ: how far it looks away; 0 is cross-entropy.
-        alpha: α, a weight a class, (K,); None weighs all the same. The task's weights of classes have a mean of 1
-            over the samples, which these need not have.
+        alpha: α, a weight a class, (K,), at least 0; None weighs all the same. The task's weights of classes have a
+            mean of 1 over the samples, which these need not have.
 
     Returns:
         (N,), in nats.

@@ -51,14 +51,12 @@ def parse_value(key: str, leaf: Leaf, text: Any) -> Any:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise PlanError(f"{key}: {text!r} cannot be read as a value: {error}") from error
-        if leaf.none and text in ("none", "None"):
-            value = None
     return check_value(key, leaf, value)
 
 
 def check_value(key: str, leaf: Leaf, value: Any) -> Any:
     """The value, if the leaf may hold it. Raises `PlanError` saying what it takes."""
-    if value is None and leaf.none:
+    if leaf.none and (value is None or (isinstance(value, str) and value in ("none", "None"))):
         return None
     if leaf.measured and value == AUTO:
         return value

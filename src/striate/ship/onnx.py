@@ -27,6 +27,7 @@ from striate.core.errors import NetworkError, ParityError, UsageError
 from striate.core.records import TargetKind
 from striate.infer.forward import over_views
 from striate.infer.model import Model
+from striate.losses import LOSSES
 from striate.metrics import THRESHOLD
 from striate.ship import EXPORTERS
 
@@ -57,8 +58,8 @@ def export(model: Model, path: Path, samples: Tensor) -> dict[str, Any]:
     Raises:
         UsageError: the extra `export` is not installed, or there are no samples.
         NetworkError: the network cannot be exported.
-        ParityError: onnxruntime's answers differ by more than 1e-4 (of a probability, or of a standard deviation
-            of a predicted value), or decide otherwise; nothing was written.
+        ParityError: onnxruntime's answers differ by more than 1e-4 (of a probability, of a standard deviation of a
+            predicted value, or of a predicted count itself), or decide otherwise; nothing was written.
     """
     _require()
     if not len(samples):
@@ -181,8 +182,13 @@ def check(exported: nn.Module, content: bytes, pixels: Tensor, model: Model, pat
     return largest
 
 
-def _units(model: Model) -> NDArray[np.float64]:
-    """What the tolerance is a fraction of: 1 for probabilities, the standard deviation of each predicted value."""
+def _units(model: Model, expected: NDArray[Any]) -> NDArray[np.float64]:
+    """What the tolerance is a fraction of: 1 for probabilities, the standard deviation of each predicted value.
+
+    Of counts it is the count, since the network gives its logarithm: so it is a difference of that.
+    """
+    if LOSSES.get(model.task.settings.loss).link == "log":
+        return np.maximum(expected.astype(np.float64), np.finfo(np.float32).tiny)
     std = model.task.settings.std if model.task.kind == "value" else ()
     return np.asarray(std or [1.0] * len(model.classes), np.float64)
 
@@ -207,7 +213,7 @@ def _compare(found: NDArray[Any], expected: NDArray[Any], model: Model) -> float
     """The largest difference of two sets of scores, or what is wrong with the first."""
     if found.shape != expected.shape:
         return f"its scores are of shape {found.shape} instead of {expected.shape}"
-    differences = np.abs(found.astype(np.float64) - expected) / _units(model)
+    differences = np.abs(found.astype(np.float64) - expected) / _units(model, expected)
     largest = float(differences.max())
     if not largest <= TOLERANCE:  # not a number fails too
         return f"it differs by {largest:.2g}, more than {TOLERANCE:g}"

@@ -30,7 +30,7 @@ def make_task(
         target_names: class names, or the names of the values, in the order of the outputs.
         samples: the training samples alone, so that nothing of the others is learnt.
         loss: the loss's name.
-        loss_options: its options, such as {"label_smoothing": 0.1}; one that it does not have must be off (0).
+        loss_options: its options, such as {"label_smoothing": 0.1}.
         class_weights: one of `striate.losses.WEIGHTINGS`.
         costs: of mistakes, {true class: {predicted class: cost}} or rows; None where all cost the same.
 

@@ -13,7 +13,8 @@ from striate.infer.graphs import WARM, CannotRecord, aside, recorded, recording
 from striate.nets import has_auxiliary
 
 KEPT = 8
-"""Graphs that are kept at once, one a shape of pictures; each holds its activations."""
+"""Graphs that are kept at once, one a shape of pictures; each holds its activations. The oldest gives way to another,
+as where pictures grow; a shape whose graph gave way and that comes back is computed as ever from then on."""
 
 Passes = Callable[[Tensor], Tensor]
 
@@ -35,6 +36,7 @@ class Replayed(nn.Module):
         self._network = (network,)  # in a tuple: it is no part of this module
         self._low = low
         self._graphs: dict[torch.Size, _Graph] = {}
+        self._given_way: set[torch.Size] = set()
         self._mode: object = None
         self.refused: str | None = "its auxiliary heads answer beside its outputs" if has_auxiliary(network) else None
         """Why the passes cannot be recorded; None where they can, or were not tried yet."""
@@ -45,17 +47,27 @@ class Replayed(nn.Module):
         mode = [one.requires_grad for one in network.parameters()], [one.training for one in network.modules()]
         if mode != self._mode:
             self._graphs.clear()
+            self._given_way.clear()
             self._mode = mode
 
     def forward(self, images: Tensor) -> Tensor:
         """From standardised images (N, C, H, W) to outputs, as the network gives them."""
-        graph = self._graphs.get(images.shape)
-        if graph is None and self.refused is None and len(self._graphs) < KEPT:
-            graph = self._recorded(images)
+        graph = self._graph(images)
         if graph is None:
             return self._passes(images)
         found: Tensor = _Replay.apply(graph, images, *graph.parameters)
         return found
+
+    def _graph(self, images: Tensor) -> _Graph | None:
+        """The graph for pictures of this shape, recorded where there is none yet; None where they are not replayed."""
+        graph = self._graphs.get(images.shape)
+        if graph is not None or self.refused is not None or images.shape in self._given_way:
+            return graph
+        while len(self._graphs) >= KEPT:
+            oldest = next(iter(self._graphs))
+            del self._graphs[oldest]
+            self._given_way.add(oldest)
+        return self._recorded(images)
 
     def _passes(self, images: Tensor) -> Tensor:
         found: Tensor

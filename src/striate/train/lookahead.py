@@ -44,6 +44,14 @@ class Lookahead(torch.optim.Optimizer):
                 one.copy_(self.state[one]["slow"])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Both share what is loaded."""
-        super().load_state_dict(state_dict)
+        """Both share what is loaded; the counts stay on the processor, where asking for them waits for no GPU."""
+        moments = state_dict["state"]
+        counts = {index: one["fast_steps"] for index, one in moments.items() if "fast_steps" in one}
+        rest = {index: {name: one[name] for name in one if name != "fast_steps"} for index, one in moments.items()}
+        super().load_state_dict({**state_dict, "state": rest})
+        numbers = [number for group in state_dict["param_groups"] for number in group["params"]]
+        parameters = [one for group in self.param_groups for one in group["params"]]
+        for number, one in zip(numbers, parameters, strict=True):
+            if number in counts:
+                self.state[one]["fast_steps"] = torch.as_tensor(counts[number]).cpu().clone()
         self.inner.param_groups, self.inner.state = self.param_groups, self.state

@@ -206,7 +206,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.best_step, counters.best_epoch, counters.averaged = counters.step, counters.epoch + 1, 0
         gained = figure is None or counters.mark is None or abs(figure - counters.mark) >= recipe.plan["train.min_gain"]
         counters.since_best = 0 if gained else counters.since_best + 1
-        counters.mark = figure if gained else counters.mark
+        counters.mark = figure if gained and defined else counters.mark
     else:
         if figure == counters.best and counters.best_epoch:  # of equal epochs the later, at a lower rate
             counters.best_step, counters.best_epoch, counters.averaged = counters.step, counters.epoch + 1, 0
@@ -282,6 +282,8 @@ def _halve(state: State, run: RunFolder, reporter: Reporter) -> None:
     parts = state.counters.accumulate * 2
     clear_gradients(state)
     state.features = None  # they are a function of the parts, too
+    state.replays.clear()  # parts are not replayed, and each graph holds the activations of a whole batch
+    torch.cuda.empty_cache()
     load_newest(run.checkpoints, state, reporter)
     state.counters.accumulate = parts
     save_checkpoint(run.checkpoints, state)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from striate.core.errors import PlanError
+from striate.core.errors import PlanError, UsageError
 from striate.core.memory import ran_out_of_memory
 from striate.core.options import options_of, with_options
 from striate.core.plan import Plan
@@ -108,7 +108,8 @@ class Recipe:
         """The factor on the rate, and the epochs without gain after which it falls; None of other schedules."""
         if self.plan["schedule.name"] != "plateau":
             return None
-        options = {**options_of(SCHEDULES.get("plateau")), **self.plan["schedule.options"]}
+        plateau = SCHEDULES.get("plateau")
+        options = {**options_of(plateau), **with_options(plateau, self.plan["schedule.options"], "plateau").keywords}
         return float(options["factor"]), int(options["patience"])
 
     def rate(self, step: int, drops: int = 0) -> float:
@@ -187,13 +188,16 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
             stem_rate=plan["transfer.stem_rate"],
             kept_share=plan["transfer.kept_share"],
         )
+        if plan["transfer.l2_sp"] > 0:
+            head = set(head_parameters(network))
+            for group in groups:
+                if not head & set(group["names"]):
+                    group["weight_decay"] = 0.0  # the pull takes its place (Li et al. 2018, eq. 2 and 3)
+            own = network.named_parameters()
+            anchors[name] = {key: one.detach().clone() for key, one in own if key not in head}
         made = make_optimizer(plan["optimizer.name"], groups, plan["optimizer.momentum"], plan["optimizer.options"])
         every, share = plan["optimizer.lookahead"], plan["optimizer.lookahead_share"]
         optimizers[name] = Lookahead(made, every, share) if every else made
-        if plan["transfer.l2_sp"] > 0:
-            head = set(head_parameters(network))
-            own = network.named_parameters()
-            anchors[name] = {key: one.detach().clone() for key, one in own if key not in head}
         if plan["train.ema"] > 0:
             averages[name] = Average(network)
         if plan["train.swa"] > 0:
@@ -245,7 +249,13 @@ def _try_options(plan: Plan) -> None:
     groups = [{"params": [weight], "lr": 0.0, "weight_decay": 0.0}]
     make_optimizer(plan["optimizer.name"], groups, plan["optimizer.momentum"], plan["optimizer.options"])
     name = plan["schedule.name"]
-    with_options(SCHEDULES.get(name), plan["schedule.options"], f"the schedule {name}")(99, 100, 0.0)
+    schedule = with_options(SCHEDULES.get(name), plan["schedule.options"], f"the schedule {name}")
+    try:
+        schedule(99, 100, 0.0)
+    except (TypeError, ValueError, ArithmeticError) as error:  # of a schedule that does not check them itself
+        raise UsageError(
+            f"the schedule {name} does not take {plan['schedule.options']}: {error}", fix="set other values"
+        ) from error
 
 
 def _refuse_mean(plan: Plan) -> None:

@@ -64,9 +64,9 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
         optimizer.found_inf = guard  # type: ignore[attr-defined]  # what torch's gradient scaler hands to fused updates
         optimizer.step()
     clear_gradients(state)
+    figure = _check(figures, norms, state, recipe, batch)
     for average in state.averages.values():
         average.update(ema_decay(counters.step, recipe.average_horizon()))
-    figure = _check(figures, norms, state, recipe, batch)
     counters.step += 1
     return figure
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from striate.core.artifacts import make_folder, write_bytes
@@ -19,11 +20,14 @@ from striate.core.events import Reporter
 from striate.core.records import Label, Sample
 from striate.data.augment import Augmenter, centre
 from striate.data.pack import Pictures, pack
+from striate.workflows.request import ReadRequest
 from striate.workflows.stages import Prepared, preprocessing_of
 
 GAP, CELL = 4, 96
 """Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
 CHUNK = 64
+MADE_BY = "striate augment"
+"""What a sheet says that it was made by: no other picture is replaced."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,28 @@ class Augmented:
     shown: tuple[str, ...]
     written: int = 0
     out: Path | None = None
+
+
+def refuse_places(read: ReadRequest, sheet: Path, out: Path | None) -> None:
+    """Raise `UsageError` or `RunError` where something of the user's would be altered, before anything is read."""
+    if sheet.suffix.lower() != ".png":
+        raise UsageError(f"the sheet is a PNG, and {sheet} is not called one", fix="name it such as --sheet sheet.png")
+    folders = [Path(path).resolve() for path in (read.data, read.val, read.test, read.root) if path is not None]
+    for flag, place in (("--sheet", sheet), ("--out", out)):
+        within = next((one for one in folders if place and one.is_dir() and place.resolve().is_relative_to(one)), None)
+        if within is not None:
+            raise UsageError(f"{place} is inside of {within}, and data are not altered", fix=f"name another {flag}")
+    if sheet.exists() and not _is_sheet(sheet):
+        raise RunError(f"{sheet} exists and is no sheet of this command's", fix="name another file with --sheet")
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether a file is one that this command made."""
+    try:
+        with Image.open(path, formats=["PNG"]) as found:
+            return found.info.get("Software") == MADE_BY
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+        return False
 
 
 def augment(
@@ -72,7 +98,7 @@ def augment(
     reporter.stage("sheet")
     pixels = _pictures(prepared, shown, reporter).batch(np.arange(len(shown)))
     columns = [centre(pixels, size), *(augmenter.images(pixels, places, epoch) for epoch in range(views))]
-    write_bytes(sheet, _png(_sheet(columns)))
+    write_bytes(sheet, _png(_sheet(columns), made_by=MADE_BY))
     found = Augmented(sheet, _settings(prepared), tuple(shown))
     if out is None:
         return found
@@ -168,7 +194,10 @@ def _sheet(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
     return sheet
 
 
-def _png(picture: NDArray[np.uint8]) -> bytes:
+def _png(picture: NDArray[np.uint8], made_by: str | None = None) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG")
+    said = PngInfo()
+    if made_by is not None:
+        said.add_text("Software", made_by)
+    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG", pnginfo=said)
     return buffer.getvalue()

@@ -28,6 +28,7 @@ from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.plan.rules.prediction import batches_of, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
+from striate.train.lengths import refuse_longer
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe, refuse_contradictions
 from striate.train.speed import (
@@ -97,6 +98,8 @@ def resolve_steps(
 def _in_parts(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Reporter) -> Plan:
     """What resolves a plan, with batches in more parts where memory runs out."""
     refuse_contradictions(recipe.plan)
+    if recipe.plan["train.epochs"] != AUTO:
+        refuse_longer(recipe)
     while True:
         try:
             return resolve(recipe)
@@ -106,8 +109,11 @@ def _in_parts(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Repor
                 raise
         because = f"memory ran out while measuring: each batch is computed in {parts} parts"
         reporter.warn(because)
-        decision = Decision(parts, because, "measured")
-        recipe = replace(recipe, plan=recipe.plan.replace(batch={"accumulate": decision}))
+        plan = recipe.plan.replace(batch={"accumulate": Decision(parts, because, "measured")})
+        if plan["execution.graphed"] == AUTO:
+            why = f"{because}, whose gradients add up, and graphs overwrite them"
+            plan = plan.replace(execution={"graphed": Decision(False, why, "measured")})
+        recipe = replace(recipe, plan=plan)
 
 
 def _resolved(
@@ -125,6 +131,7 @@ def _resolved(
     plan = _steps_resolved(recipe, networks, seconds, trials, quiet)
     if plan["train.epochs"] == AUTO:
         plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
+        refuse_longer(replace(recipe, plan=plan))
     return plan
 
 

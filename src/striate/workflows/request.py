@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from striate.core.errors import RunError
 from striate.core.machine import cores, memory_bytes, processor, versions
 from striate.core.plan import Decision
+from striate.data.augment._own import Origin, origin
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Request:
         minutes, epochs: the budget.
         weights: a weights file, a Run, "hub", or None.
         overrides: the user's decisions by dotted key, checked.
+        function: where the user's own function to augment by comes from, if there is one.
     """
 
     read: ReadRequest
@@ -60,6 +64,7 @@ class Request:
     epochs: int | None = None
     weights: str | None = None
     overrides: dict[str, Decision] = field(default_factory=dict)
+    function: Origin | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; arrays are left out, as the Run keeps them in a file of their own."""
@@ -70,6 +75,7 @@ class Request:
             "epochs": self.epochs,
             "weights": self.weights,
             "overrides": {key: [one.value, one.because, one.by] for key, one in self.overrides.items()},
+            "function": None if self.function is None else asdict(self.function),
         }
 
     @classmethod
@@ -80,9 +86,31 @@ class Request:
         try:
             read = ReadRequest(**{**content["read"], "arrays": arrays})
             overrides = {key: Decision(*one) for key, one in content["overrides"].items()}
-            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides)
+            function = content.get("function")  # a Run that was begun before it was kept has none
+            origin = None if function is None else Origin(**function)
+            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides, origin)
         except (KeyError, TypeError) as error:
             raise RunError(f"environment.json does not hold the request of this Run: {error}") from error
+
+
+def own_function(overrides: Mapping[str, Decision]) -> Origin | None:
+    """Where the function that is to augment comes from; None where none is named. Raises `UsageError`."""
+    named = overrides.get("augment.function")
+    return None if named is None or named.value is None else origin(named.value, os.getcwd())
+
+
+def check_function(request: Request) -> None:
+    """Load the request's function from where it was. Raises `RunError` where it is another by now."""
+    if request.function is None:
+        return
+    name = request.overrides["augment.function"].value
+    found = origin(name, request.function.folder)
+    if (found.file, found.digest) != (request.function.file, request.function.digest):
+        raise RunError(
+            f"{request.function.file}, which holds {name}, is not what it was when training began"
+            + (f"; {found.file} was found in its place" if found.file != request.function.file else ""),
+            fix="bring the file back as it was, or train anew",
+        )
 
 
 def environment(request: Request) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import torch
 
 from striate.core.artifacts import read_json, write_json
 from striate.core.cache import SMALL, Cache, cache_folder
-from striate.core.errors import NetworkError, RunError, UsageError
+from striate.core.errors import NetworkError, PlanError, RunError, UsageError
 from striate.core.events import Reporter
 from striate.core.machine import cores, free_bytes, memory_bytes, processors
 from striate.core.plan import AUTO, Decision, Plan
-from striate.core.records import Dataset
+from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.data.audit import Audit, run_audit
 from striate.data.audit_cache import audit_key, find_audit, keep_audit
@@ -41,8 +41,9 @@ from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
+from striate.workflows.checks import check_plan
 from striate.workflows.quiet import Quiet
-from striate.workflows.request import ReadRequest, Request
+from striate.workflows.request import ReadRequest, Request, check_function
 
 SPEED_SECONDS = 5.0
 """After which the machine's speed is not measured again where something disturbed it."""
@@ -221,6 +222,7 @@ def small_cache(kind: str, chosen: Mapping[str, Any]) -> Cache:
 
 def prepare(request: Request, run: RunFolder | None, device: str, reporter: Reporter) -> Prepared:
     """Everything before the measurements: data, audit, split, weights, and the plan (the Run's, where it has one)."""
+    check_function(request)
     started = run is not None and bool(list_checkpoints(run.checkpoints))  # then the weights are in there
     weights = None if started else find_weights(request)  # before the audit: a wrong file should be said at once
     chosen = request.overrides
@@ -246,7 +248,9 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         weights=weights,
         overrides=chosen,
     )
-    return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
+    prepared = Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
+    check_plan(plan, task_of(prepared), _training_samples(prepared))
+    return prepared
 
 
 def _named_as(plan: Plan, weights: Weights | None, reporter: Reporter) -> Weights | None:
@@ -296,18 +300,32 @@ def preprocessing_of(plan: Plan) -> Preprocessing:
 
 def task_of(prepared: Prepared) -> Task:
     """The task, with its loss, weights of classes and scale of values from the training samples."""
-    plan, dataset = prepared.plan, prepared.dataset
-    keys = set(prepared.split.keys("train"))
-    samples = [sample for sample in dataset.samples if sample.key in keys]
+    plan = prepared.plan
     return make_task(
         plan["task.kind"],
-        dataset.target_names,
-        samples,
+        prepared.dataset.target_names,
+        _training_samples(prepared),
         loss=plan["loss.name"],
-        loss_options={"label_smoothing": plan["loss.label_smoothing"], **plan["loss.options"]},
+        loss_options=_loss_options(plan),
         class_weights=plan["loss.class_weights"],
         costs=plan["evaluate.costs"],
     )
+
+
+def _training_samples(prepared: Prepared) -> list[Sample]:
+    keys = set(prepared.split.keys("train"))
+    return [sample for sample in prepared.dataset.samples if sample.key in keys]
+
+
+def _loss_options(plan: Plan) -> dict[str, Any]:
+    """What the loss is told. Raises `PlanError` where the smoothing of labels is set beside its own leaf."""
+    if "label_smoothing" in plan["loss.options"]:
+        raise PlanError(
+            "loss.options: label_smoothing has a leaf of its own, which would say something else",
+            fix="set loss.label_smoothing in its place",
+        )
+    smoothing = plan["loss.label_smoothing"]  # of 0 it is not told: not every loss has that option
+    return {**({"label_smoothing": smoothing} if smoothing else {}), **plan["loss.options"]}
 
 
 def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:

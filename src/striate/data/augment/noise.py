@@ -41,6 +41,7 @@ def normals(keys: Tensor, count: int) -> Tensor:
     Returns:
         (N, count), float32.
     """
+    device, keys = keys.device, keys.to(exact(keys.device))
     places = torch.arange(count, device=keys.device)
     # Two rounds of a 32-bit mix (Mueller's, of full avalanche), in 64 bits so that nothing overflows.
     mixed = (keys[:, None] * 2654435761 + places * 2246822519) & 0xFFFFFFFF
@@ -49,4 +50,9 @@ def normals(keys: Tensor, count: int) -> Tensor:
     mixed = (mixed >> 16) ^ mixed
     uniform = ((mixed >> 8).double() + 0.5) / 2**24
     found: Tensor = torch.special.ndtri(uniform)
-    return found.float()
+    return found.float().to(device)
+
+
+def exact(device: torch.device) -> torch.device:
+    """Where double precision is computed for a device: on it, or on the processor, as Apple's GPUs have none."""
+    return torch.device("cpu") if device.type == "mps" else device

@@ -21,7 +21,9 @@ def shear(images: Tensor, draws: Draws, shear: float) -> Tensor:
     height, width = images.shape[2:]
     slope = np.tan(np.deg2rad(shear * (2 * draws - 1)))
     matrix = np.zeros((len(images), 2, 3), np.float32)
-    matrix[:, 0, 0] = matrix[:, 1, 1] = 1
+    # One after the other, so that the area stays and nothing is mirrored: at once, steep ones would turn it over.
+    matrix[:, 0, 0] = 1 + slope[:, 0] * slope[:, 1]
+    matrix[:, 1, 1] = 1
     matrix[:, 0, 1] = slope[:, 0] * height / width
     matrix[:, 1, 0] = slope[:, 1] * width / height
     return resampled(images, matrix, (height, width), "reflection")

@@ -23,7 +23,7 @@ WORTH = 1.05
         "execution.channels_last": Leaf(bool, "memory layout of pictures", measured=True),
         "execution.fold_norms": Leaf(bool, "norms of fixed statistics folded into convolutions", measured=True),
         "execution.graphed": Leaf(bool, "training passes replayed as CUDA graphs", measured=True),
-        "execution.deterministic": Leaf(bool, "only GPU kernels that give the same bits each time"),
+        "execution.deterministic": Leaf(bool, "of cuDNN only kernels that give the same bits each time"),
         "execution.compile": Leaf(bool, "training steps compiled by torch"),
         "execution.threads": Leaf(int, "threads that compute", low=1),
         "execution.workers": Leaf(int, "processes that decode", low=0),
@@ -40,7 +40,11 @@ def execution(context: Context) -> Decisions:
         "execution.channels_last": (AUTO, timed),
         "execution.fold_norms": _folding(context, timed),
         "execution.graphed": _graphs(context, str(chosen.value if chosen else machine.device), timed),
-        "execution.deterministic": (True, "two runs of a plan are equal to the bit"),
+        "execution.deterministic": (
+            True,
+            "two runs of a plan are equal to the bit; on a GPU, where no gradient goes through adaptive pooling to "
+            "more than one place, resizing, or mirrored or repeated padding, for which torch takes other kernels",
+        ),
         "execution.compile": (False, "compiling takes longer than a trial may, and gained nothing on processors"),
         "execution.threads": (machine.cores, f"{machine.cores} cores"),
         "execution.workers": (machine.processors or machine.cores, f"{machine.processors or machine.cores} processors"),
@@ -98,15 +102,19 @@ def ways(plan: Plan) -> list[Way]:
     given = [plan[f"execution.{leaf}"] for leaf in Way._fields]
     usual = (("float32", "bfloat16"), (True, False), (True, False), (False, True))
     choices = [values if value == AUTO else (value,) for value, values in zip(given, usual, strict=True)]
-    likeliest, *others = (Way(*values) for values in itertools.product(*choices))
+    every = [Way(*values) for values in itertools.product(*choices)]
+    possible = [way for way in every if not (way.graphed and way.fold_norms)]  # two ways in one
+    likeliest, *others = possible or every  # the latter is refused, in words
 
     def apart(way: Way) -> int:
         """In how many respects it differs from the likeliest; graphs, recorded at once, may come on top of one."""
         computed = way._replace(graphed=likeliest.graphed)
+        if way.graphed:  # which forbids folding, so that this is no choice of its own
+            computed = computed._replace(fold_norms=likeliest.fold_norms)
         return sum(own != best for own, best in zip(computed, likeliest, strict=True))
 
-    # A trial is short: what differs in two respects from the likeliest is left out, and so are two ways in one.
-    near = [way for way in others if apart(way) <= 1 and not (way.graphed and way.fold_norms)]
+    # A trial is short: what differs in two respects from the likeliest is left out.
+    near = [way for way in others if apart(way) <= 1]
     return [likeliest, *sorted(near, key=lambda way: way.precision == likeliest.precision)]
 
 

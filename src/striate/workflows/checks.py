@@ -1,0 +1,60 @@
+"""What a plan asks for that cannot be, said before anything is measured or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from striate.core.errors import PlanError, UsageError
+from striate.core.plan import Plan
+from striate.core.records import Sample
+from striate.nets import read_base
+from striate.tasks import Task
+from striate.train.recipe import refuse_contradictions
+
+
+def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
+    """Raise an error where what the user set cannot be done, or would do nothing.
+
+    Args:
+        plan: what is still to be measured in it excludes nothing.
+        task: of the plan.
+        samples: for training.
+    """
+    refuse_contradictions(plan)
+    _try_loss(plan, task, samples)
+    _refuse_pull(plan)
+    momentum = plan.decisions["optimizer.momentum"]
+    if plan["optimizer.name"] == "adagrad" and momentum.by == "user" and momentum.value:
+        raise PlanError(
+            f"optimizer.momentum is set to {momentum.value:g}, and adagrad has none: it would do nothing",
+            fix="leave optimizer.momentum out, or choose another optimizer, such as adam",
+        )
+
+
+def _try_loss(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
+    """Raise `UsageError` where the loss does not take its options."""
+    if not samples:
+        return
+    try:
+        task.losses(torch.zeros(1, task.outputs), task.encode(samples[:1]))
+    except (TypeError, ValueError) as error:  # of a loss that does not check them itself
+        raise UsageError(
+            f"the loss {plan['loss.name']} does not take {plan['loss.options']}: {error}", fix="set other values"
+        ) from error
+
+
+def _refuse_pull(plan: Plan) -> None:
+    """Raise `PlanError` where there is nothing learnt that weights could be drawn back to."""
+    if plan["transfer.l2_sp"] == 0:
+        return
+    fix = "leave transfer.l2_sp out, or give weights by --weights"
+    if plan["network.weights"] is None:
+        raise PlanError("transfer.l2_sp draws weights back to pretrained ones, and there are none", fix=fix)
+    if read_base(plan["network.name"]) is not None:
+        raise PlanError(
+            "transfer.l2_sp draws weights back to those they began with, and of a network with edits the new layers "
+            "began with none that mean anything",
+            fix="leave transfer.l2_sp out, or train the network without edits",
+        )
