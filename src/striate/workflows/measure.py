@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from striate.core.artifacts import finite, write_json
 from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
@@ -57,6 +58,7 @@ def resolve_plan(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    ranged: Path,
     trials: Trials,
     reporter: Reporter,
 ) -> Plan:
@@ -69,13 +71,14 @@ def resolve_plan(
         seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
         scored: samples that will be scored after the fit.
         folder: where checkpoints will be, to time one; what is written there is removed again.
+        ranged: the file that the curve of a range test is written to, where one is run or known.
         trials: what was measured before.
     """
     refuse_contradictions(recipe.plan)
     quiet = Quiet(reporter, recipe.device.type)
     while True:
         try:
-            return _resolved(recipe, networks, validation, seconds, scored, folder, trials, quiet)
+            return _resolved(recipe, networks, validation, seconds, scored, folder, ranged, trials, quiet)
         except (RuntimeError, MemoryError) as error:
             parts = recipe.plan["batch.accumulate"] * 2
             if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
@@ -93,6 +96,7 @@ def _resolved(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    ranged: Path,
     trials: Trials,
     quiet: Quiet,
 ) -> Plan:
@@ -112,7 +116,8 @@ def _resolved(
         left = seconds()
         tried = with_execution(replace(recipe, plan=plan), Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
         allowed = RANGE_SECONDS if left is None else 0.04 * left
-        plan = plan.replace(optimizer={"rate": _rate(tried, plan["train.epochs"], networks, allowed, trials, reporter)})
+        rate = _rate(tried, plan["train.epochs"], networks, allowed, ranged, trials, reporter)
+        plan = plan.replace(optimizer={"rate": rate})
     if plan["train.epochs"] == AUTO:
         plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
     return plan
@@ -184,6 +189,7 @@ def _rate(
     epochs: Any,
     networks: Callable[[], dict[str, nn.Module]],
     allowed: float,
+    ranged: Path,
     trials: Trials,
     reporter: Reporter,
 ) -> Decision:
@@ -204,6 +210,7 @@ def _rate(
             curve = range_test(recipe, networks(), low=low, high=high, steps=steps, seconds=allowed).curve
             trials.keep(question, curve)
         rate, because = chosen_rate([(at, loss) for at, loss in curve], usual)
+        write_json(ranged, {"curve": finite(curve), "rate": rate, "usual": usual, "because": because})
     reporter.line(f"rate: {rate:.3g} ({because})")
     return Decision(rate, because, "measured")
 

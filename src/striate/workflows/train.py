@@ -140,6 +140,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             seconds=clock.left,
             scored=materials.count(*materials.held_out),
             folder=run.checkpoints,
+            ranged=run.range_test,
             trials=materials.trials(reporter),
             reporter=reporter,
         )
