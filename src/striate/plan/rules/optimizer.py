@@ -125,8 +125,8 @@ def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, 
     wished = middle / SAFE
     rate = min(max(wished, usual / 2), usual * 2)
     because = (
-        f"the loss had fallen by more than half of its fall, to {min(loss for _, loss in finite):.3f} at the lowest, at "
-        f"rates from {low:.2g} to {high:.2g}; a quarter of their middle, {middle:.2g}, is safe"
+        f"the loss did half of its fall (to {min(loss for _, loss in finite):.3f}) at rates from {low:.2g} to "
+        f"{high:.2g}; a quarter of their middle, {middle:.2g}, is safe"
     )
     if rate != wished:
         because += f", kept within a factor 2 of the usual {usual:.2g}"

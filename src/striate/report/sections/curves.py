@@ -23,7 +23,7 @@ _WORDS = {
 
 
 def curves(facts: Facts) -> Html:
-    """Loss, the metric that selects, and the rate over the epochs; every row; the range test; what the training cost."""
+    """What the training cost; loss, the metric that selects, and the rate over the epochs; the range test."""
     return join([_costs(facts), _charts(facts), range_curve(facts)])
 
 

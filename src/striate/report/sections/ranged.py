@@ -19,8 +19,8 @@ def range_curve(facts: Facts) -> Html | None:
         for point in curve
         if isinstance(point, list) and len(point) == 2 and isinstance(point[0], int | float) and point[0] > 0
     ]
-    known = isinstance(rate, int | float) and rate > 0
-    mark = (math.log10(rate), f"chosen: {rate:.3g}") if known else None
+    rate = rate if isinstance(rate, int | float) and rate > 0 else None
+    mark = None if rate is None else (math.log10(rate), f"chosen: {rate:.3g}")
     chart = line_chart(
         "Range test: smoothed loss at rising rates",
         [Line("loss", points, "first")],
@@ -29,5 +29,5 @@ def range_curve(facts: Facts) -> Html | None:
         powers=True,
     )
     because = facts.range_test.get("because")
-    words = ["The rate is ", number(rate), ": ", prose(str(because)), "."] if known and because else []
+    words = ["The rate is ", number(rate), ": ", prose(str(because)), "."] if rate is not None and because else []
     return join([chart, tag("p", *words, class_="note") if words else None])
