@@ -42,6 +42,7 @@ from striate.train.speed import (
     with_execution,
 )
 from striate.train.step import train_step
+from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
 from striate.workflows.trials import Trials
 
@@ -311,13 +312,14 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: scoring, and fitting the head again, though it may not come to it.
+    """Forward passes of one sample after the epochs: scoring, some training samples too, and fitting the head again.
 
     Args:
         trained, validated, scored: samples.
     """
     again = plan["transfer.probe"] and plan["transfer.refit"]
-    return scored * views_of(plan) + (_fitting(plan, trained, validated) if again else 0)
+    fitted = _fitting(plan, trained, validated) if again else 0
+    return (scored + watched(trained, validated)) * views_of(plan) + fitted
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:

@@ -162,12 +162,13 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]
+    learnt = materials.learnt(network, recipe.plan)
     scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
     for part in materials.held_out:
         scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
         if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
             refitted = head.refit(network)
-    finish(run, materials, recipe, state, scores, refitted, reporter)
+    finish(run, materials, recipe, state, scores, learnt, refitted, reporter)
 
 
 class _Head:
