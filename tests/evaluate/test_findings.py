@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,3 +194,11 @@ def test_the_width_is_wilsons(right: int, count: int) -> None:
     interval = binomtest(right, count).proportion_ci(method="wilson")
     found = _half_width(Judged(right / count, 0.0, count), share=True)
     assert found == pytest.approx((interval.high - interval.low) / 2, rel=1e-3)
+
+
+def test_the_page_names_each_in_the_order_in_which_they_are_told() -> None:
+    page = Path(__file__).parents[2] / "docs" / "diagnosis.md"
+    if not page.exists():
+        pytest.skip("the docs are not beside the tests")
+    signs = sorted(FINDINGS.items(), key=lambda entry: entry[1].order)
+    assert re.findall(r"^\| `(\w+)` \|", page.read_text("utf-8"), re.MULTILINE) == [name for name, _ in signs]
