@@ -30,6 +30,8 @@ WELL = Evidence(
     train=Judged(0.99, 0.01, 300),
     val=Judged(0.97, 0.01, 300),
     history=epochs(FLAT),
+    best_epoch=9,
+    loss_error=0.03,
     chance=0.1,
     doubt=Doubt(291, 9, 0.9, 0.05),
     samples=1000,
@@ -91,7 +93,7 @@ def test_a_training_that_went_well_has_no_finding() -> None:
         (
             replace(WELL, val=Judged(0.7, 0.03, 300), doubt=Doubt(210, 90, 0.85, 0.02)),
             "over-fitting",
-            "0.990 on 300 training samples as they are and 0.700 on validation, 0.290 ± 0.032 apart",
+            "accuracy is 0.990 ± 0.010, and on validation 0.700: 0.290 ± 0.032 apart; 1,000 samples were learnt",
             "--set augment.mixup=0.2",
         ),
         (
@@ -118,6 +120,26 @@ def test_the_cause_is_told_and_not_its_effect() -> None:
     known = set(FINDINGS.names())
     assert all(set(sign.explains) <= known for _, sign in FINDINGS.items())
     assert len({sign.order for _, sign in FINDINGS.items()}) == len(known)
+
+
+def turning(last: float, best: int) -> Evidence:
+    """The weights of one epoch taken, the validation loss at 0.5 in the fourth and so much in the last."""
+    history = [
+        {**row, "val": {"log_loss": loss}}
+        for row, loss in zip(epochs(FLAT), [2, 1, 0.6, 0.5, *5 * [last]], strict=True)
+    ]
+    return replace(SHORT, history=history, best_epoch=best)
+
+
+def test_what_is_learnt_by_heart_after_the_weights_that_were_taken_is_over_fitting() -> None:
+    (found,) = diagnose(turning(0.6, 4))
+    assert found.name == "over-fitting"
+    assert "rose from 0.5 in epoch 4 to 0.6 at the end" in found.figures
+    assert names(turning(0.55, 4)) == ["under-fitting"]  # within two standard errors
+    assert names(turning(0.6, 8)) == ["under-fitting"]  # the score went on rising
+    assert names(replace(turning(0.6, 4), loss_error=None)) == ["under-fitting"]
+    assert names(turning(0.6, 0)) == ["under-fitting"]  # the fitted head, which no epoch beat
+    assert names(replace(turning(0.6, 4), train=WELL.train, val=WELL.val, doubt=WELL.doubt)) == []
 
 
 def test_a_rate_far_from_the_usual_at_which_it_learnt_is_no_fault() -> None:

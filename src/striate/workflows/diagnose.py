@@ -70,6 +70,8 @@ def _evidence(
         train=Judged.of(metrics.get("train", {}), name),
         val=Judged.of(metrics.get("val", {}), name),
         history=[json.loads(line) for line in lines],
+        best_epoch=counters.best_epoch,
+        loss_error=_half(metrics.get("val", {}), "rmse" if task.kind == "value" else "log_loss"),
         chance=float(targets.mean(0).max()) if single else 0.0,
         doubt=doubt_of(scores["val"], targets) if single else None,
         samples=materials.count("train"),
@@ -85,6 +87,12 @@ def _evidence(
         arguments=plan["network.arguments"],
         ended_by=counters.done,
     )
+
+
+def _half(metrics: Mapping[str, Any], name: str) -> float | None:
+    """The standard error of a metric, from its 95 % interval."""
+    interval = metrics.get(f"{name}_interval")
+    return None if interval is None else float(interval[1] - interval[0]) / (2 * 1.96)
 
 
 def judged_by(task: Task, headline: str) -> str:

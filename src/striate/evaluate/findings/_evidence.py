@@ -96,6 +96,8 @@ class Evidence:
         train: on training samples as they are, unaltered; None where it could not be judged.
         val: on validation; None where there is none.
         history: the epochs, as history.jsonl holds them.
+        best_epoch: whose weights were taken.
+        loss_error: the standard error of the validation loss (log loss, or the root mean square), None where unknown.
         chance: what naming the commonest class would score on validation; 0 for other targets.
         doubt: on validation, of one class out of several.
         samples: training samples.
@@ -114,6 +116,8 @@ class Evidence:
     train: Judged | None
     val: Judged | None
     history: Sequence[Mapping[str, Any]]
+    best_epoch: int
+    loss_error: float | None
     chance: float
     doubt: Doubt | None
     samples: int
@@ -148,6 +152,31 @@ class Evidence:
         if self.train is None or self.val is None:
             return None
         return self.train.value - self.val.value, math.hypot(self.train.error, self.val.error)
+
+    @property
+    def apart(self) -> bool:
+        """Whether validation surely scores far lower than training samples do."""
+        return self.gap is not None and self.gap[0] - SURE * self.gap[1] > APART[self.kind]
+
+    @property
+    def turned(self) -> tuple[int, float, float] | None:
+        """The epoch of the lowest validation loss, that loss, and the last: where it surely rose while training's fell.
+
+        The loss alone may rise while the score still does (Guo et al. 2017), so that the weights taken must be of an
+        epoch in the first three quarters, and score low. A head on frozen features that was kept is none of an epoch.
+        """
+        low = self.val is not None and 1 - self.val.value - SURE * self.val.error > APART[self.kind]
+        name = "rmse" if self.kind == "value" else "log_loss"
+        rows = [
+            row for row in self.history if row.get("epoch") and isinstance(row.get("val", {}).get(name), int | float)
+        ]
+        if len(rows) < 4 or self.loss_error is None or not low or not 0 < self.best_epoch <= 0.75 * len(self.losses):
+            return None
+        lowest, last = min(rows, key=lambda row: float(row["val"][name])), rows[-1]
+        rise = last["val"][name] - lowest["val"][name]
+        if rise <= SURE * self.loss_error or last["train_loss"] >= lowest["train_loss"]:
+            return None
+        return int(lowest["epoch"]), float(lowest["val"][name]), float(last["val"][name])
 
     @property
     def losses(self) -> list[float]:

@@ -20,8 +20,8 @@ def ended_by_budget(evidence: Evidence) -> Finding | None:
         if evidence.train is not None:
             figures += f"; {evidence.learnt}"
         return Finding("ended by budget", figures, *_more(evidence, 2.0 * evidence.epochs / max(1, done)))
-    if not evidence.short or evidence.ended_by == "patience" or not losses:
-        return None
+    if not evidence.short or evidence.ended_by == "patience" or not losses or evidence.apart or evidence.turned:
+        return None  # more of what it learns by heart is no help
     if len(losses) >= FEW:
         fall, late = losses[0] - losses[-1], losses[-1 - len(losses) // 3] - losses[-1]
         if fall <= 0 or late <= FALLING * fall:
