@@ -18,6 +18,7 @@ from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
 from striate.core.memory import ran_out_of_memory
 from striate.core.run import RunFolder
+from striate.train.alarms import is_looked_at, look
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
@@ -89,6 +90,8 @@ def _epoch(
     for fetched in batches.fetched(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
         batch = batches.altered(fetched, counters.epoch, counters.batch, size)
+        if counters.batch == 0 and is_looked_at(counters.epoch):
+            look(state, recipe, batch, reporter)
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:

@@ -34,6 +34,7 @@ class Counters:
         waited: of them, for batches that were not ready.
         samples: samples trained on.
         done: why training is over, or "".
+        alarms: what was found wrong with layers, see `striate.train.alarms`.
     """
 
     step: int = 0
@@ -53,6 +54,7 @@ class Counters:
     waited: float = 0.0
     samples: int = 0
     done: str = ""
+    alarms: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass

@@ -136,7 +136,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     recipe = materials.recipe(prepared.plan)
     if not run.plan.exists():
         if prepared.plan["imbalance.remedy"] == AUTO:
-            materials = _refereed(materials, recipe, reporter, clock)
+            materials = _refereed(run, materials, recipe, reporter, clock)
             recipe = materials.recipe(materials.plan)
         plan = resolve_plan(
             recipe,
@@ -145,6 +145,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             seconds=clock.left,
             scored=materials.count(*materials.held_out),
             folder=run.checkpoints,
+            ranged=run.range_test,
             trials=materials.trials(reporter),
             reporter=reporter,
         )
@@ -166,6 +167,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]
+    learnt = materials.learnt(network, recipe.plan)
     scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
     for part in materials.held_out:
         scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
@@ -173,13 +175,15 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             materials = _decided(materials, scores[part], reporter)
         if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
             refitted = head.refit(network)
-    finish(run, materials, recipe, state, scores, refitted, reporter)
+    finish(run, materials, recipe, state, scores, learnt, refitted, reporter)
 
 
-def _refereed(materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
+def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
     """The same with the remedy for unequal classes that trials found, and with what they needed measured."""
     trials = materials.trials(reporter)
-    plan = resolve_steps(recipe, materials.networks, seconds=clock.left, trials=trials, reporter=reporter)
+    plan = resolve_steps(
+        recipe, materials.networks, seconds=clock.left, ranged=run.range_test, trials=trials, reporter=reporter
+    )
     return materials.under(referee(materials, plan, clock.left(), trials, reporter))
 
 
