@@ -35,6 +35,7 @@ class ImageAugmentation:
         draws: k, the uniform numbers in [0, 1) that each picture needs.
         order: lower ones are applied first.
         bytes: whether it works on uint8 as it is; else it is given float32.
+        check: given the settings, raises `StriateError` where it cannot work with them.
     """
 
     apply: Callable[..., Tensor]
@@ -42,6 +43,7 @@ class ImageAugmentation:
     draws: int
     order: int
     bytes: bool = False
+    check: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,18 @@ AUGMENTATIONS: Registry[ImageAugmentation | BatchAugmentation] = Registry("augme
 
 
 def per_image(
-    name: str, settings: Mapping[str, Any], *, draws: int, order: int, bytes: bool = False
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    draws: int,
+    order: int,
+    bytes: bool = False,
+    check: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Registers a function as an `ImageAugmentation` and leaves it as it is."""
 
     def file(function: F) -> F:
-        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes))
+        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes, check))
         return function
 
     return file
@@ -113,6 +121,8 @@ class Augmenter:
             if chosen == dict(one.settings):
                 continue
             if isinstance(one, ImageAugmentation):
+                if one.check is not None:
+                    one.check(**chosen)
                 self._images.append((name, one, chosen))
             else:
                 self._batches.append((name, one, chosen))

@@ -13,12 +13,14 @@ CHIRAL = {"left", "right"}
 VERTICAL = {"up", "down", "top", "bottom", "upper", "lower", "upright", "upside", "inverted", "flipped"}
 """Words in the names of classes that turning over may turn into each other."""
 
+POLICIES = "striate.data.augment.policy"
+
 UP_MARGIN, UP_MOST, UP_MOST_IN_A_CLASS = 0.05, 0.7, 0.8
 """Pictures have an up where upside down is recognised so much more often than mirrored, or in more than so many, since
 near 1, as under one dusty microscope, the two cannot be compared. Photographs of flowers lie at 0.72 and 0.51, CIFAR-10
 at 0.68 and 0.50, waste photographed from above at 0.62 and 0.64, with 0.71 in one of its classes."""
 
-UNMEASURED = ("cutmix", "shear", "perspective", "gamma", "hue", "grey", "blur", "noise", "erase")
+UNMEASURED = ("cutmix", "shear", "perspective", "elastic", "gamma", "hue", "grey", "blur", "noise", "erase")
 """What stays off unless it is set."""
 
 
@@ -42,6 +44,10 @@ UNMEASURED = ("cutmix", "shear", "perspective", "gamma", "hue", "grey", "blur", 
         "augment.blur": Leaf(float, "largest blur, as a share of the side", low=0, high=0.1),
         "augment.noise": Leaf(float, "largest noise, as a share of the full scale", low=0, high=0.5),
         "augment.erase": Leaf(float, "largest area erased, as a share", low=0, high=0.8),
+        "augment.elastic": Leaf(float, "largest elastic move, as a share of the side", low=0, high=0.2),
+        "augment.jpeg": Leaf(int, "lowest JPEG quality; 100 is off", low=1, high=100),
+        "augment.policy": Leaf(str, "operations drawn from many", names=("none",), package=POLICIES),
+        "augment.policy_options": Leaf(dict, "further options of the policy, such as {n: 2, m: 9}"),
     },
 )
 def augment(context: Context) -> Decisions:
@@ -63,12 +69,16 @@ def augment(context: Context) -> Decisions:
         because += "; more than that pays over more passes than a short training makes"
     if values:
         shift, because = 0.0, "what is measured may lie at the border"
+    mine = context.overrides.get("augment.policy")
+    policy = "none" if mine is None else mine.value
     return {
         "augment.flip": flip,
         "augment.shift": (shift, because),
         "augment.crop": (1.0, "the whole picture is shown"),
         "augment.rotate": (
-            (10.0, "hand-held pictures tilt")
+            (0.0, f"the policy {policy} turns pictures")
+            if policy != "none"
+            else (10.0, "hand-held pictures tilt")
             if photos and not values
             else (0.0, "small or measured pictures lose more in resampling than they gain")
         ),
@@ -78,7 +88,9 @@ def augment(context: Context) -> Decisions:
             else (0.0, "small or measured pictures keep their scale")
         ),
         "augment.color": (
-            (0.2, f"light differs between photos; {count} samples show few lights")
+            (0.0, f"the policy {policy} changes their light")
+            if policy in ("randaugment", "trivialaugment")
+            else (0.2, f"light differs between photos; {count} samples show few lights")
             if photos
             else (0.0, "grey or small pictures: light is not the difficulty")
         ),
@@ -87,6 +99,9 @@ def augment(context: Context) -> Decisions:
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
         "augment.function": (None, "none is given"),
+        "augment.jpeg": (100, "off: what it is worth here was not measured"),
+        "augment.policy": ("none", "off: what one is worth here was not measured"),
+        "augment.policy_options": ({}, "the policy's own defaults"),
         **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
 
