@@ -10,7 +10,7 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import RunError, UsageError
-from striate.workflows.augment import GAP
+from striate.workflows.sheet import GAP
 
 SET = {"augment.shift": 0.25, "augment.flip": "horizontal", "augment.mixup": 0.2}
 

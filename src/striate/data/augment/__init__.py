@@ -90,6 +90,17 @@ def per_batch(name: str, settings: Mapping[str, Any]) -> Callable[[F], F]:
     return file
 
 
+def switched_on(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a plan's settings that alter anything.
+
+    >>> switched_on({"flip": "horizontal", "crop": 1.0, "function": None})
+    {'flip': 'horizontal'}
+    """
+    off = {setting: value for _, one in AUGMENTATIONS.items() for setting, value in one.settings.items()}
+    off["function"] = None
+    return {setting: value for setting, value in settings.items() if setting in off and value != off[setting]}
+
+
 class Augmenter:
     """Applies the augmentations that a plan asks for.
 
