@@ -101,6 +101,19 @@ def switched_on(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {setting: value for setting, value in settings.items() if setting in off and value != off[setting]}
 
 
+def switched_off(setting: str) -> Any:
+    """The value that switches a setting of a registered augmentation off.
+
+    >>> switched_off("crop"), switched_off("flip")
+    (1.0, 'none')
+    """
+    return next(one.settings[setting] for _, one in AUGMENTATIONS.items() if setting in one.settings)
+
+
+ASIDE = ("function", "check")
+"""Leaves under `augment` that no registered augmentation takes."""
+
+
 class Augmenter:
     """Applies the augmentations that a plan asks for.
 
@@ -119,7 +132,7 @@ class Augmenter:
         self.size = size
         name = settings.get("function")
         self._own = Own(name, seed, keys) if name else None
-        settings = {setting: value for setting, value in settings.items() if setting != "function"}
+        settings = {setting: value for setting, value in settings.items() if setting not in ASIDE}
         known = {setting for _, one in AUGMENTATIONS.items() for setting in one.settings}
         for name in settings:
             if name not in known:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
@@ -20,8 +21,50 @@ UP_MARGIN, UP_MOST, UP_MOST_IN_A_CLASS = 0.05, 0.7, 0.8
 near 1, as under one dusty microscope, the two cannot be compared. Photographs of flowers lie at 0.72 and 0.51, CIFAR-10
 at 0.68 and 0.50, waste photographed from above at 0.62 and 0.64, with 0.71 in one of its classes."""
 
+LEAST_LOSS = 0.01
+"""Of accuracy, under an augmentation, that it is dropped for where it is more than chance."""
+
 UNMEASURED = ("cutmix", "shear", "perspective", "elastic", "gamma", "hue", "grey", "blur", "noise", "erase")
 """What stays off unless it is set."""
+
+
+class Probed(NamedTuple):
+    """What a small probe finds of held-out samples under one augmentation, as accuracies.
+
+    Args:
+        accuracy: of the samples as they are.
+        samples: how many there are.
+        shown: what it loses under the augmentation, fitted to unaltered samples.
+        lost: what it loses once it is taught altered ones too; the same where it need not be.
+        error: the standard error of `lost`, of paired differences.
+    """
+
+    accuracy: float
+    samples: int
+    shown: float
+    lost: float
+    error: float
+
+    @property
+    def keeps_class(self) -> bool:
+        """Whether chance explains the loss, or it is too small to care for."""
+        return self.lost <= max(LEAST_LOSS, 2 * self.error)
+
+    def __str__(self) -> str:
+        taught = f"; {self.shown:.1%} before it was taught altered samples" if self.shown != self.lost else ""
+        return (
+            f"a small probe, right on {self.accuracy:.1%} of {self.samples} validation samples, loses {self.lost:.1%} "
+            f"under it (standard error {self.error:.1%}{taught})"
+        )
+
+
+def weaker(setting: str, value: Any) -> Any:
+    """What is tried in place of a value that does not keep the class; None: the setting goes off.
+
+    >>> weaker("flip", "both"), weaker("flip", "horizontal"), weaker("hue", 0.1)
+    ('horizontal', None, None)
+    """
+    return "horizontal" if (setting, value) == ("flip", "both") else None
 
 
 @rule(
@@ -46,6 +89,7 @@ UNMEASURED = ("cutmix", "shear", "perspective", "elastic", "gamma", "hue", "grey
         "augment.erase": Leaf(float, "largest area erased, as a share", low=0, high=0.8),
         "augment.elastic": Leaf(float, "largest elastic move, as a share of the side", low=0, high=0.2),
         "augment.jpeg": Leaf(int, "lowest JPEG quality; 100 is off", low=1, high=100),
+        "augment.check": Leaf(bool, "whether a small probe drops what does not keep the class"),
         "augment.policy": Leaf(str, "operations drawn from many", names=("none",), package=POLICIES),
         "augment.policy_options": Leaf(dict, "further options of the policy, such as {n: 2, m: 9}"),
     },
@@ -99,6 +143,7 @@ def augment(context: Context) -> Decisions:
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
         "augment.function": (None, "none is given"),
+        "augment.check": (False, "off: it was not measured whether what it drops pays in the end"),
         "augment.jpeg": (100, "off: what it is worth here was not measured"),
         "augment.policy": ("none", "off: what one is worth here was not measured"),
         "augment.policy_options": ({}, "the policy's own defaults"),
