@@ -15,6 +15,7 @@ from striate.core.records import Label, Sample
 from striate.data.augment import Augmenter, switched_on
 from striate.data.pack import Pictures, pack
 from striate.workflows import sheet as drawing
+from striate.workflows.augmenting import augmenter_of
 from striate.workflows.stages import Prepared, preprocessing_of
 
 CHUNK = 64
@@ -60,7 +61,8 @@ def augment(
     if not keys:
         raise DataError("no sample is left to train on", fix="look at the audit for what became of each")
     size = preprocessing.height, preprocessing.width
-    augmenter = Augmenter(plan.section("augment"), plan["train.seed"], size, keys)
+    known = {sample.key: sample for sample in prepared.dataset.samples}
+    augmenter = augmenter_of(plan, [known[key] for key in keys], size)
     places = drawing.spread(len(keys), rows)
     shown = [keys[int(place)] for place in places]
     reporter.stage("sheet")

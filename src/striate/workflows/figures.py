@@ -49,6 +49,8 @@ def _altered(plan: Plan, epochs: int) -> str:
     seen = "as the first epoch showed it" if epochs == 1 else f"as the first {epochs} epochs showed it"
     said = f"Training samples, one a row: as validation would show it, then {seen}. "
     said += f"On: {sheet.named(on)}." if on else "Nothing is altered: all augmentation of single pictures is off."
+    if on and plan.get("augment.minority", 1.0) != 1:
+        said += f" For small classes {plan['augment.minority']:g} times as strong."
     return said + (f" Mixing is not drawn: {sheet.named(mixing)}." if mixing else "")
 
 

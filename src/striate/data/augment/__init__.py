@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -110,7 +111,7 @@ def switched_off(setting: str) -> Any:
     return next(one.settings[setting] for _, one in AUGMENTATIONS.items() if setting in one.settings)
 
 
-ASIDE = ("function", "check")
+ASIDE = ("function", "check", "minority")
 """Leaves under `augment` that no registered augmentation takes."""
 
 
@@ -122,14 +123,23 @@ class Augmenter:
         seed: the training's seed.
         size: (H, W) that the network takes; pictures may come with a margin around it.
         keys: of the samples, to name one that a function of the user's fails on.
+        minority: which samples, by position, are altered by other settings, and these; None where none are.
 
     Raises:
         UsageError: a setting that no augmentation has, or a function that there is not.
     """
 
-    def __init__(self, settings: Mapping[str, Any], seed: int, size: tuple[int, int], keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        seed: int,
+        size: tuple[int, int],
+        keys: Sequence[str] = (),
+        minority: tuple[NDArray[np.bool_], Mapping[str, Any]] | None = None,
+    ) -> None:
         self.seed = seed
         self.size = size
+        self._minority = None if minority is None else (minority[0], Augmenter(minority[1], seed, size, keys))
         name = settings.get("function")
         self._own = Own(name, seed, keys) if name else None
         settings = {setting: value for setting, value in settings.items() if setting not in ASIDE}
@@ -165,6 +175,35 @@ class Augmenter:
         Returns:
             float32, or uint8 where nothing was done that needs fractions.
         """
+        if self._minority is not None:
+            members, others = self._minority
+            chosen = members[samples]
+            if chosen.all():
+                return others.images(pixels, samples, epoch, size)
+            if chosen.any():
+                return self._by_turns(others, chosen, pixels, samples, epoch, size)
+        return self._altered(pixels, samples, epoch, size)
+
+    def _by_turns(
+        self,
+        others: Augmenter,
+        chosen: NDArray[np.bool_],
+        pixels: Tensor,
+        samples: NDArray[np.int64],
+        epoch: int,
+        size: tuple[int, int] | None,
+    ) -> Tensor:
+        """The chosen pictures by the other augmenter, the rest by this one's own settings."""
+        rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+        places = [torch.from_numpy(part).to(pixels.device) for part in rows]
+        usual = self._altered(pixels[places[0]], samples[rows[0]], epoch, size)
+        found = others.images(pixels[places[1]], samples[rows[1]], epoch, size)
+        result = usual.new_empty((len(samples), *usual.shape[1:]), dtype=torch.promote_types(usual.dtype, found.dtype))
+        for part, altered in zip(places, (usual, found), strict=True):
+            result[part] = altered.to(result.dtype)
+        return result
+
+    def _altered(self, pixels: Tensor, samples: NDArray[np.int64], epoch: int, size: tuple[int, int] | None) -> Tensor:
         if size is None or size == self.size:
             size = self.size
         else:

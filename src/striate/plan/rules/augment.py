@@ -1,7 +1,7 @@
 """Augmentation: only what leaves the class, or the value, as it is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from striate.plan.context import Context
@@ -90,6 +90,9 @@ def weaker(setting: str, value: Any) -> Any:
         "augment.elastic": Leaf(float, "largest elastic move, as a share of the side", low=0, high=0.2),
         "augment.jpeg": Leaf(int, "lowest JPEG quality; 100 is off", low=1, high=100),
         "augment.check": Leaf(bool, "whether a small probe drops what does not keep the class"),
+        "augment.minority": Leaf(
+            float, "factor on the strengths for samples of small classes; 1 is off", low=1, high=10
+        ),
         "augment.policy": Leaf(str, "operations drawn from many", names=("none",), package=POLICIES),
         "augment.policy_options": Leaf(dict, "further options of the policy, such as {n: 2, m: 9}"),
     },
@@ -145,10 +148,31 @@ def augment(context: Context) -> Decisions:
         "augment.function": (None, "none is given"),
         "augment.check": (False, "off: it was not measured whether what it drops pays in the end"),
         "augment.jpeg": (100, "off: what it is worth here was not measured"),
+        "augment.minority": (
+            1.0,
+            "off: small classes are altered like the others; what more is worth was not measured",
+        ),
         "augment.policy": ("none", "off: what one is worth here was not measured"),
         "augment.policy_options": ({}, "the policy's own defaults"),
         **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
+
+
+def stronger(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """The settings of single pictures with their strengths times a factor, each within what its leaf may hold.
+
+    >>> stronger({"flip": "horizontal", "shift": 0.125, "crop": 0.8, "jpeg": 60}, 2.0)
+    {'flip': 'horizontal', 'shift': 0.25, 'crop': 0.6, 'jpeg': 20}
+    """
+    found = dict(settings)
+    for name, value in settings.items():
+        leaf = augment.leaves[f"augment.{name}"]
+        if leaf.type not in (int, float) or name in ("mixup", "cutmix", "minority"):
+            continue
+        off = {"crop": 1.0, "jpeg": 100}.get(name, 0.0)
+        changed = min(max(off + factor * (value - off), leaf.low or 0), leaf.high or 0)
+        found[name] = leaf.type(round(changed, 9))
+    return found
 
 
 def _words(name: str) -> set[str]:
