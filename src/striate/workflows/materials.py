@@ -20,7 +20,6 @@ from striate.core.plan import Plan
 from striate.core.records import Sample
 from striate.core.run import RunFolder
 from striate.core.seeds import derive, permutation
-from striate.data.augment import Augmenter
 from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import Pictures, pack
 from striate.data.prepare import Preprocessing
@@ -30,6 +29,7 @@ from striate.infer import ForwardWay, Views, made_ready, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights, read_base
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
+from striate.workflows.augmenting import augmenter_of
 from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
 from striate.workflows.trials import Trials
 
@@ -143,7 +143,7 @@ class Materials:
             batch_size=min(plan["batch.size"], self.count("train")),
             seed=plan["train.seed"],
             sampler=self._sampler(plan),
-            augmenter=Augmenter(plan.section("augment"), plan["train.seed"], self.shape[1:], self.keys("train")),
+            augmenter=augmenter_of(plan, self.samples["train"], self.shape[1:]),
             device=plan["execution.device"],
         )
         independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))

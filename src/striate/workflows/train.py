@@ -25,6 +25,7 @@ from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
 from striate.workflows.finish import finish
+from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
 from striate.workflows.referee import referee
@@ -133,7 +134,9 @@ def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clo
 
 def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
     materials = gather(run, prepared, reporter)
-    recipe = materials.recipe(prepared.plan)
+    if not run.plan.exists():
+        materials = keeping_classes(materials, reporter)
+    recipe = materials.recipe(materials.plan)
     if not run.plan.exists():
         if prepared.plan["imbalance.remedy"] == AUTO:
             materials = _refereed(run, materials, recipe, reporter, clock)
