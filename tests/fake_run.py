@@ -300,7 +300,8 @@ def _figures(run: RunFolder, random: np.random.Generator, names: Sequence[str]) 
             entries.append({"file": f"{stem}-heat.png", "caption": caption, "section": section})
     sheet = Image.fromarray((random.random((4, 16, 3)) * 110 + 80).astype(np.uint8)).resize((672, 168), 0)
     sheet.save(run.figures / "augmentation.png")
-    caption = "16 samples of the first batch as the network saw them, augmented"
+    caption = "Training samples, one a row: as validation would show it, then as the first 7 epochs showed it. "
+    caption += "On: flip horizontal, shift 0.125."
     entries.append({"file": "augmentation.png", "caption": caption, "section": "augmentation"})
     write_json(run.figures / "index.json", entries)
 

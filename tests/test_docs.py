@@ -17,6 +17,7 @@ import striate
 from striate.core.options import options_of
 from striate.core.registry import file_names
 from striate.data.augment import AUGMENTATIONS
+from striate.data.augment.policy import POLICIES
 from striate.losses import LOSSES, Loss
 from striate.nets import EDITS, NODES, Network, resolve
 from striate.plan import leaves, read_plan
@@ -61,7 +62,7 @@ def test_each_leaf_of_the_plan_is_described() -> None:
 
 def test_everything_that_can_be_chosen_is_named_with_its_options() -> None:
     text = (DOCS / "craft.md").read_text("utf-8")
-    for registry in (LOSSES, OPTIMIZERS, SCHEDULES):
+    for registry in (LOSSES, OPTIMIZERS, SCHEDULES, POLICIES):
         for name in registry.names():
             (row,) = re.findall(rf"^\| `{name}` \|.*$", text, re.M)
             entry = registry.get(name)

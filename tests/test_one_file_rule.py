@@ -39,6 +39,7 @@ EXPECTED = {
     "rule",
     "optimizer",
     "schedule",
+    "finding",
     "explanation",
     "attack",
     "exporter",

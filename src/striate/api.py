@@ -72,6 +72,11 @@ class Run:
         return content
 
     @property
+    def diagnosis(self) -> dict[str, Any]:
+        """What `diagnosis.json` holds: "findings" and "alarms" in words; empty for a Run of before there was one."""
+        return read_json(self.folder.diagnosis) if self.folder.diagnosis.exists() else {}
+
+    @property
     def model(self) -> Model:
         """The trained model."""
         return Model.load(self.folder.model)

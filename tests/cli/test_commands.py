@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import fake_api
 import pytest
@@ -78,6 +78,7 @@ class FakeRun:
 
     path = Path("runs/x")
     metrics = METRICS
+    diagnosis: ClassVar[dict[str, Any]] = {"findings": [{"name": "over-fitting"}], "alarms": []}
 
     def summary(self) -> dict[str, Any]:
         return SUMMARY

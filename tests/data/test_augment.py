@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import math
 import os
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from PIL import Image
 from torch.nn import functional
 from torchvision.transforms import v2
 
@@ -27,10 +29,12 @@ from striate.data.augment.blur import blur
 from striate.data.augment.color import color
 from striate.data.augment.crop import crop
 from striate.data.augment.cutmix import cutmix
+from striate.data.augment.elastic import elastic
 from striate.data.augment.erase import erase
 from striate.data.augment.flip import flip
 from striate.data.augment.gamma import gamma
 from striate.data.augment.hue import hue
+from striate.data.augment.jpeg import jpeg
 from striate.data.augment.mixup import mixup
 from striate.data.augment.noise import exact, noise, normals
 from striate.data.augment.perspective import perspective
@@ -62,7 +66,7 @@ def test_these_are_registered() -> None:
 PER_IMAGE = [name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation)]
 STRONG = {"flip": "both", "shift": 0.25, "crop": 0.3, "rotate": 30.0, "scale": 0.5, "color": 0.5}
 STRONG |= {"shear": 25.0, "perspective": 0.5, "gamma": 0.8, "hue": 0.4, "grey": 0.3, "blur": 0.1, "noise": 0.2}
-STRONG |= {"erase": 0.5}
+STRONG |= {"erase": 0.5, "elastic": 0.1, "jpeg": 20, "policy": "randaugment", "policy_options": {}}
 
 
 @pytest.mark.parametrize("name", PER_IMAGE)
@@ -468,6 +472,62 @@ def test_where_several_ways_to_mix_are_on_each_batch_takes_one() -> None:
         taken.append([torch.equal(found, one.mix(pixels, targets, weights, 1, batch)[0]) for one in alone])
     assert all(any(one) for one in taken)
     assert 5 < sum(one[0] for one in taken) < 25
+
+
+def as_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    """A picture (H, W, 3) or (H, W), as Pillow compresses and reads it."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(io.BytesIO(buffer.getvalue()))).astype(np.float32)
+
+
+def at_quality(quality: int) -> np.ndarray:
+    return draws([0.5 / (101 - quality)])
+
+
+@pytest.mark.parametrize("quality", [5, 30, 50, 75, 95])
+def test_jpeg_loses_what_pillows_loses(quality: int) -> None:
+    """But for a rounding here and there, where a coefficient lies between two steps: within a quarter of the loss."""
+    grain = smooth(1, 61, 86) + torch.arange(86) / 2 - 20  # sides that no block divides
+    pixels = grain.round().clamp(0, 255)
+    picture = pixels[0].permute(1, 2, 0).byte().numpy()
+    expected = as_jpeg(picture, quality)
+    found = jpeg(pixels, at_quality(quality), quality)[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(found, found.round())
+    lost = np.abs(expected - picture).mean()
+    assert np.abs(found - expected).mean() < 0.25 * lost
+    grey = picture[..., 0]
+    found = jpeg(pixels[:, :1], at_quality(quality), quality)[0, 0].numpy()
+    expected = as_jpeg(grey, quality)
+    assert np.abs(found - expected).mean() < 0.25 * np.abs(expected - grey).mean()
+
+
+def test_jpeg_of_a_flat_picture_is_the_picture_and_draws_every_quality() -> None:
+    flat = torch.full((1, 3, 20, 20), 128.0)
+    assert torch.equal(jpeg(flat, at_quality(40), 40), flat)
+    pixels = images(1, 16).float()
+    of_quality = {quality: jpeg(pixels, at_quality(quality), quality) for quality in (98, 99, 100)}
+    for draw, quality in ((0.0, 98), (0.34, 99), (0.999, 100)):
+        assert torch.equal(jpeg(pixels, draws([draw]), 98), of_quality[quality])
+
+
+def test_elastic_moves_are_smooth_and_as_large_as_said() -> None:
+    """Simard's Gaussian: so far apart, fields are as alike as its autocorrelation says, exp(−d² / 4σ²)."""
+    side, count, strength = 64, 300, 0.05
+    rows, columns = torch.meshgrid(torch.arange(side * 1.0), torch.arange(side * 1.0), indexing="ij")
+    places = torch.stack([rows, columns]).expand(count, 2, side, side)
+    whole = np.column_stack([np.ones(count), np.random.default_rng(0).random(count)])
+    moves = elastic(places, whole, strength) - places
+    inside = moves[..., 16:-16, 16:-16]
+    assert float(inside.square().mean().sqrt()) == pytest.approx(strength * side, rel=0.05)
+    assert abs(float(inside.mean())) < 0.3
+    for apart in (4, 8, 16):
+        alike = (inside[..., apart:] * inside[..., :-apart]).mean() / inside.square().mean()
+        assert float(alike) == pytest.approx(math.exp(-((apart / 8) ** 2) / 4), abs=0.06)
+    down, across = inside[:, 0].flatten().numpy(), inside[:, 1].flatten().numpy()
+    assert abs(np.corrcoef(down, across)[0, 1]) < 0.05
+    still = elastic(places, np.zeros((count, 2)), strength)
+    torch.testing.assert_close(still, places.contiguous(), atol=1e-3, rtol=0)
 
 
 OWN = """

@@ -134,6 +134,16 @@ def test_pictures_without_an_up_are_turned_over() -> None:
         assert decided(0.51, 0.5, names=names)["augment.flip"] == "none"
 
 
+def test_a_policy_takes_the_place_of_what_it_does_itself() -> None:
+    dataset = pictures({"cat": 30, "dog": 30}, (64, 64, 3))
+    plain = planned(dataset)
+    assert (plain["augment.policy"], plain["augment.rotate"], plain["augment.color"]) == ("none", 10.0, 0.2)
+    for name, color in (("randaugment", 0.0), ("augmix", 0.2)):
+        plan = planned(dataset, overrides={"augment.policy": Decision(name, "mine", "user")})
+        assert (plan["augment.rotate"], plan["augment.color"]) == (0.0, color)
+        assert name in plan.decisions["augment.rotate"].because
+
+
 def test_too_few_pictures_and_values_are_not_turned_over(photos: Plan) -> None:
     assert "not judged" in photos.decisions["augment.flip"].because
     values = measured((64, 64, 3))
@@ -271,7 +281,7 @@ def test_the_range_test_is_read_near_the_usual_rate() -> None:
     valley = [(rate, abs(np.log(rate / 0.4)) + 1) for rate in rates]
     rate, because = chosen_rate(valley, 0.1)
     assert rate == pytest.approx(0.1, rel=0.1)
-    assert "lowest" in because
+    assert "half of its fall" in because
     far, because = chosen_rate([(rate, -rate) for rate in rates], 0.1)
     assert far == pytest.approx(0.2)
     assert "factor 2" in because

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from striate.core.errors import Interrupted
 from striate.core.events import Silent
+from striate.data.augment import Augmenter
 from striate.train.features import Features, find_features, hindrance, only_head_learns
 from striate.train.loop import fit
 from striate.train.recipe import Recipe, fresh_state
@@ -82,8 +84,9 @@ def test_the_weights_are_those_of_recomputing(
     changes = {"train__epochs": 3, "transfer__frozen_epochs": 2, **changes}
     cached, lines = trained(tmp_path / "cached", True, double=double, **changes)
     assert any("computed once" in line for line in lines.lines)
-    found = farthest(cached, trained(tmp_path / "anew", False, double=double, **changes)[0])
-    assert found < most
+    anew, _ = trained(tmp_path / "anew", False, double=double, **changes)
+    assert farthest(cached, anew) < most
+    assert cached.counters.alarms == anew.counters.alarms
 
 
 def counting(network: nn.Module) -> list[int]:
@@ -94,7 +97,8 @@ def counting(network: nn.Module) -> list[int]:
 
 
 @pytest.mark.parametrize("epochs", [2, 6])
-def test_the_body_sees_each_sample_once(tmp_path: Path, epochs: int) -> None:
+def test_the_body_sees_each_sample_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
+    monkeypatch.setattr("striate.train.loop.is_looked_at", lambda epoch: False)  # copies hear this hook, too
     changes = {"train__epochs": epochs, "transfer__frozen_epochs": 0, "transfer__kept_share": 1.0, "batch__size": 16}
     recipe = unjudged(toy_recipe(**{**PLAIN, **changes}, train__ema=0.0))
     state = fresh_state(recipe, undropped(recipe))
@@ -206,3 +210,8 @@ def test_batches_without_pictures_are_the_same_batches() -> None:
     assert [number for batch in shown for number in batch.ids.tolist()] == list(range(len(batches.pictures)))
     first = next(batch for batch in batches.epoch(0) if 3 in batch.ids)
     assert torch.equal(shown[0].images[3], first.images[first.ids.tolist().index(3)])
+
+
+def test_an_augmenter_of_small_classes_is_not_idle() -> None:
+    assert Augmenter({}, 0, (8, 8)).idle
+    assert not Augmenter({}, 0, (8, 8), ("a",), (np.array([True]), {"gamma": 0.5})).idle

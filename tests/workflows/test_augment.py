@@ -15,7 +15,7 @@ import striate as st
 from striate.core.errors import RunError, UsageError
 from striate.plan import Budget
 from striate.workflows import stages
-from striate.workflows.augment import GAP
+from striate.workflows.sheet import GAP
 
 SET = {"augment.shift": 0.25, "augment.flip": "horizontal", "augment.mixup": 0.2}
 

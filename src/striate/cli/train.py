@@ -111,7 +111,16 @@ def _show(run: api.Run) -> None:
     left_out = f", {summary['quarantined']:,} damaged and left out" if summary["quarantined"] else ""
     pace = f"{duration(summary['seconds'])} of training at {summary['samples_per_second']:,.0f} samples/s{left_out}"
     path = run.path
+    _show_diagnosis(run.diagnosis)
     say(f"\nRun      {path}  ({pace})")
     say(f"report   {path / 'report.html'}")
     say(f"predict  striate predict {path} PATH…")
     say(f"explain  striate explain {path} PATH…")
+
+
+def _show_diagnosis(diagnosis: dict[str, Any]) -> None:
+    """The names alone: each was told in full while it was found, and stands in the report."""
+    found = [one["name"] for one in diagnosis.get("findings", [])]
+    found += dict.fromkeys(one["kind"] for one in diagnosis.get("alarms", []))
+    if found:
+        say(f"\nlook at  {', '.join(found)}: the report says why, and what to try")

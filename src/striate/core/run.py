@@ -37,6 +37,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.arrays = self.path / "arrays.npz"
+        self.range_test = self.path / "range_test.json"
+        self.diagnosis = self.path / "diagnosis.json"
         self._lock: int | None = None
 
     @classmethod

@@ -203,6 +203,7 @@ class EvalBatches:
         batch_size: samples a batch; the last may have fewer.
         size: (H, W) to cut to, where the pictures have a margin.
         ahead: batches fetched in advance by a thread.
+        rows: positions of the pictures to take, in place of all; targets and weights are of all.
     """
 
     def __init__(
@@ -214,8 +215,10 @@ class EvalBatches:
         batch_size: int,
         size: tuple[int, int] | None = None,
         ahead: int = 2,
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         self.pictures = pictures
+        self.rows = np.arange(len(pictures)) if rows is None else rows
         self.targets = torch.zeros(len(pictures), 0) if targets is None else targets
         self.weights = torch.ones(len(pictures)) if weights is None else weights
         self.batch_size = batch_size
@@ -225,11 +228,11 @@ class EvalBatches:
     @property
     def count(self) -> int:
         """Samples in all."""
-        return len(self.pictures)
+        return len(self.rows)
 
     def __len__(self) -> int:
         """Batches in all."""
-        return math.ceil(len(self.pictures) / self.batch_size)
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in ahead(self._fetched, self.ahead):
@@ -237,12 +240,12 @@ class EvalBatches:
 
     @torch.no_grad()
     def _fetched(self) -> Iterator[Batch]:
-        count, size = len(self.pictures), self.batch_size
-        order = [np.arange(first, min(count, first + size)) for first in range(0, count, size)]
+        order = [self.rows[first : first + self.batch_size] for first in range(0, len(self.rows), self.batch_size)]
         for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
-            weights = self.weights[ids[0] : ids[-1] + 1]
+            places = torch.from_numpy(ids)
+            weights = self.weights[places]
             total = float(weights.sum(dtype=torch.float64))
-            yield Batch(pixels, self.targets[ids[0] : ids[-1] + 1], weights, total, ids)
+            yield Batch(pixels, self.targets[places], weights, total, ids)
 
 
 class _End(Generic[T]):

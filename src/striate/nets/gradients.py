@@ -317,7 +317,7 @@ def gradient_flow(module: nn.Module, batches: Iterable[tuple[Tensor, Loss]], *, 
         NetworkError: no layer has weights.
     """
     module = copy.deepcopy(module).train()
-    watched = _with_weights(module)
+    watched = layers_with_weights(module)
     if not watched:
         raise NetworkError("the network has no layer with weights that are trained, so there is no gradient to watch")
     norms: dict[str, list[float]] = {}  # filled in the order in which layers are first executed
@@ -342,14 +342,14 @@ def gradient_flow(module: nn.Module, batches: Iterable[tuple[Tensor, Loss]], *, 
     layers = [
         LayerGradient(name, type(module.get_submodule(name)).__name__, tuple(found)) for name, found in norms.items()
     ]
-    return GradientFlow(tuple(layers), *_verdict(layers))
+    return GradientFlow(tuple(layers), *flow_verdict(layers))
 
 
 def _begin(norms: dict[str, list[float]], name: str) -> None:
     norms.setdefault(name, [])
 
 
-def _with_weights(module: nn.Module) -> list[str]:
+def layers_with_weights(module: nn.Module) -> list[str]:
     """Layers with a matrix or filters of their own that are trained: what is frozen is not lost."""
     return [
         name
@@ -358,7 +358,8 @@ def _with_weights(module: nn.Module) -> list[str]:
     ]
 
 
-def _verdict(layers: Sequence[LayerGradient]) -> tuple[str, str, str]:
+def flow_verdict(layers: Sequence[LayerGradient]) -> tuple[str, str, str]:
+    """The verdict, the finding and the remedy of a `GradientFlow`, from the layers in the order of their execution."""
     last = layers[-1]
     if any(not math.isfinite(norm) for one in layers for norm in one.norms):
         first = next(one for one in layers if not all(map(math.isfinite, one.norms)))

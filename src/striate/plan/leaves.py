@@ -22,7 +22,7 @@ class Leaf:
         about: what it decides, with its unit, in a few words.
         low, high: the range of a number, or of each number of a list, both included.
         names: the values a string may take.
-        package: a registry's package, whose file names are the values a string may take.
+        package: a registry's package, whose file names are values that a string may take, beside the names.
         none: whether it may be null.
         measured: whether it may be "auto", to be decided by a measurement.
         rows: whether rows of numbers will do as well.
@@ -40,7 +40,7 @@ class Leaf:
 
     def allowed(self) -> Sequence[str] | None:
         """The names that a string leaf accepts, or None where any string does."""
-        return file_names(self.package) if self.package else self.names
+        return [*(self.names or ()), *file_names(self.package)] if self.package else self.names
 
 
 def parse_value(key: str, leaf: Leaf, text: Any) -> Any:

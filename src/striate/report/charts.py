@@ -43,12 +43,15 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(index * step, digits) for index in range(first, last + 1)]
 
 
-def line_chart(title: str, lines: Sequence[Line], *, x_name: str, mark: tuple[float, str] | None = None) -> Html:
+def line_chart(
+    title: str, lines: Sequence[Line], *, x_name: str, mark: tuple[float, str] | None = None, powers: bool = False
+) -> Html:
     """Lines over a shared axis.
 
     Args:
         title: what the chart shows; its heading and its accessible name.
         mark: an x to mark with a dashed rule, and what it is, for the legend.
+        powers: whether each x is a power of ten, by its exponent.
     """
     values = [(x, y) for line in lines for x, y in line.points if y is not None]
     if not values:
@@ -56,7 +59,7 @@ def line_chart(title: str, lines: Sequence[Line], *, x_name: str, mark: tuple[fl
     x_low, x_high = min(x for x, _ in values), max(x for x, _ in values)
     y_low, y_high = _padded([y for _, y in values])
     frame = _Frame(x_low, x_high, y_low, y_high)
-    parts = [_axes(frame, x_name, whole=True)]
+    parts = [_axes(frame, x_name, whole=True, powers=powers)]
     marked = mark is not None and x_low <= mark[0] <= x_high
     if mark is not None and marked:
         x = _n(frame.x(mark[0]))
@@ -139,7 +142,7 @@ class _Frame:
         return self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
 
 
-def _axes(frame: _Frame, x_name: str, *, y_name: str | None = None, whole: bool = False) -> Html:
+def _axes(frame: _Frame, x_name: str, *, y_name: str | None = None, whole: bool = False, powers: bool = False) -> Html:
     bottom = frame.height - BOTTOM
     parts = []
     y_ticks = ticks(frame.y_low, frame.y_high)
@@ -149,7 +152,8 @@ def _axes(frame: _Frame, x_name: str, *, y_name: str | None = None, whole: bool 
         parts.append(tag("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=_n(y), y2=_n(y)))
         parts.append(tag("text", text, x=LEFT - 6, y=_n(y + 4), text_anchor="end"))
     x_ticks = [value for value in ticks(frame.x_low, frame.x_high) if not whole or value == round(value)]
-    for value, text in zip(x_ticks, _tick_texts(x_ticks), strict=True):
+    x_texts = [f"{10.0**value:g}" for value in x_ticks] if powers else _tick_texts(x_ticks)
+    for value, text in zip(x_ticks, x_texts, strict=True):
         x = frame.x(value)
         parts.append(tag("line", class_="tick", x1=_n(x), x2=_n(x), y1=bottom, y2=bottom + 4))
         parts.append(tag("text", text, x=_n(x), y=bottom + 17, text_anchor="middle"))

@@ -38,6 +38,8 @@ class Facts:
     Args:
         name: the Run's folder name.
         missing: file, relative to the Run → why it could not be read; its contents are then empty.
+        range_test: empty where no range test was run.
+        diagnosis: empty in Runs of before there was one.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Facts:
     predictions: list[dict[str, str]]
     figures: list[Figure]
     missing: dict[str, str]
+    range_test: dict[str, Any]
+    diagnosis: dict[str, Any]
 
     @property
     def task(self) -> str:
@@ -88,6 +92,8 @@ def read_facts(run: RunFolder) -> Facts:
         predictions=attempt(run.predictions, _rows, []),
         figures=attempt(run.figures / "index.json", _figures, []),
         missing=missing,
+        range_test=attempt(run.range_test, _object, {}) if run.range_test.exists() else {},
+        diagnosis=attempt(run.diagnosis, _object, {}) if run.diagnosis.exists() else {},
     )
 
 

@@ -13,6 +13,7 @@ from striate.report.sections.classes import classes
 from striate.report.sections.curves import curves
 from striate.report.sections.data import data
 from striate.report.sections.decisions import decisions
+from striate.report.sections.diagnosis import diagnosis
 from striate.report.sections.headline import headline, interval_bounds
 from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
@@ -23,6 +24,7 @@ from striate.report.style import SCRIPT, STYLE
 Section = Callable[[Facts], Html | None]
 SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("scores", "Scores", headline),
+    ("diagnosis", "Diagnosis", diagnosis),
     ("unchecked", "What could not be checked", unchecked),
     ("classes", "Classes", classes),
     ("values", "Predicted values", values),

@@ -6,11 +6,14 @@ a checkpoint needs only the counters.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -19,7 +22,9 @@ from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
 from striate.core.memory import ran_out_of_memory
 from striate.core.run import RunFolder
+from striate.data.loader import Batch
 from striate.nets import depth_groups
+from striate.train.alarms import is_looked_at, look
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
 from striate.train.frozen import remember_features
 from striate.train.recipe import Recipe
@@ -99,6 +104,8 @@ def _epoch(
             batch = batches.altered(fetched, counters.epoch, counters.batch, size)
         else:
             batch = replace(fetched, images=known.rows[torch.from_numpy(fetched.ids).to(known.rows.device)])
+        if counters.batch == 0 and is_looked_at(counters.epoch):
+            look(state, recipe, batch if known is None else _first(recipe, counters.epoch), reporter)
         try:
             loss = train_step(state, recipe, batch)
         except NonFinite:
@@ -144,6 +151,12 @@ def _say_what_never_learns(state: State, recipe: Recipe, reporter: Reporter) -> 
                 f"transfer.unfreeze_epochs: by the last epoch {opened + 1} of {depths} groups of depth learn, the "
                 "others never; train longer, or unfreeze after fewer epochs"
             )
+
+
+def _first(recipe: Recipe, epoch: int) -> Batch:
+    """The first batch of an epoch, with its pictures; what would prepare more is ended."""
+    with contextlib.closing(cast(Generator[Batch], recipe.batches.epoch(epoch, 0, recipe.size(epoch)))) as running:
+        return next(running)
 
 
 def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:

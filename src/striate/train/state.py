@@ -36,6 +36,7 @@ class Counters:
         samples: samples trained on.
         done: why training is over, or "".
         averaged: epochs whose mean is the best, 0 where an epoch's own weights are.
+        alarms: what was found wrong with layers, see `striate.train.alarms`.
     """
 
     step: int = 0
@@ -56,6 +57,7 @@ class Counters:
     samples: int = 0
     done: str = ""
     averaged: int = 0
+    alarms: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass

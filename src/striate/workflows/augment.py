@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from striate.core.artifacts import make_folder, write_bytes
 from striate.core.errors import DataError, RunError, UsageError
 from striate.core.events import Reporter
 from striate.core.records import Label, Sample
-from striate.data.augment import Augmenter, centre
+from striate.data.augment import Augmenter, switched_on
 from striate.data.pack import Pictures, pack
+from striate.workflows import sheet as drawing
+from striate.workflows.augmenting import augmenter_of
 from striate.workflows.request import ReadRequest
 from striate.workflows.stages import Prepared, preprocessing_of
 
-GAP, CELL = 4, 96
-"""Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
 CHUNK = 64
 MADE_BY = "striate augment"
 """What a sheet says that it was made by: no other picture is replaced."""
@@ -92,25 +87,19 @@ def augment(
     if not keys:
         raise DataError("no sample is left to train on", fix="look at the audit for what became of each")
     size = preprocessing.height, preprocessing.width
-    augmenter = Augmenter(plan.section("augment"), plan["train.seed"], size, keys)
-    places = np.unique(np.linspace(0, len(keys) - 1, min(rows, len(keys))).astype(np.int64))
+    known = {sample.key: sample for sample in prepared.dataset.samples}
+    augmenter = augmenter_of(plan, [known[key] for key in keys], size)
+    places = drawing.spread(len(keys), rows)
     shown = [keys[int(place)] for place in places]
     reporter.stage("sheet")
-    pixels = _pictures(prepared, shown, reporter).batch(np.arange(len(shown)))
-    columns = [centre(pixels, size), *(augmenter.images(pixels, places, epoch) for epoch in range(views))]
-    write_bytes(sheet, _png(_sheet(columns), made_by=MADE_BY))
-    found = Augmented(sheet, _settings(prepared), tuple(shown))
+    pictures = _pictures(prepared, shown, reporter)
+    columns = drawing.columns(pictures, np.arange(len(shown)), augmenter, places, [size] * views)
+    write_bytes(sheet, drawing.as_png(drawing.sheet(columns), made_by=MADE_BY))
+    found = Augmented(sheet, switched_on(plan.section("augment")), tuple(shown))
     if out is None:
         return found
     written = _write(prepared, augmenter, keys, out, copies, reporter)
     return Augmented(found.sheet, found.settings, found.shown, written, out)
-
-
-def _settings(prepared: Prepared) -> dict[str, object]:
-    """The augmentations that the plan has on."""
-    off = (0, 0.0, "none", None)
-    chosen = prepared.plan.section("augment")
-    return {name: value for name, value in chosen.items() if value not in off and not (name == "crop" and value == 1)}
 
 
 def _pictures(prepared: Prepared, keys: Sequence[str], reporter: Reporter) -> Pictures:
@@ -152,9 +141,10 @@ def _write(
             places = np.arange(first, min(first + CHUNK, len(keys)))
             pixels = pictures.batch(places)
             for copy in range(copies):
-                for place, image in zip(places, _bytes(augmenter.images(pixels, places, copy)), strict=True):
+                images = drawing.as_bytes(augmenter.images(pixels, places, copy))
+                for place, image in zip(places, images, strict=True):
                     folder = make_folder(out / _class_of(samples[keys[int(place)]]))
-                    write_bytes(folder / f"{int(place):07d}-{copy}.png", _png(image))
+                    write_bytes(folder / f"{int(place):07d}-{copy}.png", drawing.as_png(image))
                     written += 1
                 reporter.progress(written, total)
     finally:
@@ -168,36 +158,3 @@ def _class_of(sample: Sample) -> str:
     if name.startswith((".", "/")) or ".." in Path(name).parts or "\0" in name:
         raise DataError(f"the class {name!r} is no name for a folder", fix="rename it")
     return name
-
-
-def _bytes(images: Tensor) -> Iterator[NDArray[np.uint8]]:
-    """Pictures (H, W, C) of bytes from (N, C, H, W) on 0 to 255."""
-    found = images.float().round().clamp(0, 255).to(torch.uint8)
-    yield from found.permute(0, 2, 3, 1).numpy()
-
-
-def _sheet(columns: Sequence[Tensor]) -> NDArray[np.uint8]:
-    """Pictures side by side, a sample a row, on white; small ones enlarged by whole factors."""
-    enlarged = []
-    for column in columns:
-        shown = column[:, :1].expand(-1, 3, -1, -1) if column.shape[1] < 3 else column[:, :3]
-        times = max(1, round(CELL / max(shown.shape[2:])))
-        shown = shown.repeat_interleave(times, 2).repeat_interleave(times, 3)
-        enlarged.append(list(_bytes(shown)))
-    height, width = enlarged[0][0].shape[:2]
-    rows, count = len(enlarged[0]), len(enlarged)
-    sheet = np.full((rows * (height + GAP) + GAP, count * (width + GAP) + GAP, 3), 255, np.uint8)
-    for across, pictures in enumerate(enlarged):
-        for down, picture in enumerate(pictures):
-            top, left = GAP + down * (height + GAP), GAP + across * (width + GAP)
-            sheet[top : top + height, left : left + width] = picture
-    return sheet
-
-
-def _png(picture: NDArray[np.uint8], made_by: str | None = None) -> bytes:
-    buffer = io.BytesIO()
-    said = PngInfo()
-    if made_by is not None:
-        said.add_text("Software", made_by)
-    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG", pnginfo=said)
-    return buffer.getvalue()

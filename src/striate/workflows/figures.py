@@ -13,40 +13,45 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.core.artifacts import make_folder, write_bytes
+from striate.core.plan import Plan
 from striate.core.records import Label, Labels, Sample, Value
+from striate.data.augment import switched_on
 from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.explain import EXPLANATIONS, write_overlay
 from striate.infer import Model
 from striate.train.recipe import Recipe
+from striate.workflows import sheet
 
-SHEET = 16
+ROWS, VIEWS = 4, 7
 SIDE = 160
 
 
 def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:
-    """One picture of the first training batch as the network saw it.
+    """Some training samples as they are, and as the first epochs showed them.
 
     Returns:
         its entry for `figures/index.json`.
     """
     make_folder(folder)
-    batch = next(iter(recipe.batches.epoch(0, 0)))
-    images = batch.images[:SHEET].float().clamp(0, 255).byte().cpu().numpy()
-    columns = 8 if len(images) >= 8 else len(images)
-    rows = -(-len(images) // columns)
-    sheet = np.full((rows * (SIDE // 2 + 4), columns * (SIDE // 2 + 4), 3), 255, np.uint8)
-    for number, image in enumerate(images):
-        top, left = number // columns * (SIDE // 2 + 4), number % columns * (SIDE // 2 + 4)
-        sheet[top : top + SIDE // 2, left : left + SIDE // 2] = np.asarray(
-            shown(image).resize((SIDE // 2, SIDE // 2), Image.Resampling.NEAREST)
-        )
-    write_bytes(folder / "augmentation.png", png(Image.fromarray(sheet)))
-    return {
-        "file": "augmentation.png",
-        "caption": f"{len(images)} samples of the first batch as the network saw them, augmented",
-        "section": "augmentation",
-    }
+    plan, batches = recipe.plan, recipe.batches
+    places = sheet.spread(len(batches.pictures), ROWS)
+    sizes = [recipe.size(epoch) for epoch in range(min(VIEWS, plan["train.epochs"]))]
+    columns = sheet.columns(batches.pictures, places, batches.augmenter, places, sizes)
+    write_bytes(folder / "augmentation.png", sheet.as_png(sheet.sheet(columns, SIDE // 2)))
+    return {"file": "augmentation.png", "caption": _altered(plan, len(sizes)), "section": "augmentation"}
+
+
+def _altered(plan: Plan, epochs: int) -> str:
+    """What a sheet of so many epochs shows, and what is on."""
+    on = switched_on(plan.section("augment"))
+    mixing: dict[str, Any] = {name: on.pop(name) for name in ("mixup", "cutmix") if name in on}
+    seen = "as the first epoch showed it" if epochs == 1 else f"as the first {epochs} epochs showed it"
+    said = f"Training samples, one a row: as validation would show it, then {seen}. "
+    said += f"On: {sheet.named(on)}." if on else "Nothing is altered: all augmentation of single pictures is off."
+    if on and plan.get("augment.minority", 1.0) != 1:
+        said += f" For small classes {plan['augment.minority']:g} times as strong."
+    return said + (f" Mixing is not drawn: {sheet.named(mixing)}." if mixing else "")
 
 
 def draw_explanations(

@@ -22,11 +22,14 @@ from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
+from striate.workflows.diagnose import write_diagnosis
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
 
 SHOWN = 8
 _MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
+ROUGH = 200
+"""Resamples for intervals of which no more than their width matters."""
 
 
 def finish(
@@ -35,6 +38,7 @@ def finish(
     recipe: Recipe,
     state: State,
     scores: Mapping[str, NDArray[np.float32]],
+    learnt: tuple[NDArray[np.float32], NDArray[np.float32]],
     refitted: int | None,
     reporter: Reporter,
 ) -> None:
@@ -42,6 +46,7 @@ def finish(
 
     Args:
         scores: what the judged network gave for the held-out splits, as `Materials.scores` finds it.
+        learnt: what it gave for some training samples, and their targets, as `Materials.learnt` finds them.
         refitted: samples that its head was fitted to once more between the two; None where it was not.
     """
     task, spec = materials.task, materials.spec
@@ -64,6 +69,7 @@ def finish(
     metrics = {
         "task": task.name,
         "headline": recipe.plan["train.metric"],
+        "train": _known(task, *learnt, seed=recipe.plan["train.seed"]),
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
@@ -73,6 +79,7 @@ def finish(
             *undrawn,
         ],
     }
+    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, scores, reporter)
     write_json(run.metrics, metrics)
 
 
@@ -117,6 +124,12 @@ def _scored(materials: Materials, scores: Mapping[str, NDArray[np.float32]], see
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         found[part] = result
     return {**found, **tables, "undefined": undefined}
+
+
+def _known(task: Task, rows: NDArray[np.float32], targets: NDArray[np.float32], seed: int) -> dict[str, Any]:
+    """The metrics on training samples as they are, which say no more than what was learnt."""
+    result = score(task, rows, targets, seed=seed, resamples=ROUGH)
+    return {name: value for name, value in result.items() if name not in ("per_class", "confusion", "undefined")}
 
 
 def prediction_header(task: Task) -> list[str]:

@@ -19,8 +19,7 @@ from striate.core.events import Reporter
 from striate.core.plan import Plan
 from striate.core.records import Sample
 from striate.core.run import RunFolder
-from striate.core.seeds import derive
-from striate.data.augment import Augmenter
+from striate.core.seeds import derive, permutation
 from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import Pictures, pack
 from striate.data.prepare import Preprocessing
@@ -30,11 +29,14 @@ from striate.infer import ForwardWay, Views, made_ready, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights, read_base
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
+from striate.workflows.augmenting import augmenter_of
 from striate.workflows.known_body import KnownBody
 from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
 from striate.workflows.trials import Trials
 
 PARTS = ("train", "val", "test")
+WATCHED_LEAST, WATCHED_MOST = 200, 2000
+"""Training samples that are scored as they are, to be held beside validation."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Materials:
             batch_size=min(plan["batch.size"], self.count("train")),
             seed=plan["train.seed"],
             sampler=self._sampler(plan),
-            augmenter=Augmenter(plan.section("augment"), plan["train.seed"], self.shape[1:], self.keys("train")),
+            augmenter=augmenter_of(plan, self.samples["train"], self.shape[1:]),
             device=plan["execution.device"],
         )
         independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))
@@ -183,12 +185,41 @@ class Materials:
             outputs = compute(ready) if known is None else known.watch(network, ready, compute)
         return np.asarray(self.task.scores(outputs).numpy(), np.float32)
 
+    def learnt(self, network: nn.Module, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What a network gives for some of the training samples as they are, computed as the scores of others are.
+
+        Returns:
+            scores and targets, both (N, K), of as many samples as `watched` says.
+        """
+        count = watched(self.count("train"), self.count("val"))
+        rows = np.sort(permutation(self.count("train"), plan["train.seed"], "watched")[:count])
+        keys = self.keys("train")
+        way = ForwardWay(plan["predict.precision"], plan["predict.channels_last"])
+        outputs, _ = predict_outputs(
+            made_ready(network, way, self.shape),
+            self.normalize,
+            EvalBatches(self.pictures["train"], batch_size=self._at_once, size=self.shape[1:], rows=rows),
+            views=plan["predict.views"],
+            device=plan["execution.device"],
+            name=lambda number: keys[number],
+        )
+        return np.asarray(self.task.scores(outputs).numpy(), np.float32), self.targets["train"][rows].numpy()
+
     def _validation(self, plan: Plan) -> Validate:
         """From networks to metrics on the validation split."""
         if "val" not in self.pictures:
             return lambda networks: {}
         targets, known = self.targets["val"].numpy(), KnownBody() if plan["transfer.cached_features"] else None
         return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan, known=known), targets)
+
+
+def watched(trained: int, validated: int) -> int:
+    """How many training samples are scored: as many as validation has, within bounds.
+
+    >>> watched(5000, 300), watched(5000, 20), watched(50, 10), watched(10**6, 5000)
+    (300, 200, 50, 2000)
+    """
+    return min(trained, WATCHED_MOST, max(validated, WATCHED_LEAST))
 
 
 def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Materials:

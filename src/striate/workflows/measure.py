@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from striate.core.artifacts import finite, write_json
 from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
@@ -42,6 +43,7 @@ from striate.train.speed import (
     with_execution,
 )
 from striate.train.step import train_step
+from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
 from striate.workflows.trials import Trials
 
@@ -58,6 +60,7 @@ def resolve_plan(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    ranged: Path,
     trials: Trials,
     reporter: Reporter,
 ) -> Plan:
@@ -70,11 +73,14 @@ def resolve_plan(
         seconds: the time left for fit and scoring at the moment of the call; None without a time budget.
         scored: samples that will be scored after the fit.
         folder: where checkpoints will be, to time one; what is written there is removed again.
+        ranged: the file that the curve of a range test is written to, where one is run or known.
         trials: what was measured before.
     """
     quiet = Quiet(reporter, recipe.device.type)
     return _in_parts(
-        recipe, lambda recipe: _resolved(recipe, networks, validation, seconds, scored, folder, trials, quiet), reporter
+        recipe,
+        lambda recipe: _resolved(recipe, networks, validation, seconds, scored, folder, ranged, trials, quiet),
+        reporter,
     )
 
 
@@ -83,16 +89,17 @@ def resolve_steps(
     networks: Callable[[], dict[str, nn.Module]],
     *,
     seconds: Callable[[], float | None],
+    ranged: Path,
     trials: Trials,
     reporter: Reporter,
 ) -> Plan:
     """The plan with all measured that a step hangs on: how it and predictions are computed, and the rate.
 
     Args:
-        recipe, networks, seconds, trials: as for `resolve_plan`.
+        recipe, networks, seconds, ranged, trials: as for `resolve_plan`.
     """
     quiet = Quiet(reporter, recipe.device.type)
-    return _in_parts(recipe, lambda recipe: _steps_resolved(recipe, networks, seconds, trials, quiet), reporter)
+    return _in_parts(recipe, lambda recipe: _steps_resolved(recipe, networks, seconds, ranged, trials, quiet), reporter)
 
 
 def _in_parts(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Reporter) -> Plan:
@@ -123,12 +130,13 @@ def _resolved(
     seconds: Callable[[], float | None],
     scored: int,
     folder: Path,
+    ranged: Path,
     trials: Trials,
     quiet: Quiet,
 ) -> Plan:
     if recipe.plan.resolved:
         return recipe.plan
-    plan = _steps_resolved(recipe, networks, seconds, trials, quiet)
+    plan = _steps_resolved(recipe, networks, seconds, ranged, trials, quiet)
     if plan["train.epochs"] == AUTO:
         plan = _length(replace(recipe, plan=plan), networks, validation, seconds, scored, folder, quiet)
         refuse_longer(replace(recipe, plan=plan))
@@ -139,6 +147,7 @@ def _steps_resolved(
     recipe: Recipe,
     networks: Callable[[], dict[str, nn.Module]],
     seconds: Callable[[], float | None],
+    ranged: Path,
     trials: Trials,
     quiet: Quiet,
 ) -> Plan:
@@ -156,7 +165,8 @@ def _steps_resolved(
         left = seconds()
         tried = with_execution(replace(recipe, plan=plan), Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
         allowed = RANGE_SECONDS if left is None else 0.04 * left
-        plan = plan.replace(optimizer={"rate": _rate(tried, plan["train.epochs"], networks, allowed, trials, reporter)})
+        rate = _rate(tried, plan["train.epochs"], networks, allowed, ranged, trials, reporter)
+        plan = plan.replace(optimizer={"rate": rate})
     return plan
 
 
@@ -226,6 +236,7 @@ def _rate(
     epochs: Any,
     networks: Callable[[], dict[str, nn.Module]],
     allowed: float,
+    ranged: Path,
     trials: Trials,
     reporter: Reporter,
 ) -> Decision:
@@ -246,6 +257,7 @@ def _rate(
             curve = range_test(recipe, networks(), low=low, high=high, steps=steps, seconds=allowed).curve
             trials.keep(question, curve)
         rate, because = chosen_rate([(at, loss) for at, loss in curve], usual)
+        write_json(ranged, {"curve": finite(curve), "rate": rate, "usual": usual, "because": because})
     reporter.line(f"rate: {rate:.3g} ({because})")
     return Decision(rate, because, "measured")
 
@@ -347,16 +359,17 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: judging a mean of weights, scoring, and fitting the head again.
+    """Forward passes of one sample after the epochs: a mean of weights, scoring, some training samples, and the head.
 
-    That is counted though it may not come to it.
+    Fitting that again is counted though it may not come to it.
 
     Args:
         trained, validated, scored: samples.
     """
     again = plan["transfer.probe"] and plan["transfer.refit"]
     mean = trained + validated if plan["train.swa"] > 0 else 0  # its statistics, and its validation
-    return scored * views_of(plan) + mean + (_fitting(plan, trained, validated) if again else 0)
+    fitted = _fitting(plan, trained, validated) if again else 0
+    return (scored + watched(trained, validated)) * views_of(plan) + mean + fitted
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:

@@ -25,6 +25,7 @@ from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
 from striate.workflows.finish import finish
+from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
 from striate.workflows.referee import referee
@@ -133,10 +134,12 @@ def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clo
 
 def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
     materials = gather(run, prepared, reporter)
-    recipe = materials.recipe(prepared.plan)
+    if not run.plan.exists():
+        materials = keeping_classes(materials, reporter)
+    recipe = materials.recipe(materials.plan)
     if not run.plan.exists():
         if prepared.plan["imbalance.remedy"] == AUTO:
-            materials = _refereed(materials, recipe, reporter, clock)
+            materials = _refereed(run, materials, recipe, reporter, clock)
             recipe = materials.recipe(materials.plan)
         plan = resolve_plan(
             recipe,
@@ -145,6 +148,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             seconds=clock.left,
             scored=materials.count(*materials.held_out),
             folder=run.checkpoints,
+            ranged=run.range_test,
             trials=materials.trials(reporter),
             reporter=reporter,
         )
@@ -166,6 +170,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]
+    learnt = materials.learnt(network, recipe.plan)
     scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
     for part in materials.held_out:
         scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
@@ -173,13 +178,15 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             materials = _decided(materials, scores[part], reporter)
         if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
             refitted = head.refit(network)
-    finish(run, materials, recipe, state, scores, refitted, reporter)
+    finish(run, materials, recipe, state, scores, learnt, refitted, reporter)
 
 
-def _refereed(materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
+def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
     """The same with the remedy for unequal classes that trials found, and with what they needed measured."""
     trials = materials.trials(reporter)
-    plan = resolve_steps(recipe, materials.networks, seconds=clock.left, trials=trials, reporter=reporter)
+    plan = resolve_steps(
+        recipe, materials.networks, seconds=clock.left, ranged=run.range_test, trials=trials, reporter=reporter
+    )
     return materials.under(referee(materials, plan, clock.left(), trials, reporter))
 
 

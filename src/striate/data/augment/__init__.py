@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -35,6 +36,7 @@ class ImageAugmentation:
         draws: k, the uniform numbers in [0, 1) that each picture needs.
         order: lower ones are applied first.
         bytes: whether it works on uint8 as it is; else it is given float32.
+        check: given the settings, raises `StriateError` where it cannot work with them.
     """
 
     apply: Callable[..., Tensor]
@@ -42,6 +44,7 @@ class ImageAugmentation:
     draws: int
     order: int
     bytes: bool = False
+    check: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,18 @@ AUGMENTATIONS: Registry[ImageAugmentation | BatchAugmentation] = Registry("augme
 
 
 def per_image(
-    name: str, settings: Mapping[str, Any], *, draws: int, order: int, bytes: bool = False
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    draws: int,
+    order: int,
+    bytes: bool = False,
+    check: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Registers a function as an `ImageAugmentation` and leaves it as it is."""
 
     def file(function: F) -> F:
-        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes))
+        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes, check))
         return function
 
     return file
@@ -82,6 +91,30 @@ def per_batch(name: str, settings: Mapping[str, Any]) -> Callable[[F], F]:
     return file
 
 
+def switched_on(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a plan's settings that alter anything.
+
+    >>> switched_on({"flip": "horizontal", "crop": 1.0, "function": None})
+    {'flip': 'horizontal'}
+    """
+    off = {setting: value for _, one in AUGMENTATIONS.items() for setting, value in one.settings.items()}
+    off["function"] = None
+    return {setting: value for setting, value in settings.items() if setting in off and value != off[setting]}
+
+
+def switched_off(setting: str) -> Any:
+    """The value that switches a setting of a registered augmentation off.
+
+    >>> switched_off("crop"), switched_off("flip")
+    (1.0, 'none')
+    """
+    return next(one.settings[setting] for _, one in AUGMENTATIONS.items() if setting in one.settings)
+
+
+ASIDE = ("function", "check", "minority")
+"""Leaves under `augment` that no registered augmentation takes."""
+
+
 class Augmenter:
     """Applies the augmentations that a plan asks for.
 
@@ -90,17 +123,26 @@ class Augmenter:
         seed: the training's seed.
         size: (H, W) that the network takes; pictures may come with a margin around it.
         keys: of the samples, to name one that a function of the user's fails on.
+        minority: which samples, by position, are altered by other settings, and these; None where none are.
 
     Raises:
         UsageError: a setting that no augmentation has, or a function that there is not.
     """
 
-    def __init__(self, settings: Mapping[str, Any], seed: int, size: tuple[int, int], keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        seed: int,
+        size: tuple[int, int],
+        keys: Sequence[str] = (),
+        minority: tuple[NDArray[np.bool_], Mapping[str, Any]] | None = None,
+    ) -> None:
         self.seed = seed
         self.size = size
+        self._minority = None if minority is None else (minority[0], Augmenter(minority[1], seed, size, keys))
         name = settings.get("function")
         self._own = Own(name, seed, keys) if name else None
-        settings = {setting: value for setting, value in settings.items() if setting != "function"}
+        settings = {setting: value for setting, value in settings.items() if setting not in ASIDE}
         known = {setting for _, one in AUGMENTATIONS.items() for setting in one.settings}
         for name in settings:
             if name not in known:
@@ -113,6 +155,8 @@ class Augmenter:
             if chosen == dict(one.settings):
                 continue
             if isinstance(one, ImageAugmentation):
+                if one.check is not None:
+                    one.check(**chosen)
                 self._images.append((name, one, chosen))
             else:
                 self._batches.append((name, one, chosen))
@@ -121,7 +165,8 @@ class Augmenter:
     @property
     def idle(self) -> bool:
         """Whether pictures are only cut to size, and samples not mixed: every epoch then shows the same."""
-        return not self._images and not self._batches and self._own is None
+        plain = not self._images and not self._batches and self._own is None
+        return plain and self._minority is None
 
     def images(
         self,
@@ -142,12 +187,52 @@ class Augmenter:
         Returns:
             float32, or uint8 where nothing was done that needs fractions.
         """
+        shown = samples if turns is None else samples + AGAIN * turns
+        if self._minority is not None:
+            members, others = self._minority
+            chosen = members[samples]
+            if chosen.all():
+                return others._altered(pixels, samples, shown, epoch, size)
+            if chosen.any():
+                return self._apart(others, chosen, pixels, samples, shown, epoch, size)
+        return self._altered(pixels, samples, shown, epoch, size)
+
+    def _apart(
+        self,
+        others: Augmenter,
+        chosen: NDArray[np.bool_],
+        pixels: Tensor,
+        samples: NDArray[np.int64],
+        shown: NDArray[np.int64],
+        epoch: int,
+        size: tuple[int, int] | None,
+    ) -> Tensor:
+        """The chosen pictures by the other augmenter, the rest by this one's own settings."""
+        rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+        places = [torch.from_numpy(part).to(pixels.device) for part in rows]
+        usual, found = (
+            one._altered(pixels[place], samples[part], shown[part], epoch, size)
+            for one, place, part in zip((self, others), places, rows, strict=True)
+        )
+        result = usual.new_empty((len(samples), *usual.shape[1:]), dtype=torch.promote_types(usual.dtype, found.dtype))
+        for part, altered in zip(places, (usual, found), strict=True):
+            result[part] = altered.to(result.dtype)
+        return result
+
+    def _altered(
+        self,
+        pixels: Tensor,
+        samples: NDArray[np.int64],
+        shown: NDArray[np.int64],
+        epoch: int,
+        size: tuple[int, int] | None,
+    ) -> Tensor:
+        """All of the pictures by this one's own settings; what is drawn for them is named by `shown`."""
         if size is None or size == self.size:
             size = self.size
         else:
             pixels = _scaled(pixels, size, self.size)
         cut = tuple(pixels.shape[2:]) == size
-        shown = samples if turns is None else samples + AGAIN * turns
         for name, one, chosen in self._images:
             if not cut and one.order > CUT:
                 pixels, cut = centre(pixels, size), True

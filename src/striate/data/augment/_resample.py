@@ -19,7 +19,7 @@ def resampled(images: Tensor, matrices: NDArray[Any], size: tuple[int, int], bey
         matrices: (N, 2, 3): from places in the result to places in the source, across before down; both run from -1 to
             1, from border to border.
         size: (height, width) of the result.
-        beyond: what lies outside of a picture: "border" or "reflection".
+        beyond: what lies outside of a picture: "border", "reflection" or "zeros".
 
     Returns:
         (N, C, height, width).

@@ -51,16 +51,18 @@ def eights(filters: float) -> int:
 def basic_block(filters: int, stride: int = 1, **about: Any) -> Residual:
     """Two 3×3 convolutions with norms beside a shortcut (He et al. 2016, figure 5, left).
 
-    The last norm's scale begins at zero, so that the block is the identity at first (Goyal et al. 2017).
+    The last norm's scale begins at zero, so that the block is the identity at first (Goyal et al. 2017); not beside a
+    shortcut that adds channels of zeros, which ReLU would then hand no gradient back through, ever.
 
     Args:
         about: further arguments of `Residual`.
     """
+    scale = 1.0 if about.get("shortcut") == "zero_padding" else 0.0
     return Residual(
         (
             *convolved(filters, 3, stride=stride, padding=1),
             Conv(filters, kernel_size=3, padding=1, bias=False),
-            BatchNorm(initial_scale=0.0),
+            BatchNorm(initial_scale=scale),
         ),
         name="block",
         **about,

@@ -1,7 +1,8 @@
 """Augmentation: only what leaves the class, or the value, as it is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
@@ -13,13 +14,57 @@ CHIRAL = {"left", "right"}
 VERTICAL = {"up", "down", "top", "bottom", "upper", "lower", "upright", "upside", "inverted", "flipped"}
 """Words in the names of classes that turning over may turn into each other."""
 
+POLICIES = "striate.data.augment.policy"
+
 UP_MARGIN, UP_MOST, UP_MOST_IN_A_CLASS = 0.05, 0.7, 0.8
 """Pictures have an up where upside down is recognised so much more often than mirrored, or in more than so many, since
 near 1, as under one dusty microscope, the two cannot be compared. Photographs of flowers lie at 0.72 and 0.51, CIFAR-10
 at 0.68 and 0.50, waste photographed from above at 0.62 and 0.64, with 0.71 in one of its classes."""
 
-UNMEASURED = ("cutmix", "shear", "perspective", "gamma", "hue", "grey", "blur", "noise", "erase")
+LEAST_LOSS = 0.01
+"""Of accuracy, under an augmentation, that it is dropped for where it is more than chance."""
+
+UNMEASURED = ("cutmix", "shear", "perspective", "elastic", "gamma", "hue", "grey", "blur", "noise", "erase")
 """What stays off unless it is set."""
+
+
+class Probed(NamedTuple):
+    """What a small probe finds of held-out samples under one augmentation, as accuracies.
+
+    Args:
+        accuracy: of the samples as they are.
+        samples: how many there are.
+        shown: what it loses under the augmentation, fitted to unaltered samples.
+        lost: what it loses once it is taught altered ones too; the same where it need not be.
+        error: the standard error of `lost`, of paired differences.
+    """
+
+    accuracy: float
+    samples: int
+    shown: float
+    lost: float
+    error: float
+
+    @property
+    def keeps_class(self) -> bool:
+        """Whether chance explains the loss, or it is too small to care for."""
+        return self.lost <= max(LEAST_LOSS, 2 * self.error)
+
+    def __str__(self) -> str:
+        taught = f"; {self.shown:.1%} before it was taught altered samples" if self.shown != self.lost else ""
+        return (
+            f"a small probe, right on {self.accuracy:.1%} of {self.samples} validation samples, loses {self.lost:.1%} "
+            f"under it (standard error {self.error:.1%}{taught})"
+        )
+
+
+def weaker(setting: str, value: Any) -> Any:
+    """What is tried in place of a value that does not keep the class; None: the setting goes off.
+
+    >>> weaker("flip", "both"), weaker("flip", "horizontal"), weaker("hue", 0.1)
+    ('horizontal', None, None)
+    """
+    return "horizontal" if (setting, value) == ("flip", "both") else None
 
 
 @rule(
@@ -42,6 +87,14 @@ UNMEASURED = ("cutmix", "shear", "perspective", "gamma", "hue", "grey", "blur", 
         "augment.blur": Leaf(float, "largest blur, as a share of the side", low=0, high=0.1),
         "augment.noise": Leaf(float, "largest noise, as a share of the full scale", low=0, high=0.5),
         "augment.erase": Leaf(float, "largest area erased, as a share", low=0, high=0.8),
+        "augment.elastic": Leaf(float, "largest elastic move, as a share of the side", low=0, high=0.2),
+        "augment.jpeg": Leaf(int, "lowest JPEG quality; 100 is off", low=1, high=100),
+        "augment.check": Leaf(bool, "whether a small probe drops what does not keep the class"),
+        "augment.minority": Leaf(
+            float, "factor on the strengths for samples of small classes; 1 is off", low=1, high=10
+        ),
+        "augment.policy": Leaf(str, "operations drawn from many", names=("none",), package=POLICIES),
+        "augment.policy_options": Leaf(dict, "further options of the policy, such as {n: 2, m: 9}"),
     },
 )
 def augment(context: Context) -> Decisions:
@@ -63,12 +116,16 @@ def augment(context: Context) -> Decisions:
         because += "; more than that pays over more passes than a short training makes"
     if values:
         shift, because = 0.0, "what is measured may lie at the border"
+    mine = context.overrides.get("augment.policy")
+    policy = "none" if mine is None else mine.value
     return {
         "augment.flip": flip,
         "augment.shift": (shift, because),
         "augment.crop": (1.0, "the whole picture is shown"),
         "augment.rotate": (
-            (10.0, "hand-held pictures tilt")
+            (0.0, f"the policy {policy} turns pictures")
+            if policy != "none"
+            else (10.0, "hand-held pictures tilt")
             if photos and not values
             else (0.0, "small or measured pictures lose more in resampling than they gain")
         ),
@@ -78,7 +135,9 @@ def augment(context: Context) -> Decisions:
             else (0.0, "small or measured pictures keep their scale")
         ),
         "augment.color": (
-            (0.2, f"light differs between photos; {count} samples show few lights")
+            (0.0, f"the policy {policy} changes their light")
+            if policy in ("randaugment", "trivialaugment")
+            else (0.2, f"light differs between photos; {count} samples show few lights")
             if photos
             else (0.0, "grey or small pictures: light is not the difficulty")
         ),
@@ -87,8 +146,33 @@ def augment(context: Context) -> Decisions:
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
         "augment.function": (None, "none is given"),
+        "augment.check": (False, "off: it was not measured whether what it drops pays in the end"),
+        "augment.jpeg": (100, "off: what it is worth here was not measured"),
+        "augment.minority": (
+            1.0,
+            "off: small classes are altered like the others; what more is worth was not measured",
+        ),
+        "augment.policy": ("none", "off: what one is worth here was not measured"),
+        "augment.policy_options": ({}, "the policy's own defaults"),
         **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
+
+
+def stronger(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """The settings of single pictures with their strengths times a factor, each within what its leaf may hold.
+
+    >>> stronger({"flip": "horizontal", "shift": 0.125, "crop": 0.8, "jpeg": 60}, 2.0)
+    {'flip': 'horizontal', 'shift': 0.25, 'crop': 0.6, 'jpeg': 20}
+    """
+    found = dict(settings)
+    for name, value in settings.items():
+        leaf = augment.leaves[f"augment.{name}"]
+        if leaf.type not in (int, float) or name in ("mixup", "cutmix", "minority"):
+            continue
+        off = {"crop": 1.0, "jpeg": 100}.get(name, 0.0)
+        changed = min(max(off + factor * (value - off), leaf.low or 0), leaf.high or 0)
+        found[name] = leaf.type(round(changed, 9))
+    return found
 
 
 def _words(name: str) -> set[str]:

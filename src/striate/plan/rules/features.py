@@ -5,6 +5,9 @@ from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
+_BESIDE = {"augment.function": None, "augment.minority": 1.0}
+"""Leaves that no augmentation has as a setting, with the values that switch them off."""
+
 
 @rule(
     "features",
@@ -29,4 +32,4 @@ def features(context: Context) -> Decisions:
 def _altered(context: Context) -> list[str]:
     """The leaves by which pictures are altered."""
     off = {f"augment.{setting}": value for _, one in AUGMENTATIONS.items() for setting, value in one.settings.items()}
-    return [key for key, value in {**off, "augment.function": None}.items() if context[key] != value]
+    return [key for key, value in {**off, **_BESIDE}.items() if context[key] != value]

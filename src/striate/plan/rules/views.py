@@ -7,13 +7,21 @@ from striate.plan.rule import Decisions, rule
 
 @rule("views", {"predict.views": Leaf(str, "what a prediction averages over", names=("single", "mirrored", "flipped"))})
 def views(context: Context) -> Decisions:
-    flip = context["augment.flip"]
+    return {"predict.views": views_after(context["augment.flip"])}
+
+
+def views_after(flip: str) -> tuple[str, str]:
+    """The views of a training that flips so, and why.
+
+    >>> views_after("none")
+    ('single', 'mirrored pictures are not trained on')
+    """
     if flip == "none":
-        return {"predict.views": ("single", "mirrored pictures are not trained on")}
+        return "single", "mirrored pictures are not trained on"
     if flip == "both":
         because = "training flips each picture in four ways; the mean of all outputs errs less, in four times the time"
-        return {"predict.views": ("flipped", because)}
+        return "flipped", because
     because = (
         "training shows each picture mirrored as often as not; the mean of both outputs errs less, in twice the time"
     )
-    return {"predict.views": ("mirrored", because)}
+    return "mirrored", because

@@ -8,6 +8,7 @@ from striate.core.events import duration
 from striate.report.charts import Line, line_chart
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, tag
+from striate.report.sections.ranged import range_curve
 from striate.report.tables import Column, missing, table
 
 _COSTS = ("epochs", "steps", "samples_per_second", "parameters", "macs")
@@ -23,8 +24,8 @@ _WORDS = {
 
 
 def curves(facts: Facts) -> Html:
-    """Loss, the metric that selects, and the rate over the epochs; a table of every row; what the training cost."""
-    return join([_costs(facts), _charts(facts)])
+    """What the training cost; loss, the metric that selects, and the rate over the epochs; the range test."""
+    return join([_costs(facts), _charts(facts), range_curve(facts)])
 
 
 def _costs(facts: Facts) -> Html:

@@ -1,0 +1,95 @@
+"""A sheet of training pictures, as validation shows them and as training alters them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+from torch.nn import functional
+
+from striate.data.augment import Augmenter, centre
+from striate.data.pack import Pictures
+
+GAP, CELL = 4, 96
+"""Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
+
+
+def spread(count: int, rows: int) -> NDArray[np.int64]:
+    """So many places, or fewer, spread evenly over so many samples."""
+    return np.unique(np.linspace(0, count - 1, min(rows, count)).astype(np.int64))
+
+
+def columns(
+    pictures: Pictures,
+    places: NDArray[np.int64],
+    augmenter: Augmenter,
+    samples: NDArray[np.int64],
+    sizes: Sequence[tuple[int, int]],
+) -> list[Tensor]:
+    """The pictures at some places as they are, then as each epoch alters them; what mixes samples is left out.
+
+    Args:
+        samples: their positions in the training split, which name the draws.
+        sizes: (H, W) that each epoch trains on, from the first.
+    """
+    pixels = pictures.batch(places)
+    altered = (augmenter.images(pixels, samples, epoch, size) for epoch, size in enumerate(sizes))
+    return [centre(pixels, augmenter.size), *altered]
+
+
+def sheet(columns: Sequence[Tensor], side: int | None = None) -> NDArray[np.uint8]:
+    """Pictures side by side, a sample a row, on white; small ones enlarged by whole factors.
+
+    Args:
+        columns: (N, C, H, W) on 0 to 255.
+        side: the longer side that all are brought to after that; None leaves them, and then all are of one size.
+    """
+    enlarged = []
+    for column in columns:
+        shown = column[:, :1].expand(-1, 3, -1, -1) if column.shape[1] < 3 else column[:, :3]
+        times = max(1, round(CELL / max(shown.shape[2:])))
+        shown = shown.repeat_interleave(times, 2).repeat_interleave(times, 3)
+        if side is not None:
+            target = [max(1, round(length * side / max(shown.shape[2:]))) for length in shown.shape[2:]]
+            shown = functional.interpolate(shown.float(), target, mode="bilinear", antialias=True)
+        enlarged.append(list(as_bytes(shown)))
+    height, width = enlarged[0][0].shape[:2]
+    rows, count = len(enlarged[0]), len(enlarged)
+    sheet = np.full((rows * (height + GAP) + GAP, count * (width + GAP) + GAP, 3), 255, np.uint8)
+    for across, pictures in enumerate(enlarged):
+        for down, picture in enumerate(pictures):
+            top, left = GAP + down * (height + GAP), GAP + across * (width + GAP)
+            sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def as_bytes(images: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (H, W, C) of bytes from (N, C, H, W) on 0 to 255."""
+    found = images.float().round().clamp(0, 255).to(torch.uint8)
+    yield from found.permute(0, 2, 3, 1).numpy()
+
+
+def as_png(picture: NDArray[np.uint8], made_by: str | None = None) -> bytes:
+    """A picture (H, W, C) as PNG bytes, which may say what made it."""
+    buffer, said = io.BytesIO(), PngInfo()
+    if made_by is not None:
+        said.add_text("Software", made_by)
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    image.save(buffer, "PNG", optimize=True, pnginfo=said)
+    return buffer.getvalue()
+
+
+def named(settings: Mapping[str, Any]) -> str:
+    """Augmentations in words, with their strengths.
+
+    >>> named({"flip": "horizontal", "shift": 0.125})
+    'flip horizontal, shift 0.125'
+    """
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
