@@ -151,6 +151,11 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     report = materials.load(networks["network"])
     if report is not None:
         reporter.line(report.describe())
+        if report.kept and recipe.plan["transfer.probe"]:
+            reporter.line(
+                "transfer.probe fits the whole head anew on frozen features, so those rows are not what training "
+                "starts from; `--set transfer.probe=false` keeps them"
+            )
     if recipe.plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         head.fit(networks["network"])
     deadline = clock.deadline(0.0 if clock.minutes is None else _seconds_after(materials, recipe))
