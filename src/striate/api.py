@@ -318,9 +318,19 @@ def train(
     return _reported(train_workflow.train(request, path, device, reporter or Silent(), begun))
 
 
-def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
-    """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit."""
-    return _reported(train_workflow.resume(_path(run), reporter or Silent()))
+def resume(
+    run: str | Path | Run, *, epochs: int | None = None, more: int | None = None, reporter: Reporter | None = None
+) -> Run:
+    """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit.
+
+    Args:
+        epochs: extend it to so many in all, finished or not.
+        more: extend it by so many, in place of `epochs`.
+
+    Raises:
+        UsageError: these are not more epochs than there are.
+    """
+    return _reported(train_workflow.resume(_path(run), reporter or Silent(), epochs, more))
 
 
 def bench(

@@ -37,6 +37,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.arrays = self.path / "arrays.npz"
+        self.earlier = self.path / "earlier"
         self._lock: int | None = None
 
     @classmethod

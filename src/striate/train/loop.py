@@ -43,6 +43,7 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
                 _judge_start(state, recipe, run, reporter)
             save_checkpoint(run.checkpoints, state)
         _cut_history(run.history, state.counters.rows, reporter)
+        _reopen(state, recipe)
         while not state.counters.done:
             fits = True
             try:
@@ -61,6 +62,14 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
                 f"no epoch beat the head on frozen features (val {recipe.plan['train.metric']} "
                 f"{state.counters.best:.4f}) by transfer.margin: that head is taken"
             )
+
+
+def _reopen(state: State, recipe: Recipe) -> None:
+    """Go on where a training had ended that was extended since; an epoch that the time cut short is finished first."""
+    counters = state.counters
+    if counters.done and recipe.extended(counters.epoch):
+        counters.done, counters.since_best = "", 0
+        counters.epoch, counters.batch = divmod(counters.step, len(recipe.batches))
 
 
 def _take_best(state: State, run: RunFolder, reporter: Reporter) -> None:
@@ -201,6 +210,8 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         reporter.warn("the time was over before the last step; the best weights so far are taken")
     elif counters.epoch >= recipe.plan["train.epochs"]:
         counters.done = "all epochs"
+    elif recipe.extended(counters.epoch):
+        counters.since_best = 0  # patience begins anew, as it does where the Run had ended here
     elif counters.since_best >= recipe.plan["train.patience"]:
         counters.done = "patience"
         reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")

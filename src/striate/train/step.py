@@ -65,7 +65,7 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
         optimizer.step()
     clear_gradients(state)
     for average in state.averages.values():
-        average.update(ema_decay(counters.step, recipe.average_horizon()))
+        average.update(ema_decay(counters.step, recipe.average_horizon(counters.step)))
     figure = _check(figures, norms, state, recipe, batch)
     counters.step += 1
     return figure

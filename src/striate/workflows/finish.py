@@ -22,6 +22,7 @@ from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
+from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
 
@@ -64,7 +65,12 @@ def finish(
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        "not_checked": not_checked(materials.prepared.dataset, validated="val" in scores) + undrawn,
+        "scored": len(earlier_scores(run)) + 1,
+        "not_checked": [
+            *scored_before(run),
+            *not_checked(materials.prepared.dataset, validated="val" in scores),
+            *undrawn,
+        ],
     }
     write_json(run.metrics, metrics)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
+from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan
@@ -90,13 +91,18 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
     return run
 
 
-def resume(path: Path, reporter: Reporter) -> RunFolder:
-    """Go on with a Run from wherever it was stopped; one that is scored is left as it is."""
+def resume(path: Path, reporter: Reporter, epochs: int | None = None, more: int | None = None) -> RunFolder:
+    """Go on with a Run from wherever it was stopped; one that is scored is left as it is, unless it is extended.
+
+    Args:
+        epochs, more: to extend it to, or by; see `longer_plan`.
+    """
     keep_freed_memory()
     run = RunFolder.open(path)
     run.lock()
     try:
-        if run.metrics.exists():
+        longer = None if epochs is None and more is None else longer_plan(run, epochs, more, reporter)
+        if run.metrics.exists() and longer is None:
             reporter.line(f"{path} is trained and scored already")
             return run
         content = run.read_environment()
@@ -104,7 +110,7 @@ def resume(path: Path, reporter: Reporter) -> RunFolder:
         request = Request.from_dict(content["request"], arrays)
         # No deadline: a clock would cut the run at another step than the one that was never stopped.
         budget = None if run.plan.exists() else request.minutes
-        _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget))
+        _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget), longer)
     except KeyboardInterrupt:
         raise _stopped(run) from None
     finally:
@@ -116,8 +122,13 @@ def _stopped(run: RunFolder) -> Interrupted:
     return Interrupted("stopped between two saves", fix=f"go on with `striate train --resume {run.path}`")
 
 
-def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock) -> None:
+def _walk(
+    run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock, longer: Plan | None = None
+) -> None:
     prepared = prepare(request, run, device, reporter)
+    if longer is not None:  # only now: data that has gone or changed leaves the Run as it is
+        extend(run, longer, reporter)
+        prepared = replace(prepared, plan=longer)
     reporter.line(f"the Run is {run.path}")  # said now: a call that could not be understood has left none
     threads = torch.get_num_threads()
     torch.set_num_threads(prepared.plan["execution.threads"])
