@@ -24,6 +24,9 @@ from striate.train.signals import StopRequest
 from striate.train.state import Counters, State
 from striate.train.step import clear_gradients, train_step
 
+TOLD = 50
+"""Steps between two figures of one step's loss, where that is fewer than a tenth of an epoch."""
+
 
 def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadline: float | None = None) -> None:
     """Train from wherever the Run's newest whole checkpoint stands to the end, leaving the best weights in `state`.
@@ -94,7 +97,7 @@ def _epoch(
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark, asked = False, time.monotonic(), time.monotonic()
     spent_before, waited_before = counters.seconds, counters.waited
-    size = recipe.size(counters.epoch)
+    size, told = recipe.size(counters.epoch), max(1, min(TOLD, len(batches) // 10))
     for fetched in batches.fetched(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
         batch = batches.altered(fetched, counters.epoch, counters.batch, size)
@@ -107,6 +110,9 @@ def _epoch(
         counters.loss_count += 1
         counters.batch += 1
         counters.samples += len(batch.ids)
+        if counters.batch % told == 0:
+            rate = recipe.rate(counters.step - 1, counters.drops)
+            reporter.figures(counters.step, {"train/step_loss": loss, "train/rate": rate})
         now = time.monotonic()
         counters.seconds, mark = counters.seconds + now - mark, now
         left = time_left(counters.step - first, recipe.steps - first, started)
@@ -144,6 +150,7 @@ def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporte
             run.history, json.dumps(finite({"epoch": 0, "step": 0, "train_loss": None, "rate": 0, "val": found}))
         )
         state.counters.rows += 1
+        reporter.figures(0, {f"val/{name}": value for name, value in found.items()})
         reporter.line(f"before training: val {metric} {figure:.4f}")
 
 
@@ -171,15 +178,18 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     for network in state.networks.values():
         network.eval()
     found = recipe.validate(state.judged())
+    mean = counters.loss_sum / max(1, counters.loss_count)
     row = {
         "epoch": counters.epoch + 1,
         "step": counters.step,
-        "train_loss": counters.loss_sum / max(1, counters.loss_count),
+        "train_loss": mean,
         "rate": recipe.rate(max(0, counters.step - 1), counters.drops),
         "val": found,
     }
     append_line(run.history, json.dumps(finite(row)))
     counters.rows += 1
+    judged = {f"val/{name}": value for name, value in found.items()}
+    reporter.figures(counters.step, {"train/loss": mean, "train/loader_stall": stall, **judged})
     figure = found.get(metric)
     defined = figure is not None and math.isfinite(figure)
     if found and not defined:
@@ -198,7 +208,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
     reporter.line(
-        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
+        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {mean:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
     if recipe.plateau is not None and counters.since_best and counters.since_best % recipe.plateau[1] == 0:

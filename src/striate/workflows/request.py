@@ -53,6 +53,7 @@ class Request:
         minutes, epochs: the budget.
         weights: a weights file, a Run, "hub", or None.
         overrides: the user's decisions by dotted key, checked.
+        follow: names of the followers that are told of the training, see `striate.train.followers`.
     """
 
     read: ReadRequest
@@ -60,6 +61,7 @@ class Request:
     epochs: int | None = None
     weights: str | None = None
     overrides: dict[str, Decision] = field(default_factory=dict)
+    follow: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; arrays are left out, as the Run keeps them in a file of their own."""
@@ -70,6 +72,7 @@ class Request:
             "epochs": self.epochs,
             "weights": self.weights,
             "overrides": {key: [one.value, one.because, one.by] for key, one in self.overrides.items()},
+            "follow": list(self.follow),
         }
 
     @classmethod
@@ -80,7 +83,8 @@ class Request:
         try:
             read = ReadRequest(**{**content["read"], "arrays": arrays})
             overrides = {key: Decision(*one) for key, one in content["overrides"].items()}
-            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides)
+            follow = tuple(content.get("follow", ()))
+            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides, follow)
         except (KeyError, TypeError) as error:
             raise RunError(f"environment.json does not hold the request of this Run: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from striate.core.plan import Plan
 from striate.core.run import RunFolder
 from striate.evaluate import units_of
 from striate.train.checkpoints import list_checkpoints
+from striate.train.followers import require
 from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
 from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
+from striate.workflows.follow import following
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan
 from striate.workflows.request import Request, array_bytes, environment
@@ -72,6 +75,7 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         started: `time.monotonic()` at the command's start.
     """
     keep_freed_memory()
+    require(request.follow)
     existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
     try:
@@ -91,13 +95,17 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
     return run
 
 
-def resume(path: Path, reporter: Reporter, epochs: int | None = None, more: int | None = None) -> RunFolder:
+def resume(
+    path: Path, reporter: Reporter, epochs: int | None = None, more: int | None = None, follow: Sequence[str] = ()
+) -> RunFolder:
     """Go on with a Run from wherever it was stopped; one that is scored is left as it is, unless it is extended.
 
     Args:
         epochs, more: to extend it to, or by; see `longer_plan`.
+        follow: followers to tell of the training from here on, beside those that it has.
     """
     keep_freed_memory()
+    require(follow)
     run = RunFolder.open(path)
     run.lock()
     try:
@@ -108,6 +116,9 @@ def resume(path: Path, reporter: Reporter, epochs: int | None = None, more: int 
         content = run.read_environment()
         arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
         request = Request.from_dict(content["request"], arrays)
+        if not set(follow) <= set(request.follow):
+            request = replace(request, follow=tuple(dict.fromkeys((*request.follow, *follow))))
+            write_json(run.environment, {**content, "request": request.to_dict()})
         # No deadline: a clock would cut the run at another step than the one that was never stopped.
         budget = None if run.plan.exists() else request.minutes
         _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget), longer)
@@ -135,12 +146,12 @@ def _walk(
     try:
         exact = prepared.plan["execution.deterministic"]
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=exact):
-            _train(run, prepared, reporter, clock)
+            _train(run, prepared, request.follow, reporter, clock)
     finally:
         torch.set_num_threads(threads)
 
 
-def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
+def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: Reporter, clock: Clock) -> None:
     materials = gather(run, prepared, reporter)
     recipe = materials.recipe(prepared.plan)
     if not run.plan.exists():
@@ -173,7 +184,8 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     reporter.stage("training")
     state = fresh_state(recipe, networks)
     release_freed_memory()  # of the measurements
-    fit(state, recipe, run, reporter, deadline=deadline)
+    with following(run, recipe.plan, follow, reporter) as followed:
+        fit(state, recipe, run, followed, deadline=deadline)
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]
