@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import striate as st
 from striate.core.errors import Interrupted, UnknownName, UsageError
 from striate.core.events import Silent
+from striate.core.registry import file_names
 from striate.train.followers import FOLLOWERS, Follower
 from tests.e2e.made_photos import QUICK, folder
 
@@ -161,7 +163,18 @@ def test_figures_are_told_to_any_reporter(photos: Path, tmp_path: Path) -> None:
     assert Counter(step for step, _ in said.told) == {1: 1, 2: 1, 3: 2}
 
 
-@pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
+def test_each_follower_has_a_file_a_flag_and_an_extra() -> None:
+    root = Path(__file__).parents[2]
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    page = (root / "docs" / "train.md").read_text("utf-8")
+    assert FOLLOWERS.names() == file_names("striate.train.followers")
+    for name in FOLLOWERS.names():
+        assert f"| `--{name}` |" in page
+        assert f"--{name}" in (Path(st.__file__).parent / "cli" / "train.py").read_text("utf-8")
+        assert name in extras
+
+
+@pytest.mark.parametrize("name", FOLLOWERS.names())
 def test_a_package_that_is_missing_is_said_before_anything(
     name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

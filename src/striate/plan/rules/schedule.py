@@ -20,7 +20,7 @@ from striate.plan.rule import Decisions, rule
 )
 def schedule(context: Context) -> Decisions:
     own: tuple[dict[str, Any], str] = ({}, "the schedule's own defaults")
-    again = (0.5, "should the Run be extended: a full rate would first undo what the low one found")
+    again = (1.0, "should the Run be extended: half of it taught the digits less, and the best weights stay anyway")
     if context["network.weights"] is not None:
         return {
             "schedule.name": ("cosine", "falls to zero by the last step, and pretrained weights need no long rise"),
