@@ -133,7 +133,7 @@ def test_a_run_under_way_ends_as_planned_and_then_goes_on(photos: Path, finished
     with pytest.raises(Interrupted):
         st.train(photos, out=tmp_path / "run", epochs=2, set=settings, reporter=Said(stop=3))
     run = st.Run(tmp_path / "run")
-    with pytest.raises(UsageError, match="has 2 epochs planned; 1 are not more"):
+    with pytest.raises(UsageError, match="has 2 epochs planned; 1 in all is not more"):
         st.resume(run, epochs=1)
     longer = st.resume(run, more=1)
     assert history(longer)[:2] == history(finished)
@@ -167,8 +167,8 @@ def test_an_epoch_that_the_time_cut_is_finished_first(photos: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"epochs": 1}, "has 2 epochs done; 1 are not more"),
-        ({"epochs": 2}, "has 2 epochs done; 2 are not more"),
+        ({"epochs": 1}, "has 2 epochs done; 1 in all is not more"),
+        ({"epochs": 2}, "has 2 epochs done; 2 in all is not more"),
         ({"more": 0}, "0 more epochs are none"),
         ({"epochs": 3, "more": 1}, "two lengths"),
     ],

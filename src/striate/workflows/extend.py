@@ -59,7 +59,8 @@ def longer_plan(run: RunFolder, epochs: int | None, more: int | None, reporter: 
         return None
     if target is None or target <= base:
         raise UsageError(
-            f"{run.path} has {plural(base, 'epoch', 'epochs')} {'done' if ended else 'planned'}; {target} are not more",
+            f"{run.path} has {plural(base, 'epoch', 'epochs')} {'done' if ended else 'planned'}; {target} in all is "
+            "not more",
             fix=f"give more than {base}, or --epochs +N for N more than these",
         )
     return _extended(plan, base, planned, target, "done" if ended else "planned")
