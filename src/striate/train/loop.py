@@ -25,6 +25,9 @@ from striate.train.signals import StopRequest
 from striate.train.state import Counters, State
 from striate.train.step import clear_gradients, train_step
 
+TOLD = 50
+"""Steps between two figures of one step's loss, where that is fewer than a tenth of an epoch."""
+
 
 def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadline: float | None = None) -> None:
     """Train from wherever the Run's newest whole checkpoint stands to the end, leaving the best weights in `state`.
@@ -44,6 +47,7 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
                 _judge_start(state, recipe, run, reporter)
             save_checkpoint(run.checkpoints, state)
         _cut_history(run.history, state.counters.rows, reporter)
+        _reopen(state, recipe)
         while not state.counters.done:
             fits = True
             try:
@@ -62,6 +66,14 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
                 f"no epoch beat the head on frozen features (val {recipe.plan['train.metric']} "
                 f"{state.counters.best:.4f}) by transfer.margin: that head is taken"
             )
+
+
+def _reopen(state: State, recipe: Recipe) -> None:
+    """Go on where a training had ended that was extended since; an epoch that the time cut short is finished first."""
+    counters = state.counters
+    if counters.done and recipe.extended(counters.epoch):
+        counters.done, counters.since_best = "", 0
+        counters.epoch, counters.batch = divmod(counters.step, len(recipe.batches))
 
 
 def _take_best(state: State, run: RunFolder, reporter: Reporter) -> None:
@@ -86,7 +98,7 @@ def _epoch(
     started, saved, first = time.monotonic(), time.monotonic(), counters.step
     late, mark, asked = False, time.monotonic(), time.monotonic()
     spent_before, waited_before = counters.seconds, counters.waited
-    size = recipe.size(counters.epoch)
+    size, told = recipe.size(counters.epoch), max(1, min(TOLD, len(batches) // 10))
     for fetched in batches.fetched(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
         batch = batches.altered(fetched, counters.epoch, counters.batch, size)
@@ -101,6 +113,9 @@ def _epoch(
         counters.loss_count += 1
         counters.batch += 1
         counters.samples += len(batch.ids)
+        if counters.batch % told == 0:
+            rate = recipe.rate(counters.step - 1, counters.drops)
+            reporter.figures(counters.step, {"train/step_loss": loss, "train/rate": rate})
         now = time.monotonic()
         counters.seconds, mark = counters.seconds + now - mark, now
         left = time_left(counters.step - first, recipe.steps - first, started)
@@ -138,6 +153,7 @@ def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporte
             run.history, json.dumps(finite({"epoch": 0, "step": 0, "train_loss": None, "rate": 0, "val": found}))
         )
         state.counters.rows += 1
+        reporter.figures(0, {f"val/{name}": value for name, value in found.items()})
         reporter.line(f"before training: val {metric} {figure:.4f}")
 
 
@@ -165,15 +181,18 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
     for network in state.networks.values():
         network.eval()
     found = recipe.validate(state.judged())
+    mean = counters.loss_sum / max(1, counters.loss_count)
     row = {
         "epoch": counters.epoch + 1,
         "step": counters.step,
-        "train_loss": counters.loss_sum / max(1, counters.loss_count),
+        "train_loss": mean,
         "rate": recipe.rate(max(0, counters.step - 1), counters.drops),
         "val": found,
     }
     append_line(run.history, json.dumps(finite(row)))
     counters.rows += 1
+    judged = {f"val/{name}": value for name, value in found.items()}
+    reporter.figures(counters.step, {"train/loss": mean, "train/loader_stall": stall, **judged})
     figure = found.get(metric)
     defined = figure is not None and math.isfinite(figure)
     if found and not defined:
@@ -192,7 +211,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
     reporter.line(
-        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
+        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {mean:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
     if recipe.plateau is not None and counters.since_best and counters.since_best % recipe.plateau[1] == 0:
@@ -204,6 +223,8 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         reporter.warn("the time was over before the last step; the best weights so far are taken")
     elif counters.epoch >= recipe.plan["train.epochs"]:
         counters.done = "all epochs"
+    elif recipe.extended(counters.epoch):
+        counters.since_best = 0  # patience begins anew, as it does where the Run had ended here
     elif counters.since_best >= recipe.plan["train.patience"]:
         counters.done = "patience"
         reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")
