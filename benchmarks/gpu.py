@@ -13,7 +13,7 @@ import json
 import statistics
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ class Steps(Silent):
 
     def warn(self, text: str) -> None:
         print(f"  {text}", flush=True)
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
 def pictures(folder: Path, count: int) -> Path:

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import striate as st
@@ -48,6 +49,8 @@ class Stages:
 
     def warn(self, text: str) -> None:
         print(text)
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
 def trained(job: dict[str, Any]) -> dict[str, float]:

@@ -39,7 +39,7 @@ from striate.workflows.referee import IN_A_HEAD, judged
 HEADER = ("data", "seed", "remedy", "macro_f1", "chosen", "regret", "gain", *ORIGIN)
 WEIGHTS = "weights/mobilenetv2_100_padsame_mean0.5.safetensors"
 SEEDS = range(5)
-CASES = {"trashnet": (30.0, 80, 320, 160), "cifar10": (100.0, 200, 1000, 64)}
+CASES = {"trashnet": (30.0, 80, 320, 160), "cifar10": (100.0, 200, 500, 64)}
 """Ratio, test pictures of a class, training pictures of the largest class, and side in pixels."""
 
 

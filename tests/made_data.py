@@ -107,3 +107,5 @@ class Listener:
 
     def warn(self, text: str) -> None:
         self.lines.append(text)
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None: ...

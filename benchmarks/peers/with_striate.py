@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 
 from _job import Clock, answer, latency, question
 from PIL import Image
@@ -40,6 +41,8 @@ class Steps:
 
     def warn(self, text: str) -> None:
         print(text)
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
 job = question()

@@ -34,6 +34,7 @@ from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
+from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.request import ReadRequest, Request, own_function
 from striate.workflows.stages import prepare, read_dataset
@@ -306,6 +307,7 @@ def train(
     cache_size: int | None = None,
     set: Mapping[str, Any] | None = None,
     device: str = "auto",
+    follow: Sequence[str] = (),
     started: float | None = None,
     reporter: Reporter | None = None,
 ) -> Run:
@@ -313,6 +315,8 @@ def train(
 
     Args:
         out: the Run's folder, new or empty; `runs/NAME-TIME` by default.
+        follow: what else is told of the training, without changing it: "tensorboard" (event files in the Run) or
+            "mlflow", each an extra of that name.
         started: `time.monotonic()` that `minutes` count from; now by default.
         data, plan and all others: see `plan`.
 
@@ -322,14 +326,33 @@ def train(
     """
     read = _read_request(data, reader, task, label_depth, root, group, val, test)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
+    request = replace(request, follow=tuple(dict.fromkeys(follow)))
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
     begun = time.monotonic() if started is None else started
-    return _reported(train_workflow.train(request, path, device, reporter or Silent(), begun))
+    reporter = reporter or Silent()
+    return _reported(train_workflow.train(request, path, device, reporter, begun), reporter)
 
 
-def resume(run: str | Path | Run, *, reporter: Reporter | None = None) -> Run:
-    """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit."""
-    return _reported(train_workflow.resume(_path(run), reporter or Silent()))
+def resume(
+    run: str | Path | Run,
+    *,
+    epochs: int | None = None,
+    more: int | None = None,
+    follow: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> Run:
+    """Go on with a Run from its newest whole checkpoint; on a CPU its weights end equal, bit for bit.
+
+    Args:
+        epochs: extend it to so many in all, finished or not.
+        more: extend it by so many, in place of `epochs`.
+        follow: as for `train`, beside what follows it already.
+
+    Raises:
+        UsageError: these are not more epochs than there are.
+    """
+    reporter = reporter or Silent()
+    return _reported(train_workflow.resume(_path(run), reporter, epochs, more, follow), reporter)
 
 
 def bench(
@@ -619,9 +642,10 @@ def report(run: str | Path | Run) -> Path:
     return write_report(_run(run).folder)
 
 
-def _reported(folder: RunFolder) -> Run:
+def _reported(folder: RunFolder, reporter: Reporter) -> Run:
     if not folder.report.exists():
         write_report(folder)
+    deliver(folder, reporter)
     return Run(folder.path)
 
 

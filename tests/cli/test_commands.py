@@ -188,7 +188,7 @@ def test_calls_that_cannot_be_understood(
     assert api.calls == []
 
 
-@pytest.mark.parametrize("flag", ["--folds", "--relabel", "--tensorboard"])
+@pytest.mark.parametrize("flag", ["--folds", "--relabel"])
 def test_flags_of_what_does_not_exist_are_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", flag, "3"]) == 2
     assert flag in capsys.readouterr().err
@@ -207,6 +207,45 @@ def test_resume_stands_alone(
     assert main(["train", "--resume", "runs/x"]) == 0
     ((name, passed),) = api.calls
     assert (name, passed["run"]) == ("resume", "runs/x")
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        (["--epochs", "+10"], {"more": 10}),
+        (["--epochs", "40"], {"epochs": 40}),
+        (["--epochs", "40", "--tensorboard", "--mlflow"], {"epochs": 40, "follow": ["tensorboard", "mlflow"]}),
+    ],
+)
+def test_resume_extends_and_is_followed(
+    asked: list[str], passed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = fake_api.patch(monkeypatch, resume=FakeRun())
+    assert main(["train", "--resume", "runs/x", *asked]) == 0
+    ((_, found),) = api.calls
+    assert {name: found[name] for name in passed} == passed
+    assert set(found) == {"run", "reporter", *passed}
+
+
+@pytest.mark.parametrize("text", ["+0", "+x", "-3", "2.5", "+", "0", "++1"])
+def test_epochs_to_add_are_a_number_from_one_on(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = fake_api.patch(monkeypatch, resume=FakeRun())
+    assert main(["train", "--resume", "runs/x", f"--epochs={text}"]) == 2
+    assert "no number of epochs" in capsys.readouterr().err
+    assert api.calls == []
+
+
+def test_epochs_to_add_need_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--epochs", "+3"]) == 2
+    assert "give --resume RUN, or 3" in capsys.readouterr().err
+
+
+def test_a_follower_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = fake_api.patch(monkeypatch, train=FakeRun())
+    assert main(["train", "--tensorboard"]) == 0
+    assert api.calls[0][1]["follow"] == ["tensorboard"]
 
 
 # -- failures

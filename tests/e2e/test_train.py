@@ -6,13 +6,13 @@ import shutil
 import zipfile
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 
 import striate as st
+from striate.core.events import Silent
 from striate.data.dataset import list_pictures
 from striate.data.store import Store
 from striate.workflows.figures import draw_explanations
@@ -255,7 +255,8 @@ def test_an_edited_network_takes_the_weights_of_the_one_before_and_ships_without
     photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
     settings = {key: value for key, value in QUICK.items() if key != "network.arguments"}
     said: list[str] = []
-    hears = SimpleNamespace(stage=said.append, line=said.append, warn=said.append, progress=lambda *_: None)
+    hears = Silent()
+    hears.line = hears.warn = said.append  # type: ignore[method-assign]
     edited = st.train(
         photos, out=tmp_path / "run", model=str(file), weights=run.path, epochs=1, set=settings, reporter=hears
     )

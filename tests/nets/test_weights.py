@@ -89,6 +89,34 @@ def test_a_head_of_another_size_stays_new_and_is_named(tmp_path: Path) -> None:
         assert name in heads or torch.equal(tensor, second.state_dict()[name])
 
 
+def test_rows_of_the_head_go_by_the_names_of_the_classes(tmp_path: Path) -> None:
+    sidecar = {**SIDECAR, "classes": ["ant", "bee", "cat"]}
+    first = network(0).eval()
+    weights = read_weights(saved(tmp_path, first.state_dict(), sidecar))
+    images = torch.randn(4, 1, 16, 16)
+    for names in (("bee", "cat", "dog", "eel"), ("cat", "dog", "ant"), ("cat", "bee", "ant"), ("eel", "bee")):
+        second = network(1, outputs=len(names)).eval()
+        report = load_weights(second, weights, head="head", outputs=names)
+        logits, before = second(images), first(images)
+        for place, name in enumerate(names):
+            known = before[:, sidecar["classes"].index(name)] if name in sidecar["classes"] else torch.zeros(4)
+            torch.testing.assert_close(logits[:, place], known, rtol=1e-6, atol=1e-6)
+        assert report.kept == tuple(name for name in names if name in sidecar["classes"])
+        assert report.reinitialised == ()
+    assert "the head keeps its rows of bee, new: eel, given up: ant, cat" in report.describe()
+
+
+def test_a_head_of_the_same_size_for_other_classes_stays_new(tmp_path: Path) -> None:
+    weights = read_weights(saved(tmp_path, network(0).state_dict(), {**SIDECAR, "classes": ["ant", "bee", "cat"]}))
+    second, untouched = network(1), network(1)
+    report = load_weights(second, weights, head="head", outputs=("x", "y", "z"))
+    assert report.reinitialised == ("head.weight", "head.bias")
+    assert report.kept == ()
+    assert torch.equal(second.get_parameter("head.weight"), untouched.get_parameter("head.weight"))
+    same = load_weights(network(1), weights, head="head", outputs=("ant", "bee", "cat"))
+    assert (same.kept, same.reinitialised, same.adapted) == ((), (), ())
+
+
 def test_a_file_without_a_head_leaves_it_new(tmp_path: Path) -> None:
     state = {name: tensor for name, tensor in network(0).state_dict().items() if not name.startswith("head.")}
     report = load_weights(network(1), read_weights(saved(tmp_path, state)), head="head")
@@ -253,6 +281,7 @@ def run_of(folder: Path, spec: dict[str, Any], tensors: dict[str, Any]) -> Path:
             "height": 16, "width": 16, "margin": 1.25, "mean": [0.5], "std": [0.25], "interpolation": "bicubic",
         },
         "classes": ["a", "b", "c"],
+        "task": {"name": "classify"},
     }  # fmt: skip
     (model / "model.json").write_text(json.dumps(content))
     return folder / "run"
@@ -266,7 +295,7 @@ def test_a_run_and_its_model_are_weights_with_their_truth(tmp_path: Path) -> Non
         assert weights.sidecar is not None
         assert weights.sidecar["network"] == "compact"
         assert weights.sidecar["arguments"] == {"width": 4}
-        assert weights.sidecar["classes"] == 3
+        assert weights.outputs == ("a", "b", "c")
         assert weights.sidecar["preprocessing"] == {
             "mean": [0.5], "std": [0.25], "size": 16, "crop_pct": 0.8, "interpolation": "bicubic",
         }  # fmt: skip

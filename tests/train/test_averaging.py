@@ -71,7 +71,7 @@ def test_norms_that_keep_their_statistics_keep_them() -> None:
 def test_the_rate_stands_still_from_the_first_averaged_epoch_on() -> None:
     recipe = toy_recipe(**{**MEAN, "train__epochs": 8, "train__swa": 0.25}, schedule__name="cosine", schedule__warmup=0)
     steps = len(recipe.batches)
-    assert [recipe.averaged(epoch) for epoch in range(9)] == [0] * 7 + [1, 2]
+    assert [recipe.averaged(epoch) for epoch in range(8)] == [0] * 6 + [1, 2]
     for step in (0, steps, 5 * steps, 6 * steps, 7 * steps, 8 * steps - 1):
         assert recipe.rate(step) == pytest.approx(0.05 * cosine(min(step, 6 * steps), 8 * steps, 0))
 
@@ -134,6 +134,21 @@ def test_a_finished_training_gives_the_mean_again(tmp_path: Path) -> None:
     assert again.counters.averaged == 2
     found, expected = again.judged()["network"].state_dict(), state.judged()["network"].state_dict()
     assert all(torch.equal(one, expected[name]) for name, one in found.items())
+
+
+def test_an_extended_training_has_a_mean_of_each_of_its_parts(tmp_path: Path) -> None:
+    longer = toy_recipe(**{**MEAN, "train__epochs": 6}, train__extensions={4: 4})
+    assert [longer.averaged(epoch) for epoch in range(6)] == [0, 0, 1, 2, 1, 2]
+    run, first = toy_run(tmp_path / "run"), toy_recipe(**MEAN)
+    fit(toy_state(first), first, run, Silent())
+    extended = toy_state(longer)
+    fit(extended, longer, run, Silent())
+    rows = [json.loads(line) for line in run.history.read_text().splitlines()]
+    assert [row.get("averaged") for row in rows] == [None] * 4 + [2, None, None, 2]
+    whole, at_once = toy_run(tmp_path / "whole"), toy_state(longer)
+    fit(at_once, longer, whole, Silent())
+    assert bits(at_once) == bits(extended)
+    assert whole.history.read_bytes() == run.history.read_bytes()
 
 
 def test_a_training_that_ends_too_early_says_that_nothing_is_averaged(tmp_path: Path) -> None:

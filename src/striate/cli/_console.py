@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from rich.console import Console
@@ -82,6 +82,9 @@ class Bars:
         """A warning, above the bar."""
         self.console.print(Text.assemble(("warning: ", "yellow"), printable(text)))
 
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
+        """Not shown: the bar and the lines of epochs say as much."""
+
     def close(self) -> None:
         """Take the bar away; a stage that counted leaves one line."""
         if self._bar is not None:
@@ -118,6 +121,9 @@ class Lines:
     def warn(self, text: str) -> None:
         """The warning, on a line."""
         self._print(f"warning: {text}")
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
+        """Not printed: the lines of epochs say as much."""
 
     def close(self) -> None:
         """A line for what the stage counted."""

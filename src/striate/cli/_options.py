@@ -151,6 +151,20 @@ def parse_bytes(text: str | None) -> int | None:
     return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
 
 
+def parse_epochs(text: str | None) -> int | None:
+    """A number of epochs, 1 at least, with or without a plus before it. Raises `UsageError`.
+
+    >>> parse_epochs("40"), parse_epochs("+10")
+    (40, 10)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"\+?(\d+)", text.strip())
+    if found is None or int(found[1]) < 1:
+        raise UsageError(f"--epochs {text} is no number of epochs", fix="for example 40, or with --resume +10")
+    return int(found[1])
+
+
 def with_function(settings: dict[str, str] | None, augment: str | None) -> dict[str, str] | None:
     """The settings with a function of the user's to augment by.
 

@@ -29,7 +29,14 @@ def train(
     model: _options.Model = None,
     weights: _options.Weights = None,
     minutes: _options.Minutes = None,
-    epochs: _options.Epochs = None,
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            help="Passes over the training data, in place of --minutes. With --resume: extends the Run to N, or by +N.",
+            metavar="N|+N",
+            rich_help_panel="Deciding",
+        ),
+    ] = None,
     size: _options.Size = None,
     seed: _options.Seed = None,
     cache_size: _options.CacheSize = None,
@@ -37,6 +44,12 @@ def train(
     settings: _options.Settings = None,
     augment: _options.Augment = None,
     device: _options.Device = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files into the Run, for `tensorboard --logdir RUN`.")
+    ] = False,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="Log plan, figures and files to where MLflow is configured to.")
+    ] = False,
     as_json: _options.Json = False,
 ) -> None:
     """Train a network on a folder of pictures.
@@ -51,7 +64,14 @@ def train(
     striate train photos/ --minutes 10
     striate train photos/ --model timm/resnet18 --weights hub --set optimizer.rate=0.01
     striate train --resume runs/photos-20260301-100412
+    striate train --resume runs/photos-20260301-100412 --epochs +10
     """
+    more = epochs is not None and epochs.strip().startswith("+")
+    count = _options.parse_epochs(epochs)
+    if more and resume is None:
+        raise UsageError(f"--epochs {epochs} adds to a Run, and none is given", fix=f"give --resume RUN, or {count}")
+    follow = [name for name, on in (("tensorboard", tensorboard), ("mlflow", mlflow)) if on]
+    followed: dict[str, Any] = {"follow": follow} if follow else {}
     options = _options.given(
         data=data,
         out=out,
@@ -65,7 +85,7 @@ def train(
         model=model,
         weights=weights,
         minutes=minutes,
-        epochs=epochs,
+        epochs=None if resume is not None else count,
         size=size,
         seed=seed,
         cache_size=_options.parse_bytes(cache_size),
@@ -74,14 +94,15 @@ def train(
         device=_options.check_device(device),
     )
     _check_alone(resume, options)
-    _options.check_budget(minutes, epochs)
+    _options.check_budget(minutes, count)
     from striate import api
 
     with reporting() as reporter:
         if resume is not None:
-            run = api.resume(resume, reporter=reporter)
+            extended: dict[str, Any] = {} if count is None else {"more": count} if more else {"epochs": count}
+            run = api.resume(resume, **extended, **followed, reporter=reporter)
         else:
-            run = api.train(**options, started=STARTED, reporter=reporter)
+            run = api.train(**options, **followed, started=STARTED, reporter=reporter)
     if as_json:
         print_json(run.summary())
     else:
@@ -92,7 +113,8 @@ def _check_alone(resume: str | None, options: dict[str, Any]) -> None:
     if resume is not None and options:
         names = ", ".join("DATA" if name == "data" else "--" + name.replace("_", "-") for name in options)
         raise UsageError(
-            f"--resume stands alone: the Run knows its own data and plan, so {names} cannot be given with it",
+            f"--resume stands alone, but for --epochs: the Run knows its own data and plan, so {names} cannot be given "
+            "with it",
             fix=f"striate train --resume {resume}",
         )
 

@@ -171,6 +171,12 @@ def append_line(path: Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
+def append_bytes(path: Path, content: bytes) -> None:
+    """Append to a file what a power cut may take: it is left to the system when it reaches the disk."""
+    with _explained(path), open(path, "ab") as file:
+        file.write(content)
+
+
 def make_folder(path: Path) -> Path:
     """Make a folder and its parents, with a clear error where that is not allowed."""
     with _explained(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -21,6 +22,9 @@ class Reporter(Protocol):
     def warn(self, text: str) -> None:
         """Something is wrong and the work goes on; the text names the remedy."""
 
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
+        """What a training measured at a step, by name, for whoever draws its curves."""
+
 
 class Silent:
     """Listens to nothing."""
@@ -32,6 +36,8 @@ class Silent:
     def line(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
 def time_left(done: int, total: int, started: float) -> str:

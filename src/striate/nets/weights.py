@@ -55,11 +55,19 @@ class Weights:
         sidecar: `network`, `arguments`, `preprocessing` (`mean`, `std`, `size`, `crop_pct`, `interpolation`),
             `classes`, `license`, `source`; None where the file has none.
         source: what they were read from: the path as given, or "hub".
+        task: what they were trained for, where a Model says so; the classes of a sidecar are those of "classify".
     """
 
     tensors: dict[str, Tensor]
     sidecar: Sidecar | None
     source: str
+    task: str = "classify"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the head's rows; empty where only their number is known."""
+        classes = self.sidecar["classes"] if self.sidecar is not None else 0
+        return tuple(map(str, classes)) if isinstance(classes, list) else ()
 
     def described(
         self,
@@ -109,6 +117,7 @@ class LoadReport:
         unexpected: names of the file's heads that the network lacks.
         reinitialised: names of the heads' that stay as they were drawn, for they are of another size or missing.
         adapted: what was done to fit, in sentences.
+        kept: classes whose rows of the head were taken over by name, where the weights' classes are others.
     """
 
     loaded: int
@@ -116,6 +125,7 @@ class LoadReport:
     unexpected: tuple[str, ...] = ()
     reinitialised: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """One sentence for the user."""
@@ -159,8 +169,10 @@ def read_weights(path: str | Path) -> Weights:
     return Weights(_finite(tensors, file), sidecar, str(path))
 
 
-def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool = False) -> LoadReport:
-    """Give a network these weights; a head of another size stays new.
+def load_weights(
+    module: nn.Module, weights: Weights, *, head: str, edited: bool = False, outputs: Sequence[str] | None = None
+) -> LoadReport:
+    """Give a network these weights; a head of another size stays new, but for the classes that both know by name.
 
     Everything but the head and auxiliary heads must fit by name and shape. Three things are adapted: a stem for another
     number of channels than the file's (one channel gets the sum of the colour filters, so that a grey picture gives
@@ -173,6 +185,10 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
         head: the dotted name of its head, see `head_name`.
         edited: whether the network is the file's after edits: then what fits by name and shape is taken, the rest stays
             new or is left out, and is named.
+        outputs: the names of the network's classes. Where the weights name theirs, and these are others, the rows of
+            the head go by name: those of classes that both know are taken over, new classes start at zero, which says
+            nothing of them, and a head of which no class is known stays new. None takes a head of the same size as it
+            is.
 
     Raises:
         WeightsError: tensors are missing, unexpected or of another shape; names them. Or too few fit an edited network.
@@ -180,6 +196,8 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
     own = module.state_dict()
     heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))
     stem = f"{stem_name(module)}.weight"
+    rows = _Rows.between(weights.outputs, outputs)
+    answers = (heads[0], *(f"{name}head." for name in heads[1:]))
     loaded: dict[str, Tensor] = {}
     used: set[str] = set()
     new, missing, wrong, adapted = [], [], [], []
@@ -193,6 +211,11 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
                 new.append(name)
             if in_head or not name.endswith("num_batches_tracked"):
                 missing.append(name)
+        elif rows is not None and name.startswith(answers) and rows.fit(tensor, place):
+            if rows.kept:
+                loaded[name] = rows.moved(tensor, place)
+            else:
+                new.append(name)
         elif tensor.shape == place.shape:
             loaded[name] = tensor
         elif in_head and tensor.shape[1:] == place.shape[1:]:
@@ -220,7 +243,51 @@ def load_weights(module: nn.Module, weights: Weights, *, head: str, edited: bool
     )
     module.load_state_dict({**own, **loaded})
     inside = tuple(name for name in missing if name.startswith(heads))
-    return LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted))
+    kept = rows.kept if rows is not None and any(name.startswith(heads[0]) for name in loaded) else ()
+    if rows is not None and kept:
+        adapted.append(rows.describe())
+    return LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted), kept)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """How the rows of a head go from the weights' classes to others."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @classmethod
+    def between(cls, before: Sequence[str], after: Sequence[str] | None) -> _Rows | None:
+        """None where the classes of one are not known by name, or are the same."""
+        if not before or after is None or tuple(before) == tuple(after):
+            return None
+        return cls(tuple(before), tuple(after))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The classes that both know."""
+        return tuple(name for name in self.after if name in self.before)
+
+    def fit(self, tensor: Tensor, place: Tensor) -> bool:
+        """Whether the first axis of both is that of the classes."""
+        counts = bool(tensor.dim() and place.dim()) and (len(tensor), len(place)) == (len(self.before), len(self.after))
+        return counts and tensor.shape[1:] == place.shape[1:]
+
+    def moved(self, tensor: Tensor, place: Tensor) -> Tensor:
+        """The tensor with its rows where the classes are now."""
+        moved = torch.zeros_like(place)
+        for name in self.kept:
+            moved[self.after.index(name)] = tensor[self.before.index(name)].to(place)
+        return moved
+
+    def describe(self) -> str:
+        """What becomes of the classes, by name."""
+        fresh = [name for name in self.after if name not in self.before]
+        gone = [name for name in self.before if name not in self.after]
+        parts = [f"the head keeps its rows of {some(self.kept, _SHOWN)}"]
+        parts += [f"new: {some(fresh, _SHOWN)}"] if fresh else []
+        parts += [f"given up: {some(gone, _SHOWN)}"] if gone else []
+        return ", ".join(parts)
 
 
 def adapt_channels(stem: Tensor, channels: int) -> Tensor:
@@ -326,16 +393,16 @@ def _from_model(folder: Path) -> Weights:
                 "crop_pct": 1 / preprocessing["margin"],
                 "interpolation": preprocessing["interpolation"],
             },
-            "classes": len(classes),
+            "classes": list(classes),
             "source": f"the Run {folder}",
         }
-        checksum = content["sha256"]
+        checksum, task = content["sha256"], content["task"]["name"]
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise WeightsError(f"{description} does not describe a Model: {type(error).__name__} {error}") from error
     tensors = read_tensors(file)
     if sha256(file) != checksum:
         raise WeightsError(f"{file} is not the file that {description.name} describes: its SHA-256 differs")
-    return Weights(_finite(tensors, file), check_sidecar(sidecar, str(description)), str(folder))
+    return Weights(_finite(tensors, file), check_sidecar(sidecar, str(description)), str(folder), task)
 
 
 def _json(path: Path) -> Any:

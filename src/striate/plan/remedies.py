@@ -16,6 +16,7 @@ NEIGHBOURS = 5
 """That SMOTE draws towards (Chawla et al. 2002, section 4.2)."""
 
 REMEDIES: Mapping[str, Mapping[str, Any]] = {
+    "moved_thresholds": {"evaluate.thresholds": "moved"},
     "balanced_softmax": {"loss.name": "balanced_softmax", "loss.label_smoothing": 0.0},
     "class_weights": {"loss.class_weights": "balanced"},
     "effective_weights": {"loss.class_weights": "effective"},
@@ -25,10 +26,9 @@ REMEDIES: Mapping[str, Mapping[str, Any]] = {
     "undersampling": {"batch.sampling": "undersampled"},
     "smote": {"transfer.smote": NEIGHBOURS},
     "focal": {"loss.name": "focal", "loss.label_smoothing": 0.0},
-    "moved_thresholds": {"evaluate.thresholds": "moved"},
 }
-"""By name, the leaves that a remedy sets, in the order in which equals are taken. `logit_adjustment` is
-`balanced_softmax` where its tau is 1."""
+"""By name, the leaves that a remedy sets, in the order in which equals are taken: what leaves training as it is comes
+first. `logit_adjustment` is `balanced_softmax` where its tau is 1."""
 
 NEUTRAL: Mapping[str, Any] = {
     "loss.name": "cross_entropy",
@@ -96,7 +96,7 @@ def chosen_remedy(figures: Mapping[str, float], behind: Mapping[str, tuple[float
             best = max(figures, key=lambda one: figures[one])
             if name != best:
                 far, error = behind[name]
-                because += f"; {far:.3f} behind, within a standard error of {error:.3f}, and to be had more surely"
+                because += f"; {far:.3f} behind, within a standard error of {error:.3f}, and it asks less"
             return name, because
     raise ValueError("nothing is the best of them")
 

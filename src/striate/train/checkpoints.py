@@ -16,7 +16,7 @@ from striate.core.artifacts import make_folder, read_json, sha256, sync_folder, 
 from striate.core.errors import CheckpointError, StriateError
 from striate.core.events import Reporter
 from striate.core.tensors import read_tensors, write_tensors
-from striate.train.state import State
+from striate.train.state import Counters, State
 
 FORMAT = 1
 KEPT = 2
@@ -64,6 +64,11 @@ def load_checkpoint(path: Path, state: State) -> None:
     fault = find_fault(path)
     if fault:
         raise CheckpointError(f"{path} is damaged: {fault}")
+    content = _read_counters(path)
+    state.restore(read_tensors(path / "model.safetensors"), read_tensors(path / "optimizer.safetensors"), content)
+
+
+def _read_counters(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = read_json(path / "state.json")
     found = content.pop("striate_checkpoint", None)
     if found != FORMAT:
@@ -71,7 +76,7 @@ def load_checkpoint(path: Path, state: State) -> None:
             f"{path} is a checkpoint of version {found}; this striate reads version {FORMAT}",
             fix="use the striate that wrote it; its version is in the Run's environment.json",
         )
-    state.restore(read_tensors(path / "model.safetensors"), read_tensors(path / "optimizer.safetensors"), content)
+    return content
 
 
 def load_newest(folder: Path, state: State, reporter: Reporter) -> Path | None:
@@ -83,21 +88,33 @@ def load_newest(folder: Path, state: State, reporter: Reporter) -> Path | None:
     Raises:
         CheckpointError: there are checkpoints, but none is whole.
     """
+    path = newest_whole(folder, reporter)
+    if path is not None:
+        load_checkpoint(path, state)
+    return path
+
+
+def newest_whole(folder: Path, reporter: Reporter) -> Path | None:
+    """The newest whole checkpoint, as `load_newest` finds it; None where there is none yet."""
     damaged = []
     for path in list_checkpoints(folder):
         fault = find_fault(path)
-        if fault:
-            damaged.append(path.name)
-            reporter.warn(f"{path.name} is damaged ({fault}); the one before it is used")
-            continue
-        load_checkpoint(path, state)
-        return path
+        if fault is None:
+            return path
+        damaged.append(path.name)
+        reporter.warn(f"{path.name} is damaged ({fault}); the one before it is used")
     if damaged:
         raise CheckpointError(
             f"none of the checkpoints in {folder} is whole: {', '.join(damaged)}",
             fix="train again with `--plan` and the Run's plan.yaml",
         )
     return None
+
+
+def newest_counters(folder: Path, reporter: Reporter) -> Counters | None:
+    """Where the training of the newest whole checkpoint stands; None where there is none yet."""
+    path = newest_whole(folder, reporter)
+    return None if path is None else Counters(**_read_counters(path))
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

@@ -33,6 +33,9 @@ from striate.train.state import Counters, State
 from striate.train.statistics import estimate_statistics
 from striate.train.step import clear_gradients, train_step
 
+TOLD = 50
+"""Steps between two figures of one step's loss, where that is fewer than a tenth of an epoch."""
+
 
 def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadline: float | None = None) -> None:
     """Train from wherever the Run's newest whole checkpoint stands to the end, leaving the best weights in `state`.
@@ -53,6 +56,7 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
                 _judge_start(state, recipe, run, reporter)
             save_checkpoint(run.checkpoints, state)
         _cut_history(run.history, state.counters.rows, reporter)
+        _reopen(state, recipe)
         while not state.counters.done:
             fits = True
             try:
@@ -71,6 +75,14 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
                 f"no epoch beat the head on frozen features (val {recipe.plan['train.metric']} "
                 f"{state.counters.best:.4f}) by transfer.margin: that head is taken"
             )
+
+
+def _reopen(state: State, recipe: Recipe) -> None:
+    """Go on where a training had ended that was extended since; an epoch that the time cut short is finished first."""
+    counters = state.counters
+    if counters.done and recipe.extended(counters.epoch):
+        counters.done, counters.since_best = "", 0
+        counters.epoch, counters.batch = divmod(counters.step, len(recipe.batches))
 
 
 def _take_best(state: State, run: RunFolder, reporter: Reporter) -> None:
@@ -96,7 +108,7 @@ def _epoch(
     late, mark = False, time.monotonic()
     remember_features(state, recipe, reporter)
     spent_before, waited_before = counters.seconds, counters.waited
-    size = recipe.size(counters.epoch)
+    size, told = recipe.size(counters.epoch), max(1, min(TOLD, len(batches) // 10))
     known, asked = state.features, time.monotonic()
     for fetched in (batches.fetched if known is None else batches.bare)(counters.epoch, counters.batch):
         counters.waited += time.monotonic() - asked
@@ -115,6 +127,9 @@ def _epoch(
         counters.loss_count += 1
         counters.batch += 1
         counters.samples += len(batch.ids)
+        if counters.batch % told == 0:
+            rate = recipe.rate(counters.step - 1, counters.drops)
+            reporter.figures(counters.step, {"train/step_loss": loss, "train/rate": rate})
         now = time.monotonic()
         counters.seconds, mark = counters.seconds + now - mark, now
         left = time_left(counters.step - first, recipe.steps - first, started)
@@ -170,6 +185,7 @@ def _judge_start(state: State, recipe: Recipe, run: RunFolder, reporter: Reporte
             run.history, json.dumps(finite({"epoch": 0, "step": 0, "train_loss": None, "rate": 0, "val": found}))
         )
         state.counters.rows += 1
+        reporter.figures(0, {f"val/{name}": value for name, value in found.items()})
         reporter.line(f"before training: val {metric} {figure:.4f}")
 
 
@@ -194,21 +210,24 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
             f"execution.graphed: the passes are not recorded, but computed as ever: {state.replays[name].refused}"
         )
         del state.replays[name]
-    averaging = recipe.averaged(counters.epoch + 1) > 0
-    for mean in state.means.values() if averaging else ():
-        mean.update(recipe.averaged(counters.epoch))
+    averaging = recipe.averaged(counters.epoch) > 0
+    for own in state.means.values() if averaging else ():
+        own.update(recipe.averaged(counters.epoch) - 1)
     for network in state.networks.values():
         network.eval()
     found = recipe.validate(state.judged())
+    mean = counters.loss_sum / max(1, counters.loss_count)
     row = {
         "epoch": counters.epoch + 1,
         "step": counters.step,
-        "train_loss": counters.loss_sum / max(1, counters.loss_count),
+        "train_loss": mean,
         "rate": recipe.rate(max(0, counters.step - 1), counters.drops),
         "val": found,
     }
     append_line(run.history, json.dumps(finite(row)))
     counters.rows += 1
+    judged = {f"val/{name}": value for name, value in found.items()}
+    reporter.figures(counters.step, {"train/loss": mean, "train/loader_stall": stall, **judged})
     figure = found.get(metric)
     defined = figure is not None and math.isfinite(figure)
     if found and not defined:
@@ -227,7 +246,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
     shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
     reporter.line(
-        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {row['train_loss']:.4f}"
+        f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {mean:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"
     )
     if (
@@ -244,10 +263,12 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         reporter.warn("the time was over before the last step; the best weights so far are taken")
     elif counters.epoch >= recipe.plan["train.epochs"]:
         counters.done = "all epochs"
+    elif recipe.extended(counters.epoch):
+        counters.since_best = 0  # patience begins anew, as it does where the Run had ended here
     elif counters.since_best >= recipe.plan["train.patience"] and not averaging:
         counters.done = "patience"
         reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")
-    if counters.done and state.means:
+    if state.means and (counters.done or recipe.extended(counters.epoch)):
         _judge_mean(state, recipe, run, reporter)
     save_checkpoint(run.checkpoints, state)
 
@@ -255,10 +276,10 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
 def _judge_mean(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:
     """The mean of the last epochs' weights is one more candidate, which validation judges like an epoch."""
     counters, metric = state.counters, recipe.plan["train.metric"]
-    averaged = recipe.averaged(counters.epoch)
+    averaged, first = recipe.averaged(counters.epoch - 1), recipe.averaged_from(counters.epoch - 1)
     if averaged < 2:
         reporter.warn(
-            f"train.swa: training ended before two of the epochs from {recipe.averaged_from + 1} on, whose weights "
+            f"train.swa: training ended before two of the epochs from {first + 1} on, whose weights "
             "would be averaged; the best epoch stands"
         )
         return

@@ -21,6 +21,7 @@ from striate.nets import Folds, Normalize, find_folds, head_parameters, unsafe_c
 from striate.plan.rules.growing import size_at
 from striate.tasks import Task
 from striate.train.averaging import Average, EqualAverage
+from striate.train.course import Cycle, cycles
 from striate.train.graphs import Replayed
 from striate.train.groups import freeze_body, parameter_groups
 from striate.train.lookahead import Lookahead
@@ -72,8 +73,9 @@ class Recipe:
         return self.batches.pictures.shape[0], height, width
 
     def size(self, epoch: int) -> tuple[int, int]:
-        """(H, W) of the pictures that an epoch trains on."""
-        return size_at(epoch, int(self.plan["train.epochs"]), self.shape[1:], float(self.plan["train.start_size"]))
+        """(H, W) of the pictures that an epoch trains on; they have grown by the end of the first cycle."""
+        first = cycles(self.plan)[0].end
+        return size_at(min(epoch, first - 1), first, self.shape[1:], float(self.plan["train.start_size"]))
 
     @property
     def prediction(self) -> ForwardWay:
@@ -87,7 +89,7 @@ class Recipe:
 
     def frozen(self, epoch: int) -> bool:
         """Whether only the head learns in that epoch."""
-        return epoch < min(int(self.plan["transfer.frozen_epochs"]), int(self.plan["train.epochs"]) - 1)
+        return epoch < min(int(self.plan["transfer.frozen_epochs"]), cycles(self.plan)[0].end - 1)
 
     def set_learning(self, network: nn.Module, epoch: int) -> None:
         """Set what learns in that epoch, and which norms keep their statistics."""
@@ -115,35 +117,49 @@ class Recipe:
     def rate(self, step: int, drops: int = 0) -> float:
         """The learning rate of the head at a step: constant while the rest is frozen, then along the schedule.
 
+        The epochs of an extension are a cycle of the same schedule of their own, warm-up and all, up to
+        `schedule.extension_peak` of the rate; a schedule that does not fall goes on at its rate instead.
+
         Args:
             drops: how often validation has stood still, which lowers the rate of the schedule `plateau`.
         """
         if self.rates is not None:
             return self.rates(step)
-        frozen = self._frozen_epochs * len(self.batches)
+        cycle, each = self.cycle(step), len(self.batches)
+        frozen = sum(self.frozen(epoch) for epoch in range(cycle.end)) * each if cycle.first == 0 else 0
         if step < frozen:
             return float(self.plan["transfer.head_rate"])
         if self.plan["train.swa"] > 0:  # where the mean begins, the schedule stands still
-            step = min(step, self.averaged_from * len(self.batches))
+            step = min(step, self.averaged_from(step // each) * each)
         name = self.plan["schedule.name"]
         schedule = with_options(SCHEDULES.get(name), self.plan["schedule.options"], f"the schedule {name}")
         peak, warmup = float(self.plan["optimizer.rate"]), float(self.plan["schedule.warmup"])
         factor = 1.0 if self.plateau is None else self.plateau[0] ** drops
-        return peak * factor * schedule(step - frozen, self.steps - frozen, warmup)
+        steps = cycle.epochs * each - frozen
+        if cycle.first:
+            falls = schedule(999, 1000, 0.0) < 1
+            factor, warmup = (float(self.plan["schedule.extension_peak"]), warmup) if falls else (factor, 0.0)
+        return peak * factor * schedule(step - cycle.first * each - frozen, steps, warmup)
 
-    @property
-    def _frozen_epochs(self) -> int:
-        return sum(self.frozen(epoch) for epoch in range(int(self.plan["train.epochs"])))
+    def cycle(self, step: int) -> Cycle:
+        """The cycle of the schedule that a step is in."""
+        epoch = step // len(self.batches)
+        return [cycle for cycle in cycles(self.plan) if cycle.first <= epoch][-1]
 
-    @property
-    def averaged_from(self) -> int:
-        """The first epoch whose end is in the mean of weights: two at least are, where there are two."""
-        epochs = int(self.plan["train.epochs"])
-        return max(self._frozen_epochs, epochs - max(2, round(float(self.plan["train.swa"]) * epochs)), 0)
+    def extended(self, epochs: int) -> bool:
+        """Whether the Run was extended after so many epochs."""
+        return any(cycle.first == epochs > 0 for cycle in cycles(self.plan))
+
+    def averaged_from(self, epoch: int) -> int:
+        """The first epoch whose end is in the mean of weights, in an epoch's cycle: two at least are, if it has two."""
+        cycle = self.cycle(epoch * len(self.batches))
+        count = max(2, round(float(self.plan["train.swa"]) * cycle.epochs))
+        frozen = sum(self.frozen(one) for one in range(cycle.first, cycle.end))
+        return max(cycle.first + frozen, cycle.end - count)
 
     def averaged(self, epoch: int) -> int:
-        """How many epochs are in the mean of weights before that one; 0 without one."""
-        return max(0, epoch - self.averaged_from) if self.plan["train.swa"] > 0 else 0
+        """How many epochs are in the mean of weights at the end of that one; 0 without one."""
+        return max(0, epoch + 1 - self.averaged_from(epoch)) if self.plan["train.swa"] > 0 else 0
 
     def margin(self, start: float) -> float:
         """How far the validation metric must rise above that of the fitted head, for what was trained to replace it.
@@ -157,9 +173,9 @@ class Recipe:
             return 0.0
         return float(self.plan["transfer.margin"]) * math.sqrt(start * (1 - start) / self.validated)
 
-    def average_horizon(self) -> float:
-        """Steps that the average of weights looks back over; 0 is off."""
-        return float(self.plan["train.ema"]) * self.steps
+    def average_horizon(self, step: int) -> float:
+        """Steps that the average of weights looks back over, a share of those of the cycle; 0 is off."""
+        return float(self.plan["train.ema"]) * self.cycle(step).epochs * len(self.batches)
 
 
 def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
@@ -217,6 +233,7 @@ def refuse_contradictions(plan: Plan) -> None:
     _try_options(plan)
     if plan["train.swa"] > 0:
         _refuse_mean(plan)
+    cycles(plan)
     folds, compiles = plan["execution.fold_norms"] is True, plan["execution.compile"]
     if folds and not plan["transfer.frozen_norms"]:
         raise PlanError(

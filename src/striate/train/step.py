@@ -66,7 +66,7 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
     clear_gradients(state)
     figure = _check(figures, norms, state, recipe, batch)
     for average in state.averages.values():
-        average.update(ema_decay(counters.step, recipe.average_horizon()))
+        average.update(ema_decay(counters.step, recipe.average_horizon(counters.step)))
     counters.step += 1
     return figure
 

@@ -23,6 +23,7 @@ from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.diagnose import write_diagnosis
+from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
 
@@ -73,7 +74,9 @@ def finish(
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
+        "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
+            *scored_before(run),
             *not_checked(materials.prepared.dataset, validated="val" in scores),
             *([_MOVED] if task.settings.factors is not None else []),
             *undrawn,

@@ -117,8 +117,12 @@ class Materials:
         weights = self.prepared.weights
         if weights is None:
             return None
-        edited = read_base(self.plan["network.name"]) is not None
-        return load_weights(network, weights, head=head_name(network), edited=edited)
+        edited, head = read_base(self.plan["network.name"]) is not None, head_name(network)
+        if weights.outputs and weights.task != self.task.name:  # rows that answer another question
+            others = {name: one for name, one in weights.tensors.items() if not name.startswith(f"{head}.")}
+            weights = replace(weights, tensors=others)
+        outputs = None if self.task.kind == "value" else self.task.target_names
+        return load_weights(network, weights, head=head, edited=edited, outputs=outputs)
 
     def trials(self, reporter: Reporter) -> Trials:
         """What was measured before for such a training: with this network, these weights and these samples."""

@@ -57,6 +57,7 @@ class Request:
         weights: a weights file, a Run, "hub", or None.
         overrides: the user's decisions by dotted key, checked.
         function: where the user's own function to augment by comes from, if there is one.
+        follow: names of the followers that are told of the training, see `striate.train.followers`.
     """
 
     read: ReadRequest
@@ -65,6 +66,7 @@ class Request:
     weights: str | None = None
     overrides: dict[str, Decision] = field(default_factory=dict)
     function: Origin | None = None
+    follow: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; arrays are left out, as the Run keeps them in a file of their own."""
@@ -76,6 +78,7 @@ class Request:
             "weights": self.weights,
             "overrides": {key: [one.value, one.because, one.by] for key, one in self.overrides.items()},
             "function": None if self.function is None else asdict(self.function),
+            "follow": list(self.follow),
         }
 
     @classmethod
@@ -88,7 +91,8 @@ class Request:
             overrides = {key: Decision(*one) for key, one in content["overrides"].items()}
             function = content.get("function")  # a Run that was begun before it was kept has none
             origin = None if function is None else Origin(**function)
-            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides, origin)
+            follow = tuple(content.get("follow", ()))
+            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides, origin, follow)
         except (KeyError, TypeError) as error:
             raise RunError(f"environment.json does not hold the request of this Run: {error}") from error
 

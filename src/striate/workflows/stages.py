@@ -234,7 +234,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     audit = audited(dataset, run, processors(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
     split = divided(dataset, audit, run, chosen, reporter)
     if run is not None and run.plan.exists():
-        plan = _whole_plan(run)
+        plan = whole_plan(run)
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     here = machine(device)
     if request.minutes is not None:
@@ -264,7 +264,7 @@ def _named_as(plan: Plan, weights: Weights | None, reporter: Reporter) -> Weight
     return found
 
 
-def _whole_plan(run: RunFolder) -> Plan:
+def whole_plan(run: RunFolder) -> Plan:
     """The Run's plan. Raises `RunError` where another version wrote it, with fewer leaves."""
     decisions = read_plan(run.plan)
     missing = sorted(set(leaves()) - set(decisions))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,11 +21,14 @@ from striate.core.plan import AUTO, Plan
 from striate.core.run import RunFolder
 from striate.evaluate import move_thresholds, units_of
 from striate.train.checkpoints import list_checkpoints
+from striate.train.followers import require
 from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
+from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
+from striate.workflows.follow import following
 from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
@@ -74,6 +78,7 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         started: `time.monotonic()` at the command's start.
     """
     keep_freed_memory()
+    require(request.follow)
     existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
     try:
@@ -93,21 +98,33 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
     return run
 
 
-def resume(path: Path, reporter: Reporter) -> RunFolder:
-    """Go on with a Run from wherever it was stopped; one that is scored is left as it is."""
+def resume(
+    path: Path, reporter: Reporter, epochs: int | None = None, more: int | None = None, follow: Sequence[str] = ()
+) -> RunFolder:
+    """Go on with a Run from wherever it was stopped; one that is scored is left as it is, unless it is extended.
+
+    Args:
+        epochs, more: to extend it to, or by; see `longer_plan`.
+        follow: followers to tell of the training from here on, beside those that it has.
+    """
     keep_freed_memory()
+    require(follow)
     run = RunFolder.open(path)
     run.lock()
     try:
-        if run.metrics.exists():
+        longer = None if epochs is None and more is None else longer_plan(run, epochs, more, reporter)
+        if run.metrics.exists() and longer is None:
             reporter.line(f"{path} is trained and scored already")
             return run
         content = run.read_environment()
         arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
         request = Request.from_dict(content["request"], arrays)
+        if not set(follow) <= set(request.follow):
+            request = replace(request, follow=tuple(dict.fromkeys((*request.follow, *follow))))
+            write_json(run.environment, {**content, "request": request.to_dict()})
         # No deadline: a clock would cut the run at another step than the one that was never stopped.
         budget = None if run.plan.exists() else request.minutes
-        _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget))
+        _walk(run, request, content.get("device", "auto"), reporter, Clock(time.monotonic(), budget), longer)
     except KeyboardInterrupt:
         raise _stopped(run) from None
     finally:
@@ -119,20 +136,25 @@ def _stopped(run: RunFolder) -> Interrupted:
     return Interrupted("stopped between two saves", fix=f"go on with `striate train --resume {run.path}`")
 
 
-def _walk(run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock) -> None:
+def _walk(
+    run: RunFolder, request: Request, device: str, reporter: Reporter, clock: Clock, longer: Plan | None = None
+) -> None:
     prepared = prepare(request, run, device, reporter)
+    if longer is not None:  # only now: data that has gone or changed leaves the Run as it is
+        extend(run, longer, reporter)
+        prepared = replace(prepared, plan=longer)
     reporter.line(f"the Run is {run.path}")  # said now: a call that could not be understood has left none
     threads = torch.get_num_threads()
     torch.set_num_threads(prepared.plan["execution.threads"])
     try:
         exact = prepared.plan["execution.deterministic"]
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=exact):
-            _train(run, prepared, reporter, clock)
+            _train(run, prepared, request.follow, reporter, clock)
     finally:
         torch.set_num_threads(threads)
 
 
-def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock) -> None:
+def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: Reporter, clock: Clock) -> None:
     materials = gather(run, prepared, reporter)
     if not run.plan.exists():
         materials = keeping_classes(materials, reporter)
@@ -160,13 +182,19 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     report = materials.load(networks["network"])
     if report is not None:
         reporter.line(report.describe())
+        if report.kept and recipe.plan["transfer.probe"]:
+            reporter.line(
+                "transfer.probe fits the whole head anew on frozen features, so those rows are not what training "
+                "starts from; `--set transfer.probe=false` keeps them"
+            )
     if recipe.plan["transfer.probe"] and not list_checkpoints(run.checkpoints):
         head.fit(networks["network"])
     deadline = clock.deadline(0.0 if clock.minutes is None else _seconds_after(materials, recipe))
     reporter.stage("training")
     state = fresh_state(recipe, networks)
     release_freed_memory()  # of the measurements
-    fit(state, recipe, run, reporter, deadline=deadline)
+    with following(run, recipe.plan, follow, reporter) as followed:
+        fit(state, recipe, run, followed, deadline=deadline)
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]

@@ -15,11 +15,13 @@ from striate.plan.rule import Decisions, rule
         "train.epochs": Leaf(int, "passes over the training samples", low=1, measured=True),
         "train.patience": Leaf(int, "epochs without gain after which training stops", low=1),
         "train.min_gain": Leaf(float, "what counts as a gain of the validation metric", low=0),
+        "train.extensions": Leaf(dict, "where the Run was extended: {epochs done: epochs planned until then}"),
     },
 )
 def length(context: Context) -> Decisions:
     count, budget = len(context.train_samples), context.budget
     gain = (0.0, "any gain counts")
+    extensions: tuple[dict[int, int], str] = ({}, "the Run was not extended; `--resume RUN --epochs +N` does")
     patience = (1000, "the rate falls to the last step, so stopping early would cut the gain short")
     if budget.epochs is not None:
         return {
@@ -27,6 +29,7 @@ def length(context: Context) -> Decisions:
             "train.epochs": (budget.epochs, "set by you"),
             "train.patience": patience,
             "train.min_gain": gain,
+            "train.extensions": extensions,
         }
     if budget.minutes is not None:
         return {
@@ -34,6 +37,7 @@ def length(context: Context) -> Decisions:
             "train.epochs": (AUTO, f"as many as {budget.minutes:g} minutes carry, measured at the start"),
             "train.patience": patience,
             "train.min_gain": gain,
+            "train.extensions": extensions,
         }
     if context["network.weights"] is not None:
         epochs = 12
@@ -46,6 +50,7 @@ def length(context: Context) -> Decisions:
         "train.epochs": (epochs, because),
         "train.patience": (max(6, epochs // 2), "half of the epochs without a better validation is enough"),
         "train.min_gain": gain,
+        "train.extensions": extensions,
     }
 
 

@@ -49,7 +49,7 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
     pictures = (
         join([" on ", number(count), f" {words} pictures"]) if isinstance(count, int) else f" on the {words} split"
     )
-    note = "kept out of training and of every choice, scored once" if key == "test" else _used(facts)
+    note = _kept_out(facts) if key == "test" else _used(facts)
     return tag(
         "div",
         tag("p", label(name), pictures, class_="kicker"),
@@ -58,6 +58,13 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
         tag("p", note, class_="note"),
         class_=f"card score {key}",
     )
+
+
+def _kept_out(facts: Facts) -> str:
+    times = facts.metrics.get("scored")
+    if isinstance(times, int) and times > 1:
+        return f"kept out of training, but scored {times} times: the Run was extended after it was scored"
+    return "kept out of training and of every choice, scored once"
 
 
 def _used(facts: Facts) -> str:
