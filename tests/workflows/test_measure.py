@@ -139,7 +139,13 @@ def test_memory_that_runs_out_while_measuring_leaves_no_way_that_needs_whole_bat
         return recipe.plan
 
     monkeypatch.setattr(measure, "_resolved", measured)
-    options: dict[str, Any] = {"seconds": lambda: None, "scored": 0, "folder": tmp_path, "reporter": Lines()}
+    options: dict[str, Any] = {
+        "seconds": lambda: None,
+        "scored": 0,
+        "folder": tmp_path,
+        "ranged": tmp_path / "range.json",
+        "reporter": Lines(),
+    }
     trials = Trials(Cache(tmp_path, 0), {}, Lines())
     plan = measure.resolve_plan(recipe, lambda: toy_networks(recipe), None, trials=trials, **options)
     assert [one["batch.accumulate"] for one in seen] == [1, 2, 4]

@@ -24,7 +24,7 @@ def class_weights(name: str, counts: Sequence[float]) -> tuple[float, ...]:
         counts: samples of each class, or the sum of their weights; a class without has a weight of 0.
 
     >>> [round(weight, 3) for weight in class_weights("square_root", [90, 10])]
-    [0.75, 2.25]
+    [0.833, 2.5]
     """
     if name == "balanced":
         return balanced_weights(counts)

@@ -45,7 +45,7 @@ def step_pilot(recipe: Recipe, networks: dict[str, nn.Module], steps: int) -> St
     try:
         for _ in range(steps):
             train_step(state, recipe, next(batches))
-    except NonFinite:
+    except NonFinite:  # the caller says so, and judges it no further
         return None
     finally:
         batches.close()

@@ -78,7 +78,8 @@ def as_bytes(images: Tensor) -> Iterator[NDArray[np.uint8]]:
 
 def as_png(picture: NDArray[np.uint8], made_by: str | None = None) -> bytes:
     """A picture (H, W, C) as PNG bytes, which may say what made it."""
-    buffer, said = io.BytesIO(), PngInfo()
+    buffer = io.BytesIO()
+    said = PngInfo()
     if made_by is not None:
         said.add_text("Software", made_by)
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)

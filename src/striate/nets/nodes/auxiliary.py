@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -75,7 +76,7 @@ class AuxiliaryHead(nn.Sequential):
     """
 
     def __init__(self, modules: dict[str, nn.Module], weight: float) -> None:
-        super().__init__(modules)  # type: ignore[call-overload]
+        super().__init__(OrderedDict(modules))
         self.weight = weight
         self.heard: list[Answer] | None = None
 

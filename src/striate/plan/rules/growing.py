@@ -32,7 +32,7 @@ def size_at(epoch: int, epochs: int, size: tuple[int, int], start: float) -> tup
         start: the first size as a share; 1 is off.
 
     >>> [size_at(epoch, 10, (64, 64), 0.5)[0] for epoch in range(10)]
-    [32, 32, 40, 48, 48, 56, 56, 64, 64, 64]
+    [32, 40, 40, 48, 48, 56, 56, 64, 64, 64]
     """
     share = min(1.0, start + (1 - start) * epoch / max(FULL_FROM * epochs, 1))
     if epoch == epochs - 1:

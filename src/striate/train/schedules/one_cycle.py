@@ -11,7 +11,7 @@ FIRST, LAST = 1 / 25, 1e-4 / 25
 def one_cycle(step: int, steps: int, warmup: float) -> float:
     """The factor at `step` of `steps`: 1/25 at first, 1 after the warm-up, 4e-6 at last.
 
-    >>> one_cycle(0, 100, 0.25), one_cycle(24, 100, 0.25)
+    >>> round(one_cycle(0, 100, 0.25), 9), one_cycle(24, 100, 0.25)
     (0.04, 1.0)
     """
     top = warmup * steps - 1 if warmup * steps > 1 else 0.0
