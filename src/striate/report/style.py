@@ -35,6 +35,7 @@ nav a:hover{background:var(--track)}
 .card{background:var(--card);border:1px solid var(--edge);border-radius:10px;padding:16px 18px;margin:0;min-width:0}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:14px;margin:.5rem 0 1rem}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:14px;margin:1rem 0}
+.grid.one{grid-template-columns:minmax(0,430px)}
 .score .figure{font-size:clamp(2.6rem,9vw,3.6rem);font-weight:650;line-height:1.1;margin:.1em 0;letter-spacing:-.02em}
 .score.test{border-top:4px solid var(--accent)}
 .score.val{border-top:4px solid var(--edge)}

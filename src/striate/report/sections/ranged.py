@@ -30,4 +30,4 @@ def range_curve(facts: Facts) -> Html | None:
     )
     because = facts.range_test.get("because")
     words = ["The rate is ", number(rate), ": ", prose(str(because)), "."] if rate is not None and because else []
-    return join([chart, tag("p", *words, class_="note") if words else None])
+    return join([tag("div", chart, class_="grid one"), tag("p", *words, class_="note") if words else None])
