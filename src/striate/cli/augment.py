@@ -59,7 +59,7 @@ def augment(
         val=val,
         test=test,
         model=model,
-        weights=weights,
+        weights=_options.one_or_several(weights),
         size=size,
         seed=seed,
         plan=plan,

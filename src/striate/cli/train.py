@@ -63,7 +63,7 @@ def train(
         val=val,
         test=test,
         model=model,
-        weights=weights,
+        weights=_options.one_or_several(weights),
         minutes=minutes,
         epochs=epochs,
         size=size,

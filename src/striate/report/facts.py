@@ -38,6 +38,7 @@ class Facts:
     Args:
         name: the Run's folder name.
         missing: file, relative to the Run → why it could not be read; its contents are then empty.
+        weights: what the training began with; empty of one from scratch, which has no such file.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Facts:
     predictions: list[dict[str, str]]
     figures: list[Figure]
     missing: dict[str, str]
+    weights: dict[str, Any]
 
     @property
     def task(self) -> str:
@@ -87,6 +89,7 @@ def read_facts(run: RunFolder) -> Facts:
         split=attempt(run.split, _rows, []),
         predictions=attempt(run.predictions, _rows, []),
         figures=attempt(run.figures / "index.json", _figures, []),
+        weights=attempt(run.weights, _object, {}) if run.weights.exists() else {},
         missing=missing,
     )
 

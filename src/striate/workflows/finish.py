@@ -24,6 +24,7 @@ from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
+from striate.workflows.origin import sources_in
 
 SHOWN = 8
 _MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
@@ -36,6 +37,7 @@ def finish(
     state: State,
     scores: Mapping[str, NDArray[np.float32]],
     refitted: int | None,
+    forgotten: dict[str, Any] | str | None,
     reporter: Reporter,
 ) -> None:
     """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last.
@@ -43,12 +45,14 @@ def finish(
     Args:
         scores: what the judged network gave for the held-out splits, as `Materials.scores` finds it.
         refitted: samples that its head was fitted to once more between the two; None where it was not.
+        forgotten: how much of the source it has, or why that is not known; None where it was not asked.
     """
     task, spec = materials.task, materials.spec
     summary = _summary(spec, state.counters)
     if refitted is not None:
         summary["refitted"] = refitted
-    extra = {**_execution(recipe.plan), "summary": summary}
+    sources = sources_in(run)
+    extra = {**_execution(recipe.plan), "summary": {**summary, "sources": sources} if sources else summary}
     Model.save(run.model, state.judged()["network"], spec, materials.preprocessing, task, extra=extra)
     model = Model.load(run.model, device=recipe.device)
     rows = [
@@ -64,10 +68,12 @@ def finish(
         "headline": recipe.plan["train.metric"],
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
+        **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
         "not_checked": [
             *not_checked(materials.prepared.dataset, validated="val" in scores),
             *([_MOVED] if task.settings.factors is not None else []),
+            *([forgotten] if isinstance(forgotten, str) else []),
             *undrawn,
         ],
     }

@@ -51,14 +51,14 @@ class Request:
     Args:
         read: how the data is read.
         minutes, epochs: the budget.
-        weights: a weights file, a Run, "hub", or None.
+        weights: a weights file, a Run, "hub", or None; or several files and Runs to choose from.
         overrides: the user's decisions by dotted key, checked.
     """
 
     read: ReadRequest
     minutes: float | None = None
     epochs: int | None = None
-    weights: str | None = None
+    weights: str | tuple[str, ...] | None = None
     overrides: dict[str, Decision] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Request:
             "read": read,
             "minutes": self.minutes,
             "epochs": self.epochs,
-            "weights": self.weights,
+            "weights": list(self.weights) if isinstance(self.weights, tuple) else self.weights,
             "overrides": {key: [one.value, one.because, one.by] for key, one in self.overrides.items()},
         }
 
@@ -80,7 +80,9 @@ class Request:
         try:
             read = ReadRequest(**{**content["read"], "arrays": arrays})
             overrides = {key: Decision(*one) for key, one in content["overrides"].items()}
-            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides)
+            weights = content["weights"]
+            weights = tuple(weights) if isinstance(weights, list) else weights
+            return cls(read, content["minutes"], content["epochs"], weights, overrides)
         except (KeyError, TypeError) as error:
             raise RunError(f"environment.json does not hold the request of this Run: {error}") from error
 

@@ -27,6 +27,7 @@ from striate.train.state import Counters
 from striate.workflows.finish import finish
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
+from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare
@@ -135,6 +136,7 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
     materials = gather(run, prepared, reporter)
     recipe = materials.recipe(prepared.plan)
     if not run.plan.exists():
+        keep_origin(run, materials, reporter)
         if prepared.plan["imbalance.remedy"] == AUTO:
             materials = _refereed(materials, recipe, reporter, clock)
             recipe = materials.recipe(materials.plan)
@@ -173,7 +175,8 @@ def _train(run: RunFolder, prepared: Prepared, reporter: Reporter, clock: Clock)
             materials = _decided(materials, scores[part], reporter)
         if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
             refitted = head.refit(network)
-    finish(run, materials, recipe, state, scores, refitted, reporter)
+    forgotten = measure_forgetting(materials, network, reporter) if recipe.plan["transfer.forgetting"] else None
+    finish(run, materials, recipe, state, scores, refitted, forgotten, reporter)
 
 
 def _refereed(materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
