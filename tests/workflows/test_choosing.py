@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import striate as st
 from striate.core.errors import UsageError, WeightsError
-from striate.core.records import Label, Sample, Source
+from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.core.tensors import write_tensors
 from striate.nets import build, resolve
 from striate.nets.sources import described
@@ -57,6 +57,25 @@ def test_the_probe_is_logistic_regression_on_parts() -> None:
         expected[~other] = fitted.predict(standard[~other]) == labels[~other]
     assert 0.4 < expected.mean() < 0.9
     assert (found == expected).mean() > 0.98  # of rows on a border
+
+
+def test_values_and_several_labels_are_probed_too() -> None:
+    random = np.random.default_rng(0)
+    rows = torch.from_numpy(random.normal(size=(60, 3)))
+    noise = torch.from_numpy(random.normal(size=(60, 3)))
+    values = 5 + 2 * rows.numpy() @ [1.0, -1.0, 0.5]
+    settings = TaskSettings(loss="huber", mean=(float(values.mean()),), std=(float(values.std()),))
+    measure = TASKS.get("regress")(("size",), settings)
+    held = [Sample(str(n), (Source("file", "x"),), Value((float(value),))) for n, value in enumerate(values)]
+    assert -0.1 < probe(rows, measure, held).mean() <= 0
+    assert probe(noise, measure, held).mean() < -0.5
+    several = TASKS.get("multilabel")(("a", "b"), TaskSettings(loss="binary_cross_entropy"))
+    on = [tuple(name for name, place in (("a", 0), ("b", 1)) if row[place] > 0) for row in rows]
+    held = [Sample(str(n), (Source("file", "x"),), Labels(names)) for n, names in enumerate(on)]
+    found = probe(rows, several, held)
+    assert found.mean() > 0.85
+    assert set(found.tolist()) <= {0.0, 0.5, 1.0}
+    assert 0.3 < probe(noise, several, held).mean() < 0.7
 
 
 def test_samples_that_are_taken_keep_the_shares_of_classes() -> None:
@@ -291,6 +310,15 @@ def test_one_in_a_list_is_one(files: tuple[Path, Path], photos: Path) -> None:
 
 def test_a_source_that_says_little_is_described_all_the_same() -> None:
     assert described({}) == "a source that is not stated; licence: not stated"
+
+
+def test_where_the_time_carries_too_few_samples_the_first_is_taken(
+    files: tuple[Path, Path], photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("striate.workflows.choosing.SECONDS", 0.0)
+    found = st.plan(photos, weights=list(files), epochs=1, set={**SET, "input.margin": 1.1, "execution.cache_bytes": 0})
+    assert found["network.weights"] == str(files[0])
+    assert "no time" in found.decisions["network.weights"].because
 
 
 def test_a_folder_of_few_samples_is_enough(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ class _Moments:
         assert self.norm.running_mean is not None
         centre = self.norm.running_mean  # moments about it lose no digits where the mean is large
         away = (inputs[0].float() - centre.view(1, -1, *(1,) * (inputs[0].dim() - 2))).transpose(0, 1).flatten(1)
-        self.sums = self.sums + away.sum(1).double().cpu()
-        self.squares = self.squares + away.square().sum(1).double().cpu()
+        self.sums = self.sums + away.sum(1).cpu().double()
+        self.squares = self.squares + away.square().sum(1).cpu().double()
         self.count += away.shape[1]
 
     def distance(self) -> float:
@@ -114,5 +114,5 @@ class _Moments:
         assert self.norm.running_var is not None
         away = self.sums / self.count
         deviation = (self.squares / self.count - away.square()).clamp(min=0).add(self.norm.eps).sqrt()
-        remembered = (self.norm.running_var.double().cpu() + self.norm.eps).sqrt()
+        remembered = (self.norm.running_var.cpu().double() + self.norm.eps).sqrt()
         return float(((away.square() + (remembered - deviation).square()).sqrt() / remembered).mean())

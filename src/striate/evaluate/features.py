@@ -38,7 +38,7 @@ def head_inputs(network: nn.Module, normalize: nn.Module, batches: Iterable[Tens
 def _seen(network: nn.Module, normalize: nn.Module, taken: list[Tensor], images: Tensor) -> Tensor:
     taken.clear()
     network(normalize(images))
-    return taken.pop().double().cpu()
+    return taken.pop().cpu().double()
 
 
 def _pooled(features: Tensor, channels_first: bool) -> Tensor:

@@ -6,6 +6,7 @@ before and after are on pictures at hand, which may be unlike the source's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ class Forgetting:
 
     def describe(self) -> str:
         """One sentence."""
+        if math.isnan(self.agreement):
+            return "how much of the source is forgotten cannot be told: the features of these pictures are all alike"
         word = "hardly" if self.agreement > HARDLY else "much" if self.agreement < MUCH else "partly"
         named = "" if self.same is None else f", {self.same:.0%} of the pictures are called the same by its old head"
         return (
@@ -104,7 +107,7 @@ def moved_by(network: nn.Module, tensors: Mapping[str, Tensor], names: Iterable[
     own = dict(network.named_parameters())
     away = began = 0.0
     for name in names:
-        first, last = tensors[name].double().cpu(), own[name].detach().double().cpu()
+        first, last = tensors[name].cpu().double(), own[name].detach().cpu().double()
         away += float((last - first).square().sum())
         began += float(first.square().sum())
     return (away / began) ** 0.5 if began else float("nan")

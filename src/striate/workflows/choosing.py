@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from striate.core.cache import Cache
 from striate.core.errors import UsageError
-from striate.core.events import Reporter
+from striate.core.events import Reporter, Silent
 from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.data.pack import pack
@@ -64,22 +64,26 @@ class Candidate:
         load_weights(network, self.weights, head=head_name(network))
         return network.to(self.plan["execution.device"])
 
-    def features(self, dataset: Dataset, samples: Sequence[Sample], reporter: Reporter) -> Tensor:
-        """What the head would receive of the samples, (N, D)."""
+    def features(self, network: nn.Module, dataset: Dataset, samples: Sequence[Sample], workers: int) -> Tensor:
+        """What the head of its network would receive of the samples, (N, D).
+
+        Args:
+            workers: processes that decode; 0 decodes in this one.
+        """
         pictures = pack(
             dataset,
             [sample.key for sample in samples],
             self.preprocessing,
             keep_margin=False,
-            workers=self.plan["execution.workers"],
+            workers=workers,
             memory_bytes=self.plan["execution.pack_bytes"] // 3,
-            reporter=reporter,
+            reporter=Silent(),
         )
         normalize = Normalize(self.preprocessing.mean, self.preprocessing.std).to(self.plan["execution.device"])
         order = np.arange(len(samples))
         chunks = [order[first : first + AT_ONCE] for first in range(0, len(order), AT_ONCE)]
         try:
-            return head_inputs(self.network(), normalize, pictures.stream(chunks))
+            return head_inputs(network, normalize, pictures.stream(chunks))
         finally:
             pictures.close()
 
@@ -138,7 +142,8 @@ def _probed(
     candidates: Sequence[Candidate], dataset: Dataset, known: Sequence[Sample], allowed: float, reporter: Reporter
 ) -> Iterator[Probed]:
     """How each did; nothing where the time carries too few samples."""
-    count = _affordable(candidates, dataset, known, allowed, reporter)
+    networks = [one.network() for one in candidates]
+    count = _affordable(candidates, networks, dataset, known, allowed)
     if count < min(LEAST, len(known)):
         reporter.line(
             f"no weights are probed: {allowed:.0f} s carry {count} samples of each, and below {LEAST} they say little"
@@ -147,8 +152,9 @@ def _probed(
     samples = [known[place] for place in spread(known, candidates[0].task, count)]
     units = units_of([sample.group for sample in samples])
     right = []
-    for number, one in enumerate(candidates):
-        right.append(probe(one.features(dataset, samples, reporter), one.task, samples))
+    for number, (one, network) in enumerate(zip(candidates, networks, strict=True)):
+        features = one.features(network, dataset, samples, one.plan["execution.workers"])
+        right.append(probe(features, one.task, samples))
         reporter.progress(number + 1, len(candidates), Path(one.weights.source).name)
     best = max(right, key=lambda each: float(each.mean()))
     for one, each in zip(candidates, right, strict=True):
@@ -165,14 +171,18 @@ def _probed(
 
 
 def _affordable(
-    candidates: Sequence[Candidate], dataset: Dataset, known: Sequence[Sample], allowed: float, reporter: Reporter
+    candidates: Sequence[Candidate],
+    networks: Sequence[nn.Module],
+    dataset: Dataset,
+    known: Sequence[Sample],
+    allowed: float,
 ) -> int:
-    """How many samples each candidate can look at in the time, by how long a few take."""
+    """How many samples each candidate can look at in the time, by how long a few take that one process decodes."""
     few = [known[place] for place in spread(known, candidates[0].task, min(TIMED, len(known)))]
     started = time.perf_counter()
-    for one in candidates:
-        one.features(dataset, few, reporter)
-    each = (time.perf_counter() - started) / len(few)  # networks are built once more then, so a little is left over
+    for one, network in zip(candidates, networks, strict=True):
+        one.features(network, dataset, few, 0)
+    each = (time.perf_counter() - started) / len(few)
     return min(MOST, len(known), int(allowed / each))
 
 

@@ -22,7 +22,7 @@ from striate.nets.sources import described
 from striate.workflows.choosing import spread
 from striate.workflows.materials import Materials
 
-LOOKED_AT, COMPARED, LEAST_COMPARED, AT_ONCE = 128, 1000, 8, 32
+LOOKED_AT, COMPARED, LEAST_COMPARED, AT_ONCE = 64, 1000, 8, 32
 """Training pictures for the gap, at most; validation pictures for what is forgotten, at most and at least; at once."""
 UNTOLD = (
     "how far the pictures are from what the weights were trained on cannot be told: the network has no batch norms "
@@ -64,6 +64,7 @@ def measure_forgetting(materials: Materials, network: nn.Module, reporter: Repor
     if weights is None or "val" not in materials.pictures or materials.count("val") < LEAST_COMPARED:
         why = "the weights are not at hand" if weights is None else f"it takes {LEAST_COMPARED} validation pictures"
         return f"How much of the source was forgotten was not measured: {why}."
+    reporter.stage("measuring what is forgotten")
     began = materials.networks()["network"].to(materials.plan["execution.device"])
     first, last = (
         head_inputs(one, materials.normalize, _pictures(materials, "val", COMPARED)) for one in (began, network)

@@ -311,7 +311,7 @@ def _chosen(
     place, because = choose_weights(
         found,
         dataset,
-        [sample for sample in dataset.samples if sample.key in keys],
+        [sample for sample in dataset.samples if sample.key in keys and sample.weight],
         fingerprint=audit.fingerprint,
         minutes=request.minutes,
         cache=small_cache("trials", request.overrides),
