@@ -50,12 +50,15 @@ def test_fitting_the_head_and_scoring_take_passes(
         "transfer.probe": probe,
         "transfer.probe_views": probe_views,
         "transfer.refit": refit,
+        "transfer.forgetting": False,
     }
     plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
     assert passes_beside(plan, trained=100, validated=20, scored=30) == passes
     views = {"single": 1, "mirrored": 2, "flipped": 4}[views_name]
     again = 120 * (views if probe_views else 1) if probe and refit else 0
     assert passes_after(plan, trained=100, validated=20, scored=30) == 30 * views + again
+    asked = plan.replace(transfer={"forgetting": Decision(True, "for the test")})
+    assert passes_after(asked, trained=100, validated=20, scored=30) == 30 * views + again + 2 * 20
 
 
 def test_the_forward_pass_is_timed_on_training_samples_too() -> None:

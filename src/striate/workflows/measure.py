@@ -339,13 +339,15 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: scoring, and fitting the head again, though it may not come to it.
+    """Forward passes of one sample after the epochs: scoring, what is forgotten, and fitting the head again, though it
+    may not come to it.
 
     Args:
         trained, validated, scored: samples.
     """
     again = plan["transfer.probe"] and plan["transfer.refit"]
-    return scored * views_of(plan) + (_fitting(plan, trained, validated) if again else 0)
+    compared = 2 * validated if plan["transfer.forgetting"] else 0
+    return scored * views_of(plan) + (_fitting(plan, trained, validated) if again else 0) + compared
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:
