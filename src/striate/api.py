@@ -41,6 +41,7 @@ from striate.workflows.stages import prepare, read_dataset
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
 PlanLike: TypeAlias = Plan | str | Path | None
+WeightsLike: TypeAlias = str | Path | Sequence[str | Path] | None
 Sizes: TypeAlias = int | tuple[int, ...]
 
 
@@ -190,7 +191,7 @@ def plan(
     val: str | Path | None = None,
     test: str | Path | None = None,
     model: str | None = None,
-    weights: str | Path | None = None,
+    weights: WeightsLike = None,
     minutes: float | None = None,
     epochs: int | None = None,
     size: int | None = None,
@@ -206,7 +207,8 @@ def plan(
     Args:
         data, task, reader, label_depth, root, group, val, test: see `audit`.
         model: a family, "timm/NAME", "torchvision/NAME", or a network file.
-        weights: a weights file with its sidecar, a Run, "hub", or "none".
+        weights: a weights file with its sidecar, a Run, "hub", or "none"; or several files and Runs, of which those
+            are taken whose features tell most of the data.
         minutes, epochs: the budget; at most one of them.
         size: the side of the network's input, in pixels.
         seed: of initialisation, order and augmentation.
@@ -241,7 +243,7 @@ def augment(
     val: str | Path | None = None,
     test: str | Path | None = None,
     model: str | None = None,
-    weights: str | Path | None = None,
+    weights: WeightsLike = None,
     minutes: float | None = None,
     epochs: int | None = None,
     size: int | None = None,
@@ -299,7 +301,7 @@ def train(
     val: str | Path | None = None,
     test: str | Path | None = None,
     model: str | None = None,
-    weights: str | Path | None = None,
+    weights: WeightsLike = None,
     minutes: float | None = None,
     epochs: int | None = None,
     size: int | None = None,
@@ -730,7 +732,7 @@ def _read_request(
 def _request(
     read: ReadRequest,
     model: str | None,
-    weights: str | Path | None,
+    weights: WeightsLike,
     minutes: float | None,
     epochs: int | None,
     size: int | None,
@@ -777,9 +779,16 @@ def _request(
     return Request(read, minutes, epochs, chosen, overrides, own_function(overrides))
 
 
-def _chosen_weights(weights: str | Path | None, overrides: dict[str, Decision], by_setting: bool) -> str | None:
+def _chosen_weights(
+    weights: WeightsLike, overrides: dict[str, Decision], by_setting: bool
+) -> str | tuple[str, ...] | None:
     """The weights to use, by flag or by plan; the plan is made to say the same."""
     planned = overrides.get("network.weights")
+    if weights is not None and not isinstance(weights, str | Path):
+        if len(weights) != 1:
+            overrides.pop("network.weights", None)
+            return _several_weights(weights, by_setting)
+        weights = weights[0]
     chosen = str(weights) if weights is not None else planned.value if planned is not None else None
     if chosen not in (None, "none", "hub"):
         chosen = str(Path(chosen).expanduser().absolute())
@@ -790,3 +799,20 @@ def _chosen_weights(weights: str | Path | None, overrides: dict[str, Decision], 
             raise UsageError("two weights are given: --weights and network.weights", fix="give one of them")
         overrides["network.weights"] = Decision(chosen, "set by you", "user")
     return chosen
+
+
+def _several_weights(weights: Sequence[str | Path], by_setting: bool) -> tuple[str, ...]:
+    """The paths to choose from. Raises `UsageError` where there is nothing to choose, or no way to."""
+    if not weights:
+        raise UsageError("weights is an empty list", fix='give a file, a Run, several of them, or "none"')
+    if by_setting:
+        raise UsageError("two weights are given: --weights and network.weights", fix="give one of them")
+    for name, why in (("none", "nothing to compare"), ("hub", "of the one network that --model names")):
+        if name in map(str, weights):
+            raise UsageError(f"`{name}` is no file among several weights: it is {why}", fix="give it alone, or files")
+    paths = tuple(str(Path(one).expanduser().absolute()) for one in weights)
+    real = [Path(one).resolve() for one in paths]
+    for place, one in enumerate(real):
+        if one in real[:place]:
+            raise UsageError(f"{paths[place]} is given twice among the weights", fix="give it once")
+    return paths

@@ -348,6 +348,13 @@ def test_train_passes_every_flag_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("command", ["train", "plan", "augment"])
+def test_weights_may_be_repeated(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = fake_api.patch(monkeypatch, **{command: StriateError("far enough")})
+    main([command, "photos", "--weights", "a.pt", "--weights", "runs/b"])
+    assert api.calls[0][1]["weights"] == ["a.pt", "runs/b"]
+
+
 def test_train_without_anything_leaves_every_default(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

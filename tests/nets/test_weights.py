@@ -228,6 +228,25 @@ def test_what_a_sidecar_must_say(key: str) -> None:
         check_sidecar([1], "w.json")
 
 
+def test_sources_with_licence_and_bias_go_from_one_to_the_next(tmp_path: Path) -> None:
+    before = {"source": "ImageNet", "network": "compact", "license": "MIT", "bias": "mostly of the West"}
+    said = {**SIDECAR, "source": "birds", "license": "CC0", "bias": "few owls", "sources": [before]}
+    first, second = read_weights(saved(tmp_path, network().state_dict(), said)).sources
+    assert first == {"source": "birds", "network": SIDECAR["network"], "license": "CC0", "bias": "few owls"}
+    assert second == before
+    run = run_of(tmp_path, spec_of(), network().state_dict())
+    content = json.loads((run / "model" / "model.json").read_text())
+    (run / "model" / "model.json").write_text(json.dumps({**content, "summary": {"sources": [first, second]}}))
+    assert [one["source"] for one in read_weights(run).sources] == [f"the Run {run}", "birds", "ImageNet"]
+    assert Weights({}, None, "w.pth").sources == [{"source": "w.pth", "license": "not stated"}]
+
+
+@pytest.mark.parametrize("sources", ["ImageNet", ["ImageNet"], [{"source": 1}], [{"origin": "ImageNet"}]])
+def test_sources_that_are_none_are_refused(sources: Any) -> None:
+    with pytest.raises(WeightsError, match="sources"):
+        check_sidecar({**SIDECAR, "sources": sources}, "w.json")
+
+
 class Evil:
     def __reduce__(self) -> Any:
         return os.mkdir, ("pwned",)

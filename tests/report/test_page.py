@@ -218,6 +218,20 @@ def test_what_is_missing_is_said(tmp_path: Path, name: str, how: str) -> None:
     assert "cardboard" in read(run).text
 
 
+def test_what_the_weights_come_from_is_listed_with_licence_and_bias(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", per_class=12)
+    assert "Pretrained weights" not in read(run).text
+    sources = [{"source": HOSTILE, "network": "compact", "license": "MIT", "bias": "few owls"}, {"source": "ImageNet"}]
+    gap = {"distance": 0.5, "layers": {"stem.norm": 0.25, "last": 0.75}, "pictures": 9, "verdict": "some way off"}
+    run.weights.write_text(json.dumps({"sources": sources, "gap": gap, "gap_in_words": "the pictures are near."}))
+    page = read(run)
+    for words in ("Pretrained weights", HOSTILE, "few owls", "ImageNet", "not stated", "The pictures are near."):
+        assert " ".join(words.split()) in page.text
+    assert "stem.norm 0.2500 last 0.7500" in page.text
+    run.weights.write_text("[]")
+    assert "weights.json" in read(run).text
+
+
 def test_an_unfinished_run_has_a_report_without_scores(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.environment.write_text('{"striate_run": 1}')

@@ -54,17 +54,18 @@ def test_fitting_the_head_and_scoring_take_passes(
         "transfer.probe_views": probe_views,
         "transfer.refit": refit,
         "train.swa": 0.0,
+        "transfer.forgetting": False,
     }
     plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
     assert passes_beside(plan, trained=100, validated=20, scored=30) == passes
     views = {"single": 1, "mirrored": 2, "flipped": 4}[views_name]
     again = 120 * (views if probe_views else 1) if probe and refit else 0
-    assert (
-        passes_after(plan, trained=100, validated=20, scored=30) == (30 + 100) * views + again
-    )  # all 100 that it learnt from
+    usual = (30 + 100) * views + again  # all 100 that it learnt from
+    assert passes_after(plan, trained=100, validated=20, scored=30) == usual
     averaged = plan.replace(train={"swa": Decision(0.25, "for the test")})
-    more = passes_after(averaged, trained=100, validated=20, scored=30) - (30 + 100) * views - again
-    assert more == 120
+    assert passes_after(averaged, trained=100, validated=20, scored=30) - usual == 120
+    asked = plan.replace(transfer={"forgetting": Decision(True, "for the test")})
+    assert passes_after(asked, trained=100, validated=20, scored=30) == usual + 2 * 20
 
 
 def test_the_forward_pass_is_timed_on_training_samples_too() -> None:

@@ -62,9 +62,9 @@ Model = Annotated[
     ),
 ]
 Weights = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        help="Pretrained weights: a file with its sidecar, a Run, hub, or none.",
+        help="Pretrained weights: a file with its sidecar, a Run, hub, or none. Repeated: the best of them.",
         metavar="FILE|RUN|hub|none",
         rich_help_panel=_DECIDE,
     ),
@@ -135,6 +135,15 @@ def parse_settings(texts: list[str] | None) -> dict[str, str] | None:
             raise UsageError(f"--set takes KEY=VALUE, not {text!r}", fix="for example --set optimizer.rate=0.01")
         settings[key.strip()] = value.strip()
     return settings or None
+
+
+def one_or_several(texts: list[str] | None) -> str | list[str] | None:
+    """What an option that may be repeated was given: nothing, one text, or several.
+
+    >>> one_or_several(["a"]), one_or_several(["a", "b"])
+    ('a', ['a', 'b'])
+    """
+    return texts[0] if texts and len(texts) == 1 else texts or None
 
 
 def parse_bytes(text: str | None) -> int | None:

@@ -62,7 +62,7 @@ def augment(
         val=val,
         test=test,
         model=model,
-        weights=weights,
+        weights=_options.one_or_several(weights),
         minutes=minutes,
         epochs=epochs,
         size=size,

@@ -166,6 +166,9 @@ def _show(content: Mapping[str, Any], depth: int | None) -> None:
         )
     unknown = sum(row["receptive_field"] is None and bool(row["output"]) for row in layers)
     told = f"; ? where it cannot be told ({unknown} layers)" if unknown else ""
+    for source in content.get("sources", []):
+        bias = f"; known bias: {source['bias']}" if source.get("bias") else ""
+        say(f"trained from: {source.get('source', 'not stated')}; licence: {source.get('license', 'not stated')}{bias}")
     say(f"field: what one position sees of the input, size/stride@offset in pixels; without a stride, all of it{told}")
 
 

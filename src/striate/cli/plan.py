@@ -56,7 +56,7 @@ def plan(
         val=val,
         test=test,
         model=model,
-        weights=weights,
+        weights=_options.one_or_several(weights),
         minutes=minutes,
         epochs=epochs,
         size=size,

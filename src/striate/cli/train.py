@@ -83,7 +83,7 @@ def train(
         val=val,
         test=test,
         model=model,
-        weights=weights,
+        weights=_options.one_or_several(weights),
         minutes=minutes,
         epochs=None if resume is not None else count,
         size=size,

@@ -28,6 +28,7 @@ class RunFolder:
         self.audit = self.path / "audit.json"
         self.split = self.path / "split.csv"
         self.network = self.path / "network.json"
+        self.weights = self.path / "weights.json"
         self.history = self.path / "history.jsonl"
         self.metrics = self.path / "metrics.json"
         self.predictions = self.path / "predictions.csv"

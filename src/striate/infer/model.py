@@ -46,6 +46,7 @@ from striate.infer.intake import (
 from striate.infer.prediction import Prediction
 from striate.infer.ready import ForwardWay, Precision, Ready, made_ready
 from striate.nets import Normalize, build
+from striate.nets.sources import Source, described
 from striate.tasks import Task, task_from_dict
 
 TURN, TURN_BYTES = 64, 64 * 1024**2
@@ -136,6 +137,11 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """Class names, or the names of the predicted values, in the order of the outputs."""
         return tuple(self.task.target_names)
+
+    @property
+    def sources(self) -> list[Source]:
+        """What its weights were trained from, the nearest first: of each what is said, licence and known bias too."""
+        return [dict(one) for one in self.summary.get("sources", [])]
 
     # -- on disk
 
@@ -406,6 +412,7 @@ class Model:
             "views": self.views,
             "batch_size": self.batch_size,
             **{name: value for name, value in self.summary.items() if isinstance(value, str | int | float)},
+            **({"trained from": " ← ".join(map(described, self.sources))} if self.sources else {}),
         }
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ A weights file has a sidecar of the same name ending in .json:
 
     {"network": "timm/mobilenetv2_100", "arguments": {"pad_type": "same"},
      "preprocessing": {"mean": […], "std": […], "size": 224, "crop_pct": 0.875, "interpolation": "bilinear"},
-     "classes": 1000, "license": "Apache-2.0", "source": "ImageNet …"}
+     "classes": 1000, "license": "Apache-2.0", "source": "ImageNet …", "bias": "…"}
 
 A file can fit the wrong network to the last tensor and then be worthless: that one loads into timm's default padding
 too, and its outputs are then off by 99 %. So what the sidecar says is taken, and what it does not say is asked for.
@@ -29,12 +29,13 @@ from striate.core.wording import some
 from striate.nets.anatomy import stem_name
 from striate.nets.families import FAMILIES
 from striate.nets.nodes.auxiliary import AuxiliaryHead
+from striate.nets.sources import Source, check_sources, sources_of
 from striate.nets.surgery import BEFORE
 
 Sidecar = dict[str, Any]
 
 _SIDECAR = {"network": str, "arguments": dict, "preprocessing": dict, "classes": int | list}
-_OPTIONAL = {"license": str, "source": str}
+_OPTIONAL = {"license": str, "source": str, "bias": str, "sources": list}
 _PREPROCESSING = {"mean": list, "std": list, "size": int, "crop_pct": int | float, "interpolation": str}
 _INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 _NESTS = ("state_dict", "model", "model_state_dict")
@@ -53,7 +54,8 @@ class Weights:
     Args:
         tensors: by parameter name.
         sidecar: `network`, `arguments`, `preprocessing` (`mean`, `std`, `size`, `crop_pct`, `interpolation`),
-            `classes`, `license`, `source`; None where the file has none.
+            `classes`, `license`, `source`, and perhaps `bias` (what they are known to do badly, or on whom) and
+            `sources` (what they were trained from in their turn); None where the file has none.
         source: what they were read from: the path as given, or "hub".
         task: what they were trained for, where a Model says so; the classes of a sidecar are those of "classify".
     """
@@ -68,6 +70,13 @@ class Weights:
         """The names of the classes in the order of the head's rows; empty where only their number is known."""
         classes = self.sidecar["classes"] if self.sidecar is not None else 0
         return tuple(map(str, classes)) if isinstance(classes, list) else ()
+
+    @property
+    def sources(self) -> list[Source]:
+        """What a network comes from that begins with them: what they were trained on, and so on back."""
+        if self.sidecar is None:
+            return [{"source": self.source, "license": "not stated"}]
+        return sources_of(self.sidecar)
 
     def described(
         self,
@@ -348,6 +357,8 @@ def check_sidecar(content: Any, place: str) -> Sidecar:
         raise WeightsError(f"{place}: size must be at least 1, and crop_pct lie in (0, 1]")
     if sidecar["preprocessing"]["interpolation"] not in _INTERPOLATIONS:
         raise WeightsError(f"{place}: interpolation must be one of {', '.join(_INTERPOLATIONS)}")
+    if "sources" in sidecar:
+        check_sources(sidecar["sources"], place)
     return {"license": "not stated", "source": place, **sidecar}
 
 
@@ -395,6 +406,7 @@ def _from_model(folder: Path) -> Weights:
             },
             "classes": list(classes),
             "source": f"the Run {folder}",
+            "sources": content.get("summary", {}).get("sources", []),
         }
         checksum, task = content["sha256"], content["task"]["name"]
     except (KeyError, TypeError, ZeroDivisionError) as error:

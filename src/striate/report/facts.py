@@ -40,6 +40,7 @@ class Facts:
         missing: file, relative to the Run → why it could not be read; its contents are then empty.
         range_test: empty where no range test was run.
         diagnosis: empty in Runs of before there was one.
+        weights: what the training began with; empty of one from scratch, which has no such file.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Facts:
     missing: dict[str, str]
     range_test: dict[str, Any]
     diagnosis: dict[str, Any]
+    weights: dict[str, Any]
 
     @property
     def task(self) -> str:
@@ -91,6 +93,7 @@ def read_facts(run: RunFolder) -> Facts:
         split=attempt(run.split, _rows, []),
         predictions=attempt(run.predictions, _rows, []),
         figures=attempt(run.figures / "index.json", _figures, []),
+        weights=attempt(run.weights, _object, {}) if run.weights.exists() else {},
         missing=missing,
         range_test=attempt(run.range_test, _object, {}) if run.range_test.exists() else {},
         diagnosis=attempt(run.diagnosis, _object, {}) if run.diagnosis.exists() else {},

@@ -19,6 +19,7 @@ from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
 from striate.report.sections.unchecked import unchecked
 from striate.report.sections.values import values
+from striate.report.sections.weights import weights
 from striate.report.style import SCRIPT, STYLE
 
 Section = Callable[[Facts], Html | None]
@@ -33,6 +34,7 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("training", "Training", curves),
     ("augmentation", "Augmentation", augmentation),
     ("data", "Data", data),
+    ("weights", "Pretrained weights", weights),
     ("plan", "Plan", decisions),
     ("environment", "Machine", machine),
 )

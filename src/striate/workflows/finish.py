@@ -26,6 +26,7 @@ from striate.workflows.diagnose import write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.materials import Materials
+from striate.workflows.origin import sources_in
 
 SHOWN = 8
 _MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
@@ -41,6 +42,7 @@ def finish(
     scores: Mapping[str, NDArray[np.float32]],
     learnt: tuple[NDArray[np.float32], NDArray[np.float32]],
     refitted: int | None,
+    forgotten: dict[str, Any] | str | None,
     reporter: Reporter,
 ) -> None:
     """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last.
@@ -49,6 +51,7 @@ def finish(
         scores: what the judged network gave for the held-out splits, as `Materials.scores` finds it.
         learnt: what it gave for some training samples, and their targets, as `Materials.learnt` finds them.
         refitted: samples that its head was fitted to once more between the two; None where it was not.
+        forgotten: how much of the source it has, or why that is not known; None where it was not asked.
     """
     task, spec = materials.task, materials.spec
     summary = _summary(spec, state.counters)
@@ -56,7 +59,8 @@ def finish(
         summary["refitted"] = refitted
     if state.counters.averaged:
         summary["averaged"] = state.counters.averaged
-    extra = {**_execution(recipe.plan), "summary": summary}
+    sources = sources_in(run)
+    extra = {**_execution(recipe.plan), "summary": {**summary, "sources": sources} if sources else summary}
     Model.save(run.model, state.judged()["network"], spec, materials.preprocessing, task, extra=extra)
     model = Model.load(run.model, device=recipe.device)
     rows = [
@@ -73,12 +77,14 @@ def finish(
         "train": _known(task, *learnt, seed=recipe.plan["train.seed"]),
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
+        **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
         "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
             *scored_before(run),
             *not_checked(materials.prepared.dataset, validated="val" in scores),
             *([_MOVED] if task.settings.factors is not None else []),
+            *([forgotten] if isinstance(forgotten, str) else []),
             *undrawn,
         ],
     }

@@ -83,6 +83,7 @@ class Inspection:
         profile: parameters, operations, receptive fields and the graph, by layer.
         memory: predicted for a batch in float32, with the velocity of SGD.
         groups: rows of the parts that hold layers, by dotted name: class, shape of the output, receptive field.
+        sources: what the weights of a Run or Model were trained from, the nearest first.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Inspection:
     profile: Profile
     memory: Memory
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: list[dict[str, str]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """What `striate inspect --json` prints."""
@@ -117,6 +119,7 @@ class Inspection:
                 for row in found.layers
             ],
             "groups": self.groups,
+            "sources": self.sources,
             "graph": {
                 "steps": [
                     {"name": one.name, "kind": one.kind, "layer": one.layer, "output": list(one.output)}
@@ -220,7 +223,8 @@ def inspect(subject: Subject, batch: int) -> Inspection:
                 "output": list(found.flow.outputs[name]),
                 "receptive_field": None if there is None else there.to_dict(),
             }
-    return Inspection(subject.name, subject.shape, batch, found, needed, groups)
+    sources = [] if subject.model is None else subject.model.sources
+    return Inspection(subject.name, subject.shape, batch, found, needed, groups, sources)
 
 
 def _not_taken(subject: Subject, error: Exception) -> NetworkError:

@@ -359,7 +359,8 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: a mean of weights, scoring, some training samples, and the head.
+    """Forward passes of one sample after the epochs: a mean of weights, scoring, some training samples, what is
+    forgotten, and the head.
 
     Fitting that again is counted though it may not come to it.
 
@@ -369,7 +370,8 @@ def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
     again = plan["transfer.probe"] and plan["transfer.refit"]
     mean = trained + validated if plan["train.swa"] > 0 else 0  # its statistics, and its validation
     fitted = _fitting(plan, trained, validated) if again else 0
-    return (scored + watched(trained, validated)) * views_of(plan) + mean + fitted
+    compared = 2 * validated if plan["transfer.forgetting"] else 0
+    return (scored + watched(trained, validated)) * views_of(plan) + mean + fitted + compared
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:

@@ -54,7 +54,7 @@ class Request:
     Args:
         read: how the data is read.
         minutes, epochs: the budget.
-        weights: a weights file, a Run, "hub", or None.
+        weights: a weights file, a Run, "hub", or None; or several files and Runs to choose from.
         overrides: the user's decisions by dotted key, checked.
         function: where the user's own function to augment by comes from, if there is one.
         follow: names of the followers that are told of the training, see `striate.train.followers`.
@@ -63,7 +63,7 @@ class Request:
     read: ReadRequest
     minutes: float | None = None
     epochs: int | None = None
-    weights: str | None = None
+    weights: str | tuple[str, ...] | None = None
     overrides: dict[str, Decision] = field(default_factory=dict)
     function: Origin | None = None
     follow: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Request:
             "read": read,
             "minutes": self.minutes,
             "epochs": self.epochs,
-            "weights": self.weights,
+            "weights": list(self.weights) if isinstance(self.weights, tuple) else self.weights,
             "overrides": {key: [one.value, one.because, one.by] for key, one in self.overrides.items()},
             "function": None if self.function is None else asdict(self.function),
             "follow": list(self.follow),
@@ -92,7 +92,9 @@ class Request:
             function = content.get("function")  # a Run that was begun before it was kept has none
             origin = None if function is None else Origin(**function)
             follow = tuple(content.get("follow", ()))
-            return cls(read, content["minutes"], content["epochs"], content["weights"], overrides, origin, follow)
+            weights = content["weights"]
+            weights = tuple(weights) if isinstance(weights, list) else weights
+            return cls(read, content["minutes"], content["epochs"], weights, overrides, origin, follow)
         except (KeyError, TypeError) as error:
             raise RunError(f"environment.json does not hold the request of this Run: {error}") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 
 from striate.core.artifacts import read_json, write_json
 from striate.core.cache import SMALL, Cache, cache_folder
-from striate.core.errors import NetworkError, PlanError, RunError, UsageError
+from striate.core.errors import NetworkError, PlanError, RunError, UsageError, WeightsError
 from striate.core.events import Reporter
 from striate.core.machine import cores, free_bytes, memory_bytes, processors
 from striate.core.plan import AUTO, Decision, Plan
@@ -42,6 +42,7 @@ from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.checks import check_plan
+from striate.workflows.choosing import Candidate, choose_weights
 from striate.workflows.quiet import Quiet
 from striate.workflows.request import ReadRequest, Request, check_function
 
@@ -138,30 +139,54 @@ def _check_targets(split: SplitTable, run: RunFolder, dataset: Dataset) -> None:
         )
 
 
-def find_weights(request: Request) -> Weights | None:
-    """The weights that were asked for."""
-    if request.weights in (None, "none"):
+def find_weights(asked: str | None, chosen: Mapping[str, Decision]) -> Weights | None:
+    """The weights that were asked for.
+
+    Args:
+        asked: a file, a Run, "hub", "none" or None.
+        chosen: the user's own values by key.
+    """
+    if asked is None or asked == "none":
         return None
-    if request.weights == "hub":
-        name = request.overrides.get("network.name")
+    if asked == "hub":
+        name = chosen.get("network.name")
         if name is None:
             raise UsageError("`--weights hub` needs a network", fix="add `--model timm/NAME`, say")
-        arguments = request.overrides.get("network.arguments")
+        arguments = chosen.get("network.arguments")
         return pretrained_weights(*hub_network(name.value, arguments.value if arguments else {}))
-    weights = read_weights(str(request.weights))
-    if weights.sidecar is None and "network.name" not in request.overrides:
+    weights = read_weights(asked)
+    if weights.sidecar is None and "network.name" not in chosen:
         raise UsageError(
-            f"{request.weights} has no sidecar, so its network and preprocessing are unknown; they are never guessed",
-            fix=f"write {Path(request.weights).with_suffix('.json').name} beside it (network, arguments, "
+            f"{asked} has no sidecar, so its network and preprocessing are unknown; they are never guessed",
+            fix=f"write {Path(asked).with_suffix('.json').name} beside it (network, arguments, "
             "preprocessing, classes, license, source), or give --model, --size, --set normalize.mean=[…] and "
             "--set normalize.std=[…]",
         )
-    if weights.sidecar is None and not {"normalize.mean", "normalize.std", "input.height"} <= set(request.overrides):
+    if weights.sidecar is None and not {"normalize.mean", "normalize.std", "input.height"} <= set(chosen):
         raise UsageError(
-            f"{request.weights} has no sidecar: its preprocessing must be given, as it is never guessed",
+            f"{asked} has no sidecar: its preprocessing must be given, as it is never guessed",
             fix="add --size S --set normalize.mean=[…] --set normalize.std=[…]",
         )
     return weights
+
+
+def find_candidates(paths: Sequence[str], chosen: Mapping[str, Decision]) -> list[Weights]:
+    """Several weights to choose from. Raises `UsageError` where they are not to be compared."""
+    if own := sorted({"network.name", "network.arguments"} & set(chosen)):
+        raise UsageError(
+            f"{' and '.join(own)} cannot be given with several weights, each of which is of a network of its own",
+            fix="leave the network out, or give the weights that are of it alone",
+        )
+    found = [read_weights(path) for path in paths]
+    for weights in found:
+        if weights.sidecar is None:
+            raise UsageError(
+                f"{weights.source} has no sidecar, so its network and preprocessing are unknown, and it cannot be "
+                "compared with other weights",
+                fix=f"write {Path(weights.source).with_suffix('.json').name} beside it (network, arguments, "
+                "preprocessing, classes, license, source), or leave it out",
+            )
+    return found
 
 
 def machine(device: str) -> Machine:
@@ -224,8 +249,9 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     """Everything before the measurements: data, audit, split, weights, and the plan (the Run's, where it has one)."""
     check_function(request)
     started = run is not None and bool(list_checkpoints(run.checkpoints))  # then the weights are in there
-    weights = None if started else find_weights(request)  # before the audit: a wrong file should be said at once
     chosen = request.overrides
+    # before the audit: a wrong file should be said at once
+    weights, candidates = _asked_again(request, run, reporter) if started else _asked(request, run)
     name = chosen.get("network.name")
     if name is not None and not started:
         _check_name(name.value)
@@ -237,6 +263,9 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         plan = whole_plan(run)
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     here = machine(device)
+    if candidates:
+        weights, because = _chosen(candidates, dataset, audit, split, here, request, reporter)
+        chosen = {**chosen, "network.weights": Decision(weights.source, because, "measured")}
     if request.minutes is not None:
         here = timed(here, weights, len(split.keys("train")), chosen, Quiet(reporter, here.device))
     plan = make_plan(
@@ -251,6 +280,57 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     prepared = Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     check_plan(plan, task_of(prepared), _training_samples(prepared))
     return prepared
+
+
+def _asked(request: Request, run: RunFolder | None) -> tuple[Weights | None, list[Weights]]:
+    """The weights that were asked for, or several that are still to choose from."""
+    asked, chosen = request.weights, request.overrides
+    if isinstance(asked, tuple):
+        if run is None or not run.plan.exists():
+            return None, find_candidates(asked, chosen)
+        asked = str(read_plan(run.plan)["network.weights"].value)
+    return find_weights(asked, chosen), []
+
+
+def _asked_again(request: Request, run: RunFolder | None, reporter: Reporter) -> tuple[Weights | None, list[Weights]]:
+    """The weights of a training that goes on, where they are to be compared with what became of them."""
+    compared = read_plan(run.plan).get("transfer.forgetting") if run is not None and run.plan.exists() else None
+    if compared is None or not compared.value:
+        return None, []
+    try:
+        return _asked(request, run)
+    except WeightsError as error:
+        reporter.warn(f"how much is forgotten cannot be measured: {error.message}")
+        return None, []
+
+
+def _chosen(
+    candidates: Sequence[Weights],
+    dataset: Dataset,
+    audit: Audit,
+    split: SplitTable,
+    here: Machine,
+    request: Request,
+    reporter: Reporter,
+) -> tuple[Weights, str]:
+    """The weights of several that know most of the data, and the because."""
+    budget, found = Budget(request.minutes, request.epochs), []
+    for weights in candidates:
+        plan = make_plan(dataset, audit, split, here, budget=budget, weights=weights, overrides=request.overrides)
+        prepared = Prepared(dataset, audit, split, plan, weights)
+        task = task_of(prepared)
+        found.append(Candidate(weights, plan, task, preprocessing_of(plan), spec_of(prepared, task)))
+    keys = set(split.keys("train"))
+    place, because = choose_weights(
+        found,
+        dataset,
+        [sample for sample in dataset.samples if sample.key in keys and sample.weight],
+        fingerprint=audit.fingerprint,
+        minutes=request.minutes,
+        cache=small_cache("trials", request.overrides),
+        reporter=reporter,
+    )
+    return candidates[place], because
 
 
 def _named_as(plan: Plan, weights: Weights | None, reporter: Reporter) -> Weights | None:

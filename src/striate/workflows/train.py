@@ -32,6 +32,7 @@ from striate.workflows.follow import following
 from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
+from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment
 from striate.workflows.stages import Prepared, prepare
@@ -160,6 +161,7 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
         materials = keeping_classes(materials, reporter)
     recipe = materials.recipe(materials.plan)
     if not run.plan.exists():
+        keep_origin(run, materials, reporter)
         if prepared.plan["imbalance.remedy"] == AUTO:
             materials = _refereed(run, materials, recipe, reporter, clock)
             recipe = materials.recipe(materials.plan)
@@ -206,7 +208,8 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
             materials = _decided(materials, scores[part], reporter)
         if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
             refitted = head.refit(network)
-    finish(run, materials, recipe, state, scores, learnt, refitted, reporter)
+    forgotten = measure_forgetting(materials, network, reporter) if recipe.plan["transfer.forgetting"] else None
+    finish(run, materials, recipe, state, scores, learnt, refitted, forgotten, reporter)
 
 
 def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:

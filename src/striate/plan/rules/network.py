@@ -1,5 +1,8 @@
 """Which network: the weights' own, cifarnet as wide as a time budget carries, or a compact residual network."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from striate.nets import profile, resolve
@@ -94,3 +97,62 @@ def _in_time(context: Context, side: int, count: int) -> Decisions:
         "network.arguments": (arguments, f"{side} px come to a last map of 3 to 6 px, and pooling comes early"),
         "network.weights": (None, "none are at hand; `--weights FILE` fine-tunes"),
     }
+
+
+@dataclass(frozen=True)
+class Probed:
+    """How a head on the frozen features of some weights did on samples that it was not fitted to.
+
+    Args:
+        kind: of the targets: "label", "labels" or "value".
+        samples: that the features are of.
+        score, error: the mean over them, the higher the better, and its standard error.
+        behind, behind_error: how far it is behind the best, sample by sample, and the standard error of that.
+        macs: multiply-accumulates of the network for a sample.
+    """
+
+    kind: str
+    samples: int
+    score: float
+    error: float
+    behind: float
+    behind_error: float
+    macs: int
+
+
+def chosen_weights(sources: Sequence[str], found: Sequence[Probed]) -> tuple[int, str]:
+    """Which weights to take, by place, and the because: the cheapest that is not behind the best by a standard error.
+
+    Args:
+        sources: what they were read from.
+        found: how each did; empty where nothing could be tried.
+
+    >>> one = Probed("label", 90, 0.8, 0.03, 0.0, 0.0, 300_000_000)
+    >>> chosen_weights(["a.safetensors", "b.safetensors"], [one, Probed("label", 90, 0.6, 0.04, 0.2, 0.05, 10**8)])[0]
+    0
+    """
+    if not found:
+        return 0, f"the first of {len(sources)}: there is no time to try them on enough samples"
+    names = [Path(source).name for source in sources]
+    if len(set(names)) < len(names):
+        names = list(sources)
+    best = max(range(len(found)), key=lambda place: found[place].score)
+    equals = [place for place, one in enumerate(found) if place == best or one.behind <= one.behind_error]
+    place = min(equals, key=lambda place: (found[place].macs, -found[place].score))
+    ranking = ", ".join(
+        f"{names[at]} {found[at].score:.3f} ± {found[at].error:.3f} ({found[at].macs / 1e6:,.0f} M operations)"
+        for at in sorted(range(len(found)), key=lambda at: -found[at].score)
+    )
+    because = f"{_JUDGED[found[0].kind]} of a head on frozen features, on parts of {found[0].samples} training samples"
+    because += f" that it was not fitted to: {ranking}"
+    if place != best:
+        one = found[place]
+        because += f"; {one.behind:.3f} behind, within a standard error of {one.behind_error:.3f}, and cheaper"
+    return place, because
+
+
+_JUDGED = {
+    "label": "accuracy",
+    "labels": "share of labels that are right",
+    "value": "minus the mean error, in deviations,",
+}

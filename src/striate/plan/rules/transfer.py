@@ -34,6 +34,7 @@ NEW_LAYERS = "the weights are of the network before its edits: layers that are n
             bool, "where no epoch beat the fitted head, fit it once more, on training and validation samples together"
         ),
         "transfer.frozen_norms": Leaf(bool, "keep batch norms at the statistics that the weights came with"),
+        "transfer.forgetting": Leaf(bool, "measure after training how much of the weights' source is forgotten"),
     },
 )
 def transfer(context: Context) -> Decisions:
@@ -52,6 +53,7 @@ def transfer(context: Context) -> Decisions:
             "transfer.margin": (0.0, because),
             "transfer.refit": (False, because),
             "transfer.frozen_norms": (False, because),
+            "transfer.forgetting": (False, "there are no weights to forget"),
         }
     count = len(context.train_samples)
     scarce = context.scarce
@@ -87,6 +89,7 @@ def transfer(context: Context) -> Decisions:
         "transfer.kept_share": (0.0, "every layer learns"),
         "transfer.margin": _margin(context, fitted),
         "transfer.refit": _refit(context, fitted),
+        "transfer.forgetting": (False, "off: it changes nothing, and costs two passes over the validation samples"),
         "transfer.frozen_norms": (False, NEW_LAYERS)
         if edited
         else (
