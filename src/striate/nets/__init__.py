@@ -12,7 +12,7 @@ from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsaf
 from striate.nets.counting import LayerProfile
 from striate.nets.edit import Carried, carry, edit
 from striate.nets.edits import EDITS, Edit
-from striate.nets.edits._edit import stages
+from striate.nets.edits._stages import stages
 from striate.nets.edits.change_stage import ChangeStage
 from striate.nets.edits.change_stem import ChangeStem
 from striate.nets.edits.cut_after import CutAfter

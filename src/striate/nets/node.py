@@ -479,8 +479,11 @@ def _described(hint: Any) -> str:
 
 def _suggestion(value: Any, hint: Any) -> str | None:
     words = [one for one in _words(hint) if isinstance(one, str)]
-    near = nearest(value, words) if isinstance(value, str) else None
-    return f"did you mean {near!r}?" if near else None
+    if not isinstance(value, str):
+        return None
+    like = nearest(value, words)  # none for "he", which is too short to be like "he_normal"
+    near = [like] if like else [one for one in words if value and one.startswith(value)]
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else None
 
 
 def _words(hint: Any) -> list[Any]:
