@@ -299,3 +299,26 @@ def test_the_head_is_replaced_with_all_behind_it(name: str, nodes: tuple[Node, .
 def test_a_network_without_a_head_is_told_so() -> None:
     with pytest.raises(NetworkError, match="edit 2 `ReplaceHead`: no node of 'resnet18' is called 'head'"):
         edit(network(), CutAfter(2), ReplaceHead())
+
+
+def deeper(name: str) -> bool:
+    try:
+        return edit(FAMILIES.get(name)(10), Scale(depth=2)) != FAMILIES.get(name)(10)
+    except NetworkError as error:
+        return "has no repetitions" not in error.message
+
+
+def test_the_families_that_can_be_made_deeper_are_those_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "edit.md").read_text()
+    part = next(one for one in page.split("\n\n") if one.startswith("Depth is of "))
+    said = {name for name in FAMILIES.names() if f"`{name}`" in part}
+    found = {name for name in FAMILIES.names() if deeper(name)}
+    assert said == found
+
+
+def test_a_deeper_mobilenet_keeps_the_names_of_its_blocks() -> None:
+    before = network("mobilenet_v2", width=0.25)
+    old, new = (one.build(SHAPE).state_dict() for one in (before, edit(before, Scale(depth=2))))
+    assert {name for name in old if name not in new} == set()
+    assert {name.rpartition(".block")[0] for name in new if name not in old} == {f"stage{n}" for n in range(1, 8)}
+    assert "stage7.block2.conv1.weight" in new

@@ -60,7 +60,7 @@ from striate.nets.nodes.upsample import TransposedConv, Upsample
 from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
 from striate.nets.spec import build, read_base, resolve, resolve_shape
-from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
+from striate.nets.weights import LoadReport, Weights, load_weights, match_weights, read_weights
 
 __all__ = [
     "EDITS",
@@ -148,6 +148,7 @@ __all__ = [
     "hearing",
     "hub_network",
     "load_weights",
+    "match_weights",
     "memory",
     "pretrained_weights",
     "profile",
