@@ -283,7 +283,7 @@ def test_a_size_that_the_network_does_not_take_is_said_with_one_that_it_does(tmp
     path = written(tmp_path, {"base": "torchvision/inception_v3", "edits": FILE["edits"][:1]})
     with pytest.raises(NetworkError, match="does not take an input of 3×32×32") as raised:
         resolve(path, outputs=5, channels=3, height=32, width=32)
-    assert "nearest size it takes is 96 px" in str(raised.value.fix)
+    assert "nearest multiple of 32 that it takes is 96 px" in str(raised.value.fix)
 
 
 @pytest.mark.parametrize(
