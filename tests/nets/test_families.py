@@ -80,7 +80,7 @@ def dense(*sizes: int) -> int:
 
 
 def alexnet_2012_by_hand(outputs: int) -> int:
-    """Krizhevsky et al. 2012, figure 2: layers 2, 4 and 5 see half of the maps. 60,965,224 are Caffe's bvlc_alexnet's."""
+    """Krizhevsky et al. 2012, figure 2: layers 2, 4 and 5 see half of the maps. 60,965,224 is Caffe's."""
     maps = conv(3, 96, 11**2) + conv(48, 256, 25) + conv(256, 384, 9) + conv(192, 384, 9) + conv(192, 256, 9)
     return maps + dense(256 * 6**2, 4096, 4096, outputs)
 

@@ -43,8 +43,8 @@ def is_library(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raise `UnknownName`, which offers the nearest names, unless the library has that network, and `UsageError` for one
-    that is not to classify pictures."""
+    """Raise `UnknownName`, which offers the nearest names, unless the library has that network; and `UsageError` where
+    it has one that is not to classify pictures."""
     library, network = name.split("/", 1)
     known = _timm_names() if library == "timm" else _torchvision_names()
     base = network.split(".", 1)[0] if library == "timm" else network  # timm names weights behind a dot
