@@ -133,8 +133,8 @@ def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, 
 def valley(curve: list[tuple[float, float]]) -> tuple[float, float, float]:
     """The lowest rate, the geometric mean and the highest rate of those at which the loss has done half of its fall.
 
-    It lies below the place of the lowest loss, which is no rate to train with and hangs on a few batches: over nine seeds
-    on digits that spread by factors of 2.2 to 4.0 (residual network and LeNet-5, SGD and AdamW), this mean by 1.2 to 2.2.
+    It lies below the place of the lowest loss, which is no rate to train with and hangs on a few batches: over nine
+    seeds on digits that spread by 2.2 to 4.0 times (residual network and LeNet-5, SGD and AdamW), this by 1.2 to 2.2.
 
     >>> valley([(0.001, 2.0), (0.01, 1.2), (0.1, 1.0), (1.0, 3.0)])
     (0.01, 0.0316227766016838, 0.1)
