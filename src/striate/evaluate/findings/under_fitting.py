@@ -48,7 +48,8 @@ def _larger(evidence: Evidence) -> tuple[str, str]:
         return f"other weights, or a larger network with them (`--weights`){_OR}", ""
     width = evidence.arguments.get("width")
     if isinstance(width, int):
-        wider = yaml.safe_dump({**evidence.arguments, "width": 4 * width}, default_flow_style=True, width=10**6)
+        arguments = {**evidence.arguments, "width": 4 * width}
+        wider = yaml.safe_dump(arguments, default_flow_style=True, sort_keys=False, width=10**6)
         return f"a wider network{_OR}", f"--set {shlex.quote(f'network.arguments={wider.strip()}')}"
     flag = f"--model {LARGER}" if evidence.parameters < ITS_PARAMETERS else ""
     return f"a larger network than {evidence.network}{_OR}", flag
