@@ -199,8 +199,8 @@ def looked_at(patch: pytest.MonkeyPatch, path: Path, data: Data, **options: Any)
 
 
 def test_decisions_by_costs_are_not_judged_as_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one class costs a thousand times as much to miss, it is always decided for."""
-    costs = {"0": {"1": 1e6, "2": 1e6}}
+    """One class costs so much to miss that it is always decided for."""
+    costs = {"0": {"1": 1e20, "2": 1e20}}
     evidence, run = looked_at(
         monkeypatch, tmp_path, patches(120, 20), epochs=12, set={"batch.size": 8, "evaluate.costs": costs}
     )
