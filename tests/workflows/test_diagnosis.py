@@ -205,11 +205,11 @@ def test_decisions_by_costs_are_not_judged_as_mistakes(tmp_path: Path, monkeypat
         monkeypatch, tmp_path, patches(120, 20), epochs=12, set={"batch.size": 8, "evaluate.costs": costs}
     )
     assert evidence.metric == "accuracy"
-    assert run.metrics["train"]["accuracy"] < 0.7
+    assert run.metrics["train"]["accuracy"] < 0.5
     assert evidence.train is not None
     assert evidence.val is not None
     assert evidence.train.value > 0.9
-    assert evidence.val.value > 0.9
+    assert evidence.val.value > run.metrics["val"]["accuracy"] + 0.3
     assert not evidence.short
 
 
