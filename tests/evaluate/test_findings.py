@@ -76,6 +76,9 @@ HEALTHY: dict[str, Evidence] = {
     "quantiles, which R² does not judge": replace(
         WELL, kind="value", metric="r2", train=None, val=None, doubt=None, chance=0.0
     ),
+    "thresholds moved by validation": replace(
+        WELL, metric="macro_f1", train=Judged(0.92, 0.02, 300), val=Judged(0.95, 0.02, 300)
+    ),
     "cut by the clock in its last epochs": replace(WELL, ended_by="time", epochs=10),
     "groups": replace(WELL, train=Judged(0.97, 0.03, 40, grouped=True), val=Judged(0.94, 0.03, 40, grouped=True)),
     "equal pictures that were left out": replace(WELL, duplicates=40, conflicts=1),
