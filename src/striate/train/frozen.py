@@ -20,8 +20,13 @@ def remember_features(state: State, recipe: Recipe, reporter: Reporter) -> None:
     resumed training finds the same. Where the plan asks for them and they cannot be had, it is said.
     """
     plan, networks = recipe.plan, list(state.networks.values())
-    if not plan["transfer.cached_features"] or not all(map(only_head_learns, networks)):
+    if not plan["transfer.cached_features"]:
         state.features = None
+        return
+    if not all(map(only_head_learns, networks)):
+        state.features = None
+        if state.counters.epoch == 0:
+            _say_why_not("more than the head learns from the first epoch on", reporter)
         return
     if state.features is not None and state.features.stand(networks[0]):
         return
@@ -37,7 +42,11 @@ def remember_features(state: State, recipe: Recipe, reporter: Reporter) -> None:
             return
         why = found
     if state.counters.epoch in (0, int(plan["transfer.frozen_epochs"])):
-        reporter.line(f"transfer.cached_features: what the head receives is computed in every epoch, as {why}")
+        _say_why_not(why, reporter)
+
+
+def _say_why_not(why: str, reporter: Reporter) -> None:
+    reporter.line(f"transfer.cached_features: what the head receives is computed in every epoch, as {why}")
 
 
 def _hindrance(state: State, recipe: Recipe) -> str | None:
