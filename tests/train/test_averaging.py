@@ -214,7 +214,7 @@ def test_an_epoch_that_the_time_cut_short_is_in_the_mean_once(tmp_path: Path, mo
     monkeypatch.setattr(EqualAverage, "update", update)
     fit(longer_state, longer, run, Silent())
     assert len(ends) == 1
-    before = {name: one for name, one in short.means["network"].network.named_parameters()}
+    before = dict(short.means["network"].network.named_parameters())
     for name, parameter in kept.items():
         torch.testing.assert_close(parameter, (2 * before[name] + ends[0][name]) / 3)
 
