@@ -47,8 +47,8 @@ CHECK = {
     "thresholds": {"relative": 1e-4, "normalised": 1e-2},
     "tensors": [
         {
-            "name": "a.weight", "entries": 9, "sampled": 8, "kinks": 1, "relative": 1e-7, "normalised": 1e-8,
-            "passed": True,
+            "name": "a.weight", "entries": 9, "sampled": 8, "kinks": 1, "still": 0, "relative": 1e-7,
+            "normalised": 1e-8, "passed": True,
         },
     ],
 }  # fmt: skip
@@ -117,7 +117,8 @@ def test_what_lies_at_kinks_alone_is_said_to_be_unchecked(
     fake_api.patch(monkeypatch, gradcheck={**CHECK, "passed": False, "wrong": [], "tensors": tensors})
     assert main(["inspect", "net", "--gradcheck"]) == 1
     out = capsys.readouterr().out
-    assert "1 tensors could not be checked, as each number drawn lies at a kink: a.weight\n  fix: draw others" in out
+    said = "1 tensors could not be checked, as each number drawn lies at a kink or does not move the loss (still): "
+    assert f"{said}a.weight\n  fix: draw others" in out
     assert "agrees" not in out
 
 

@@ -111,6 +111,13 @@ SHAPES = [(6,), (6, 9), (6, 9, 8), (6, 5, 6, 7)]
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
+NOT_FOR_VOLUMES = {
+    "inception_v3": "has kernel_size for 2 axes|has padding for 2 axes",  # 1×7 and 7×1
+    "textcnn": "needs a vector of tokens",
+    "wavenet": "needs one axis",
+}
+"""Families whose mathematics is of fewer axes, and what they say."""
+
 nodes = pytest.mark.parametrize("kind", [kind for _, kind in NODES.items()], ids=NODES.names())
 families = pytest.mark.parametrize("name", FAMILIES.names())
 
@@ -266,6 +273,18 @@ def test_a_family_is_a_network_by_its_name_with_a_head_and_survives_json(name: s
     outputs = module(samples_of(name, 2))
     assert outputs.shape[:2] == (2, 4)
     assert (outputs.dim() > 2) == in_grid(name)
+
+
+@families
+def test_a_family_serves_volumes_too_at_its_full_width(name: str) -> None:
+    network, shape = FAMILIES.get(name)(5), (3, 80, 80, 80)  # shapes alone: nothing is allocated
+    if name in NOT_FOR_VOLUMES:
+        with pytest.raises(NetworkError, match=NOT_FOR_VOLUMES[name]):
+            network.output_shape(shape)
+        return
+    output = network.output_shape(shape)
+    assert len(output) == (4 if in_grid(name) else 1)
+    assert output == (40,) if name == "dcgan_discriminator" else output[0] == 5  # it says so for each of 2×2×2 places
 
 
 @families

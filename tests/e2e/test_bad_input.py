@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 import striate as st
+from striate.cli import main
 from striate.core.errors import (
     DataError,
     NetworkError,
@@ -23,6 +25,7 @@ from striate.core.errors import (
     UsageError,
     WeightsError,
 )
+from striate.nets import build, resolve
 from tests.e2e.made_photos import QUICK, folder, save, table
 
 
@@ -186,3 +189,41 @@ def test_data_that_changed_since_a_run_was_started(tmp_path: Path, photos: Path)
     (photos / "dark" / "000.png").unlink()
     with pytest.raises(RunError, match="samples"):
         st.resume(run)
+
+
+def weights_of(name: str, path: Path, size: int = 32, **arguments: object) -> Path:
+    """A file of a family's first weights with its sidecar."""
+    network = build(resolve(name, outputs=2, channels=3, height=size, width=size, arguments=arguments))
+    save_file(network.state_dict(), path)
+    preprocessing = {"mean": [0.5] * 3, "std": [0.5] * 3, "size": size, "crop_pct": 1.0, "interpolation": "bilinear"}
+    truth = {"network": name, "arguments": arguments, "preprocessing": preprocessing, "classes": 2}
+    path.with_suffix(".json").write_text(json.dumps(truth))
+    return path
+
+
+def test_weights_of_another_network_are_refused_before_the_data_are_read(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = weights_of("resnet20", tmp_path / "w.safetensors", width=4)
+    set_ = {"network.name": "resnet32", "network.arguments": {"width": 4}}
+    error = refused(WeightsError, "do not fit", tmp_path, tmp_path / "no data", weights=weights, set=set_)
+    assert "and 55 more (--json names all)" in error.message
+    assert len(error.details["missing"]) == 60  # 12 convolutions, each with its norm
+    assert set(error.details) == {"missing"}
+    assert not (tmp_path / "run").exists()
+    command = ["train", str(photos), "--out", str(tmp_path / "run"), "--weights", str(weights), "--model", "resnet32"]
+    assert main([*command, "--set", "network.arguments={width: 8}", "--json"]) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert "stem.conv1.weight is 4×3×3×3 in the file and 8×3×3×3 in the network" in printed["details"]["reshaped"]
+    assert len(printed["details"]["missing"]) == 60
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_only_the_data_s_size_rules_out_leave_nothing_behind(tmp_path: Path, photos: Path) -> None:
+    weights = weights_of("plain", tmp_path / "w.safetensors", filters=[4], units=8)
+    error = refused(WeightsError, r"dense1\.weight is", tmp_path, photos, weights=weights, size=24)
+    assert error.details == {"reshaped": ["dense1.weight is 8×900 in the file and 8×484 in the network"]}
+    assert not (tmp_path / "run").exists()
+    st.train(
+        photos, out=tmp_path / "run", weights=weights, size=32, epochs=1, set={"optimizer.rate": 0.01, "batch.size": 8}
+    )

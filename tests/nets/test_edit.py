@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,21 +19,27 @@ from striate.nets import (
     ConvBlockAttention,
     CutAfter,
     Dense,
+    Dropout,
     Edit,
+    Flatten,
+    GlobalPool,
     GroupNorm,
     InsertAfterStages,
     Network,
+    Node,
     ReplaceHead,
     Scale,
     SqueezeExcite,
     SwapActivation,
     SwapNorm,
     SwapPooling,
+    Upsample,
     carry,
     edit,
     resolve,
     stages,
 )
+from striate.nets.node import named
 
 SHAPE = (3, 32, 32)
 EDITS: list[Edit] = [
@@ -187,6 +194,131 @@ def test_an_edit_that_makes_no_sense_is_refused_when_it_is_made(make: Callable[[
 
 def test_a_network_without_stages_is_told_how_to_get_them() -> None:
     with pytest.raises(NetworkError, match="has no stages") as raised:
-        edit(network("lenet5", padding=2), CutAfter(1))
+        edit(network("textcnn", units=8), CutAfter(1))
     assert raised.value.fix is not None
     assert "stage1" in raised.value.fix
+
+
+NO_GRID = {"textcnn"}
+"""Families none of whose parts gives channels on a grid: its branches end in the largest of each filter."""
+GRIDS = {"textcnn": (56,), "fcn1d": (1, 128), "resnet1d": (1, 128), "inception_time": (1, 128), "wavenet": (1, 128)}
+
+
+SMALLER = {"capsnet"}
+"""Families with unpadded kernels wider than 5, which can be made no narrower at the same sizes."""
+
+
+def shape_of(name: str) -> tuple[int, ...]:
+    return (100, 1, 1) if name == "dcgan_generator" else GRIDS.get(name, (3, 224, 224))
+
+
+@pytest.mark.parametrize("name", FAMILIES.names())
+def test_every_family_takes_attention_behind_its_stages_and_ends_after_one(name: str) -> None:
+    before, shape = FAMILIES.get(name)(10), shape_of(name)
+    if name in NO_GRID:
+        with pytest.raises(NetworkError, match="gives channels on a grid"):
+            stages(before)
+        return
+    found, layers = stages(before), {one.name: one for one in before.layers(shape)}
+    after = edit(before, InsertAfterStages(SqueezeExcite(4)))
+    if not name.startswith("vit"):  # whose stage is of tokens, which these nodes do not take
+        changed = after.layers(shape)
+        put_in = [one for one in changed if one.name.endswith("_excite")]
+        assert len(put_in) == len(found)
+        assert all(len(one.input) == len(shape) for one in put_in)
+        assert max(one.number for one in put_in) < next(one.number for one in changed if one.name == "head")
+        assert set(layers) <= {one.name for one in changed}, "no other node is renamed"
+    cut = edit(before, CutAfter(len(found)))
+    assert cut.nodes == before.nodes[: found[-1].stop]
+    assert "head" not in {node.name for node in cut.nodes}
+    assert len(cut.output_shape(shape)) == (2 if name.startswith("vit") else len(shape))
+    assert all(one.start >= last.stop for last, one in pairwise(found))
+
+
+@pytest.mark.parametrize("name", FAMILIES.names())
+def test_every_family_s_stages_take_other_kernels_and_dilations_at_the_same_sizes(name: str) -> None:
+    before, shape, changed = FAMILIES.get(name)(10), shape_of(name), 0
+    refused: list[str] = []
+    for number in range(1, len(stages(before)) + 1) if name not in NO_GRID else ():
+        for change in (ChangeStage(number, kernel_size=5), ChangeStage(number, dilation=2)):
+            try:
+                after = edit(before, change)
+            except NetworkError as error:
+                refused.append(error.message)
+                continue
+            changed += after != before
+            assert [one.output for one in after.layers(shape)] == [one.output for one in before.layers(shape)]
+    said = (
+        f"edit 1 `ChangeStage`: the network '{name}' has no convolutions wider than 1",
+        *(("edit 1 `ChangeStage`: `Conv(256, kernel_size=9)` is padded less",) if name in SMALLER else ()),
+    )
+    assert all(one.startswith(said) for one in refused)
+    assert bool(changed) != (name in NO_GRID | {"dcgan_generator"} or name.startswith("vit"))
+
+
+def test_stages_are_runs_of_nodes_on_one_grid() -> None:
+    names = [name for name, _ in named(FAMILIES.get("alexnet")(10).nodes)]
+    found = [[names[place] for place in places] for places in stages(FAMILIES.get("alexnet")(10))]
+    assert found[0] == ["pool1", "conv2", "activation2"], "the first convolution strides: it is the stem"
+    assert [one for one in found[1] if one.startswith("conv")] == ["conv3", "conv4", "conv5"]
+    assert len(found) == 2
+    blocks = [[node.name for node in FAMILIES.get("mobilenet_v1")(10).nodes[one.start : one.stop]] for one in stages(FAMILIES.get("mobilenet_v1")(10))]  # fmt: skip  # noqa: E501
+    assert blocks == [["block1"], ["block2", "block3"], ["block4", "block5"], [f"block{n}" for n in range(6, 12)], ["block12", "block13"]]  # fmt: skip  # noqa: E501
+    trimmed = Network("net", (Conv(4), Dropout(0.5), Conv(3, 1, name="head"), GlobalPool()))
+    assert stages(trimmed) == [range(1)]
+
+
+def test_averages_that_count_padding_become_maxima() -> None:
+    before = FAMILIES.get("inception_v3")(10)
+    after = edit(before, SwapPooling("max"))
+    pools = [one.node for one in after.layers((3, 299, 299)) if type(one.node).__name__ == "Pool"]
+    assert {(node.kind, node.count_padding) for node in pools} == {("max", False)}
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "gives"),
+    [
+        ("squeezenet1_1", (), (7,)),
+        ("capsnet", (Flatten(),), (7,)),
+        ("dcgan_discriminator", (), (7,)),
+        ("unet", (Conv(7, 1, name="head"),), (7, 224, 224)),
+        ("fcn_resnet50", (Conv(7, 1, name="head"), Upsample(8)), (7, 224, 224)),
+        ("deeplabv3_resnet50", (GlobalPool(), Dense(7, name="head")), (7,)),
+        ("resnet18", (), (7,)),
+    ],
+)
+def test_the_head_is_replaced_with_all_behind_it(name: str, nodes: tuple[Node, ...], gives: tuple[int, ...]) -> None:
+    before, shape = FAMILIES.get(name)(10), shape_of(name)
+    after = edit(before, ReplaceHead(nodes))
+    whole = after if len(gives) > 1 else after.with_head(7, shape)
+    assert whole.output_shape(shape) == gives
+    place = next(place for place, node in enumerate(before.nodes) if node.name == "head")
+    assert after.nodes == (*before.nodes[:place], *nodes)
+
+
+def test_a_network_without_a_head_is_told_so() -> None:
+    with pytest.raises(NetworkError, match="edit 2 `ReplaceHead`: no node of 'resnet18' is called 'head'"):
+        edit(network(), CutAfter(2), ReplaceHead())
+
+
+def deeper(name: str) -> bool:
+    try:
+        return edit(FAMILIES.get(name)(10), Scale(depth=2)) != FAMILIES.get(name)(10)
+    except NetworkError as error:
+        return "has no repetitions" not in error.message
+
+
+def test_the_families_that_can_be_made_deeper_are_those_of_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "edit.md").read_text()
+    part = next(one for one in page.split("\n\n") if one.startswith("Depth is of "))
+    said = {name for name in FAMILIES.names() if f"`{name}`" in part}
+    found = {name for name in FAMILIES.names() if deeper(name)}
+    assert said == found
+
+
+def test_a_deeper_mobilenet_keeps_the_names_of_its_blocks() -> None:
+    before = network("mobilenet_v2", width=0.25)
+    old, new = (one.build(SHAPE).state_dict() for one in (before, edit(before, Scale(depth=2))))
+    assert {name for name in old if name not in new} == set()
+    assert {name.rpartition(".block")[0] for name in new if name not in old} == {f"stage{n}" for n in range(1, 8)}
+    assert "stage7.block2.conv1.weight" in new

@@ -283,7 +283,7 @@ def test_a_size_that_the_network_does_not_take_is_said_with_one_that_it_does(tmp
     path = written(tmp_path, {"base": "torchvision/inception_v3", "edits": FILE["edits"][:1]})
     with pytest.raises(NetworkError, match="does not take an input of 3×32×32") as raised:
         resolve(path, outputs=5, channels=3, height=32, width=32)
-    assert "nearest size it takes is 96 px" in str(raised.value.fix)
+    assert "nearest multiple of 32 that it takes is 96 px" in str(raised.value.fix)
 
 
 @pytest.mark.parametrize(
@@ -459,3 +459,23 @@ def test_every_edit_is_plain_and_back() -> None:
     assert {type(one).__name__ for one in changes} == set(EDITS.names())
     plain = json.loads(json.dumps([one.to_dict() for one in changes]))
     assert list(edits_from_plain(plain)) == changes
+
+
+def test_attention_goes_ahead_of_a_head_that_is_a_convolution() -> None:
+    before = build_library("torchvision/squeezenet1_1", {}, outputs=9, channels=3, height=SIZE, width=SIZE)
+    found = module_stages(before, SHAPE)
+    assert found[-1].parts[-1] == "features.12"
+    assert found[-1].output == (512, 3, 3)
+    after = edit(before, InsertAfterStages(SqueezeExcite()), shape=SHAPE)
+    assert [name for name, _ in after.get_submodule("classifier").named_children()] == ["0", "1", "2", "3"]
+    assert "12_excite" in dict(after.get_submodule("features").named_children())
+    assert after(torch.randn(2, *SHAPE)).shape == (2, 9)
+
+
+def test_a_head_that_is_a_convolution_is_drawn_anew_and_takes_no_other_nodes() -> None:
+    before = build_library("torchvision/squeezenet1_1", {}, outputs=9, channels=3, height=SIZE, width=SIZE)
+    after = edit(before, ReplaceHead(), shape=SHAPE)
+    same = [name for name, one in after.state_dict().items() if torch.equal(one, before.state_dict()[name])]
+    assert set(before.state_dict()) - set(same) == {"classifier.1.weight", "classifier.1.bias"}
+    with pytest.raises(NetworkError, match=r"the head classifier\.1 of SqueezeNet is no dense layer"):
+        edit(before, ReplaceHead((Dense(9),)), shape=SHAPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -73,9 +74,74 @@ def wavenet_by_hand(outputs: int) -> int:
     return conv(1, 32, 2) + 10 * layer - conv(32, 32, 1) + conv(128, 128, 1) + conv(128, outputs, 1)
 
 
+def dense(*sizes: int) -> int:
+    """Dense layers one after another, as many as there are steps between the sizes."""
+    return sum(conv(inputs, units, 1) for inputs, units in pairwise(sizes))
+
+
+def alexnet_2012_by_hand(outputs: int) -> int:
+    """Krizhevsky et al. 2012, figure 2: layers 2, 4 and 5 see half of the maps. 60,965,224 is Caffe's."""
+    maps = conv(3, 96, 11**2) + conv(48, 256, 25) + conv(256, 384, 9) + conv(192, 384, 9) + conv(192, 256, 9)
+    return maps + dense(256 * 6**2, 4096, 4096, outputs)
+
+
+def sppnet_by_hand(outputs: int) -> int:
+    """He et al. 2014, table 1, ZF-5, with a pyramid of 6×6, 3×3, 2×2 and 1×1 bins."""
+    maps = conv(3, 96, 49) + conv(96, 256, 25) + conv(256, 384, 9) + conv(384, 384, 9) + conv(384, 256, 9)
+    return maps + dense(256 * (36 + 9 + 4 + 1), 4096, 4096, outputs)
+
+
+def dcgan_discriminator_by_hand(channels: int) -> int:
+    """PyTorch's tutorial: 64 filters at first, twice as many each time; norms behind all but the first and last."""
+    inner = sum(conv(width, 2 * width, 16, bias=False) + 2 * 2 * width for width in (64, 128, 256))
+    return conv(channels, 64, 16, bias=False) + inner + conv(512, 1, 16, bias=False)
+
+
+def cifar_resnet_by_hand(blocks: int) -> int:
+    """He et al. 2016, section 4.2: 6n + 2 layers, shortcuts without parameters."""
+    total, inputs = conv(3, 16, 9, bias=False) + 2 * 16, 16
+    for width in (16, 32, 64):
+        total += conv(inputs, width, 9, bias=False) + (2 * blocks - 1) * conv(width, width, 9, bias=False)
+        total += 2 * blocks * 2 * width
+        inputs = width
+    return total + dense(64, 10)
+
+
+def cbam_resnet50_by_hand() -> int:
+    """Woo et al. 2018, section 3, on ResNet-50's 25,557,032: 28.09 million (table 4)."""
+    total = 25_557_032
+    for channels, blocks in ((256, 3), (512, 4), (1024, 6), (2048, 3)):
+        total += blocks * (dense(channels, channels // 16, channels) + conv(2, 1, 49, bias=False) + 2)
+    return total
+
+
+def fcn1d_by_hand(outputs: int) -> int:
+    """Wang et al. 2017, section 3.2: kernels of 8, 5 and 3, each with a norm."""
+    maps = conv(1, 128, 8) + conv(128, 256, 5) + conv(256, 128, 3)
+    return maps + 2 * (128 + 256 + 128) + dense(128, outputs)
+
+
+def resnet1d_by_hand(outputs: int) -> int:
+    """Wang et al. 2017, section 3.3: three blocks of kernels 8, 5 and 3; the first two change the channels."""
+    total, inputs = dense(128, outputs), 1
+    for width in (64, 128, 128):
+        total += conv(inputs, width, 8) + conv(width, width, 5) + conv(width, width, 3) + 3 * 2 * width
+        total += conv(inputs, width, 1, bias=False) + 2 * width if inputs != width else 0
+        inputs = width
+    return total
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "outputs", "parameters"),
     [
+        ("alexnet_2012", (3, 227, 227), 1000, alexnet_2012_by_hand(1000)),
+        ("cbam_resnet50", (3, 224, 224), 1000, cbam_resnet50_by_hand()),
+        ("dcgan_discriminator", (3, 64, 64), 1, dcgan_discriminator_by_hand(3)),
+        ("fcn1d", (1, 128), 10, fcn1d_by_hand(10)),
+        ("resnet1d", (1, 128), 10, resnet1d_by_hand(10)),
+        # He et al. 2016, table 6: 0.27, 0.46, 0.66, 0.85 and 1.7 million.
+        *((f"resnet{6 * n + 2}", (3, 32, 32), 10, cifar_resnet_by_hand(n)) for n in (3, 5, 7, 9, 18)),
+        ("sppnet", (3, 224, 224), 1000, sppnet_by_hand(1000)),
         # Sabour et al. 2017, section 4: 8.2 million, less the decoder of 160 → 512 → 1024 → 784.
         ("capsnet", (1, 28, 28), 10, 8_215_568 - conv(160, 512, 1) - conv(512, 1024, 1) - conv(1024, 784, 1)),
         ("dcgan_generator", (100, 1, 1), 3, dcgan_by_hand(100)),
@@ -90,6 +156,13 @@ def test_parameters_by_hand(name: str, shape: tuple[int, ...], outputs: int, par
     with torch.device("meta"):
         network = FAMILIES.get(name)(outputs).build(shape)
     assert sum(one.numel() for one in network.parameters()) == parameters
+
+
+def test_the_formulas_give_the_figures_that_are_published() -> None:
+    assert alexnet_2012_by_hand(1000) == 60_965_224
+    assert dcgan_discriminator_by_hand(3) == 2_765_568
+    assert round(cbam_resnet50_by_hand() / 1e6, 2) == 28.09
+    assert [round(cifar_resnet_by_hand(n) / 1e6, 2) for n in (3, 5, 7, 9, 18)] == [0.27, 0.46, 0.66, 0.85, 1.73]
 
 
 @pytest.mark.slow

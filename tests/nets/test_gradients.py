@@ -233,3 +233,15 @@ def test_frozen_layers_are_not_taken_for_lost_ones() -> None:
     assert [one.name for one in found.layers] == ["2", "4"]
     with pytest.raises(NetworkError, match="no layer with weights that are trained"):
         gradient_flow(module.requires_grad_(False).append(nn.Flatten()), [batch])
+
+
+def test_a_number_that_moves_nothing_proves_nothing() -> None:
+    """A bias ahead of a norm over the batch is taken out again: 0 = 0, whatever the backward pass says."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    found = check_gradients(module, torch.randn(6, 3), against(6, 4))
+    bias = next(one for one in found.tensors if one.name == "0.bias")
+    assert (bias.sampled, bias.kinks, bias.still, bias.passed) == (0, 0, 4, True)
+    assert all(one.sampled and not one.still for one in found.tensors if one is not bias)
+    unused = nn.Linear(2, 2)
+    assert not check_gradients(unused, torch.zeros(3, 2), lambda outputs: 0 * outputs.sum()).passed

@@ -15,7 +15,7 @@ from torchvision import models
 
 from striate.core.errors import NetworkError, UsageError, WeightsError
 from striate.nets import Normalize, build, depth_groups, head_name, pretrained_weights, profile, resolve
-from striate.nets.libraries import known_arguments
+from striate.nets.libraries import check_name, known_arguments
 
 
 def spec_of(
@@ -98,7 +98,7 @@ def test_positional_networks_are_built_for_their_size() -> None:
     assert wide.pos_embed.shape[1] == 1 + 4 * 6
     with pytest.raises(NetworkError, match="square"):
         spec_of("torchvision/vit_b_16", 64, width=96)
-    with pytest.raises(NetworkError, match=r"nearest size it takes is (64|32) px"):
+    with pytest.raises(NetworkError, match=r"nearest multiple of 32 that it takes is (64|32) px"):
         spec_of("torchvision/vit_b_16", 50)
 
 
@@ -215,3 +215,12 @@ def test_known_costs() -> None:
     found = profile(spec_of("timm/mobilenetv2_100", 224, 1000))
     assert found.parameters == 3_504_872
     assert found.macs == pytest.approx(0.30e9, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("fcn_resnet50", "segmentation"), ("fasterrcnn_resnet50_fpn", "detection"), ("r3d_18", "video")],
+)
+def test_a_network_of_another_task_is_said_to_be_one(name: str, what: str) -> None:
+    with pytest.raises(UsageError, match=f"torchvision/{name} is for {what}, which no task has yet"):
+        check_name(f"torchvision/{name}")

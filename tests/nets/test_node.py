@@ -137,3 +137,10 @@ def test_nodes_are_values() -> None:
     assert Conv(8, [3, 5]) == Conv(8, (3, 5))
     assert len({Conv(8), Conv(8), Conv(9)}) == 2
     assert str(Residual((Conv(8),), activation=None)) == "Residual(…, activation=None)"
+
+
+def test_the_beginning_of_a_word_offers_the_words_that_begin_so() -> None:
+    with pytest.raises(NetworkError, match="init must be one of") as raised:
+        Conv(4, init="he")  # type: ignore[arg-type]
+    assert raised.value.fix is not None
+    assert raised.value.fix.startswith("did you mean 'he_normal' or 'he_uniform'")

@@ -104,7 +104,7 @@ def test_a_size_that_leaves_nothing_is_refused_with_the_layer() -> None:
 def test_a_size_that_a_library_s_network_cannot_take_is_refused_with_the_layer_and_the_nearest() -> None:
     with pytest.raises(NetworkError, match=r"features\.20 \(`MaxPool2d`\), which receives 512×1×1") as raised:
         named("torchvision/vgg11", size=16)
-    assert raised.value.fix == "the nearest size it takes is 32 px"
+    assert raised.value.fix == "the nearest multiple of 32 that it takes is 32 px"
 
 
 def test_a_file_takes_no_arguments_and_must_exist(tmp_path: Path) -> None:
@@ -182,3 +182,10 @@ def test_outputs_of_each_position_are_not_those_of_a_sample() -> None:
         resolve_shape("resnet18", (3, 32, 32), outputs=2, grid=True)
     with pytest.raises(NetworkError, match="takes pictures"):
         resolve_shape("timm/resnet18", (3, 32), outputs=2)
+
+
+def test_too_few_tokens_are_told_how_many_are_enough() -> None:
+    with pytest.raises(NetworkError) as raised:
+        resolve_shape("textcnn", (3,), outputs=2)
+    assert raised.value.fix is not None
+    assert raised.value.fix.endswith("the nearest size that it takes is 5")

@@ -9,8 +9,8 @@ import pytest
 from striate.core.errors import PlanError
 from striate.core.plan import Plan
 from striate.plan.planner import user_decisions
-from striate.plan.remedies import NEUTRAL, REMEDIES, applied, chosen_remedy
-from tests.plan.test_rules import pictures, planned
+from striate.plan.remedies import NEUTRAL, REMEDIES, applied, chosen_remedy, possible
+from tests.plan.test_rules import measured, pictures, planned
 
 RARE = {"common": 260, "rare": 12}
 
@@ -43,10 +43,10 @@ def test_a_remedy_by_name_sets_its_leaves_and_no_other(remedy: str) -> None:
 def test_what_was_measured_is_the_plan_of_that_name() -> None:
     base = plan()
     for remedy in REMEDIES:
-        measured = base.replace(**applied(remedy, "for the test"))
-        assert measured["imbalance.remedy"] == remedy
-        assert all(measured[key] == value for key, value in REMEDIES[remedy].items())
-        assert measured.decisions["imbalance.remedy"].by == "measured"
+        tried = base.replace(**applied(remedy, "for the test"))
+        assert tried["imbalance.remedy"] == remedy
+        assert all(tried[key] == value for key, value in REMEDIES[remedy].items())
+        assert tried.decisions["imbalance.remedy"].by == "measured"
 
 
 def test_a_setting_of_ones_own_leaves_no_trial() -> None:
@@ -97,3 +97,66 @@ def test_the_first_that_is_not_surely_behind_is_taken() -> None:
     assert chosen_remedy(figures, behind)[0] == "class_weights"
     assert chosen_remedy({}, {})[0] == "balanced_softmax"
     assert chosen_remedy({"none": 0.7, "focal": 0.5}, {"none": (0.0, 0.0), "focal": (0.2, 0.01)})[0] == "none"
+
+
+def rerun(settings: dict[str, Any], **mine: Any) -> Plan:
+    """A plan made of another as its file says it, with settings of the user's beside it."""
+    first = plan(**settings)
+    named = user_decisions({key.replace("__", "."): value for key, value in mine.items()})
+    return planned(pictures(RARE), overrides={**first.decisions, **named})
+
+
+def test_a_whole_plan_file_is_checked_too() -> None:
+    with pytest.raises(PlanError, match="together twice"):
+        rerun({"imbalance__remedy": "none"}, loss__class_weights="balanced", batch__sampling="balanced")
+    with pytest.raises(PlanError, match="together twice"):
+        rerun({"loss__class_weights": "balanced"}, batch__sampling="balanced")
+
+
+def test_a_remedy_that_is_named_beside_a_plan_file_sets_its_leaves() -> None:
+    found = rerun({}, imbalance__remedy="class_weights")
+    assert (found["imbalance.remedy"], found["loss.class_weights"]) == ("class_weights", "balanced")
+    again = rerun({"imbalance__remedy": "balanced_softmax"}, imbalance__remedy="class_weights")
+    assert (again["loss.name"], again["loss.class_weights"]) == ("cross_entropy", "balanced")
+    assert again["loss.label_smoothing"] == 0.1
+
+
+def test_a_setting_beside_a_plan_file_that_leaves_a_trial_is_ones_own() -> None:
+    found = rerun({}, loss__class_weights="effective")
+    assert (found["imbalance.remedy"], found["loss.class_weights"]) == ("own", "effective")
+
+
+def test_a_resolved_plan_is_the_same_again() -> None:
+    base = plan()
+    for remedy in ("balanced_softmax", "moved_thresholds", "balanced_sampling"):
+        tried = base.replace(**applied(remedy, "for the test"))
+        again = planned(pictures(RARE), overrides=tried.decisions)
+        assert dict(again) == dict(tried)
+
+
+def test_a_remedy_and_a_setting_that_contradicts_it_are_refused() -> None:
+    with pytest.raises(PlanError, match=r"sets loss\.name=balanced_softmax"):
+        plan(imbalance__remedy="balanced_softmax", loss__name="poly1")
+
+
+def test_what_the_user_set_is_not_tried_over() -> None:
+    found = plan(loss__label_smoothing=0.05)
+    assert found["imbalance.remedy"] == "auto"
+    assert not {"balanced_softmax", "focal"} & set(possible(found.decisions))
+    assert {"class_weights", "moved_thresholds"} <= set(possible(found.decisions))
+    assert chosen_remedy({}, {}, possible(found.decisions))[0] == "class_weights"
+
+
+def test_costs_are_decided_on_by_probabilities_as_they_are() -> None:
+    costs = {"rare": {"common": 20}}
+    assert plan(evaluate__costs=costs)["loss.label_smoothing"] == 0
+    for key, value in (("loss__label_smoothing", 0.1), ("augment__mixup", 0.2), ("loss__name", "focal")):
+        with pytest.raises(PlanError, match="not those of the classes"):
+            plan(evaluate__costs=costs, **{key: value})
+
+
+def test_moved_thresholds_and_sampling_are_for_single_classes() -> None:
+    values = measured((24, 24, 3))
+    for key, value in (("evaluate.thresholds", "moved"), ("batch.sampling", "balanced"), ("imbalance.remedy", "focal")):
+        with pytest.raises(PlanError, match="single classes"):
+            planned(values, overrides=user_decisions({key: value}))

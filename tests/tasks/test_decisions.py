@@ -11,6 +11,7 @@ import pytest
 from striate.core.errors import StriateError, UnknownName, UsageError
 from striate.evaluate import score
 from striate.tasks import Task, make_task, task_from_dict
+from striate.tasks._costs import cost_matrix
 from tests.tasks.parts import NAMES, samples
 
 COSTS = {NAMES[0]: {NAMES[1]: 8}}
@@ -98,3 +99,9 @@ def test_rows_and_names_say_the_same() -> None:
 def test_costs_are_for_single_classes() -> None:
     with pytest.raises(UsageError, match="single classes"):
         make_task("multilabel", NAMES, samples("labels"), loss="binary_cross_entropy", costs=COSTS)
+
+
+def test_classes_named_by_numbers_may_be_given_as_numbers() -> None:
+    assert cost_matrix({3: {8: 5}}, ["3", "8"]) == ((0.0, 5.0), (1.0, 0.0))
+    with pytest.raises(UsageError, match="twice"):
+        cost_matrix({3: {"8": 5}, "3": {"8": 4}}, ["3", "8"])

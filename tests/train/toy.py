@@ -46,6 +46,7 @@ PLAN: dict[str, Any] = {
     "transfer.cached_features": False,
     "transfer.head_rate": 0.003,
     "transfer.probe": False,
+    "transfer.smote": 0,
     "transfer.probe_views": False,
     "transfer.probe_folds": False,
     "transfer.refit": False,

@@ -10,7 +10,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = typer.main.get_command(app).main(list(arguments), prog_name="striate", standalone_mode=False)
     except StriateError as error:
-        return _fail(error.message, error.fix, error.exit_status, arguments)
+        return _fail(error.message, error.fix, error.exit_status, arguments, error.details)
     except typer.TyperException as error:
         return _fail(_sentence(error), _see_help(error), error.exit_code, arguments)
     except (RuntimeError, MemoryError) as error:
@@ -116,12 +116,14 @@ def striate(
         typer.echo(context.get_help(), nl=False)
 
 
-def _fail(message: str, fix: str | None, status: int, arguments: Sequence[str]) -> int:
+def _fail(
+    message: str, fix: str | None, status: int, arguments: Sequence[str], details: Mapping[str, Any] | None = None
+) -> int:
     print(f"error: {message}", file=sys.stderr)
     if fix:
         print(f"  fix: {fix}", file=sys.stderr)
     if "--json" in arguments:
-        print(json.dumps({"error": message, "fix": fix}))
+        print(json.dumps({"error": message, "fix": fix, **({"details": dict(details)} if details else {})}))
     return status
 
 

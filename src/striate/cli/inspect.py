@@ -281,13 +281,16 @@ def _show_check(found: Mapping[str, Any]) -> None:
     say(f"gradient check: {found['about']}; {found['mode']}")
     rows = list(_checked(found["tensors"]))
     print_table(
-        ["tensor", "checked", "of", "kinks", "relative", "normalised", ""], rows,
-        right=["checked", "of", "kinks", "relative", "normalised"],
+        ["tensor", "checked", "of", "kinks", "still", "relative", "normalised", ""], rows,
+        right=["checked", "of", "kinks", "still", "relative", "normalised"],
     )  # fmt: skip
     limits = f"thresholds {found['thresholds']['relative']:g} and {found['thresholds']['normalised']:g}"
     unproved = [tensor["name"] for tensor in found["tensors"] if not tensor["sampled"]]
     if unproved:
-        say(f"{len(unproved)} tensors could not be checked, as each number drawn lies at a kink: {unproved[-1]}")
+        say(
+            f"{len(unproved)} tensors could not be checked, as each number drawn lies at a kink or does not move the "
+            f"loss (still): {unproved[-1]}"
+        )
         say("  fix: draw others with --seed, more with --entries, or give --data")
     if found["passed"]:
         say(f"every gradient {'that was checked ' if unproved else ''}agrees with its differences ({limits})")
@@ -306,7 +309,15 @@ def _checked(tensors: Sequence[Mapping[str, Any]]) -> Iterator[list[object]]:
     for one in tensors:
         figures = [f"{one['relative']:.1e}", f"{one['normalised']:.1e}"] if one["sampled"] else ["–", "–"]
         said = "" if one["passed"] else "wrong" if one["sampled"] else "not checked"
-        yield [one["name"], one["sampled"], f"{one['entries']:,}", one["kinks"] or "", *figures, said]
+        yield [
+            one["name"],
+            one["sampled"],
+            f"{one['entries']:,}",
+            one["kinks"] or "",
+            one["still"] or "",
+            *figures,
+            said,
+        ]
 
 
 def _show_gradients(found: Mapping[str, Any]) -> None:

@@ -20,7 +20,8 @@ StriateError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class StriateError(Exception):
@@ -29,13 +30,15 @@ class StriateError(Exception):
     Args:
         message: what happened and what was expected, in one or two sentences.
         fix: what to do about it, in the imperative; printed on a line of its own.
+        details: what is too long for a sentence, by name; `--json` prints it.
     """
 
     exit_status = 1
 
-    def __init__(self, message: str, fix: str | None = None) -> None:
+    def __init__(self, message: str, fix: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         self.message = message
         self.fix = fix
+        self.details = dict(details or {})
         super().__init__(message if fix is None else f"{message}\n  fix: {fix}")
 
 

@@ -12,7 +12,7 @@ from striate.nets.anatomy import depth_groups, head_name, head_parameters, unsaf
 from striate.nets.counting import LayerProfile
 from striate.nets.edit import Carried, carry, edit
 from striate.nets.edits import EDITS, Edit
-from striate.nets.edits._edit import stages
+from striate.nets.edits._stages import stages
 from striate.nets.edits.change_stage import ChangeStage
 from striate.nets.edits.change_stem import ChangeStem
 from striate.nets.edits.cut_after import CutAfter
@@ -61,7 +61,7 @@ from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
 from striate.nets.regularise import regularised
 from striate.nets.spec import build, read_base, resolve, resolve_shape
-from striate.nets.weights import LoadReport, Weights, load_weights, read_weights
+from striate.nets.weights import LoadReport, Weights, load_weights, match_weights, read_weights
 
 __all__ = [
     "EDITS",
@@ -149,6 +149,7 @@ __all__ = [
     "hearing",
     "hub_network",
     "load_weights",
+    "match_weights",
     "memory",
     "pretrained_weights",
     "profile",

@@ -5,8 +5,9 @@ An edit that finds nothing to change is refused: a network that is not what its 
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -55,21 +56,29 @@ def edit(network: Network | nn.Module, *edits: Edit, shape: Shape | None = None)
         return edited(copy.deepcopy(network), edits, shape)
     if shape is not None:
         raise UsageError("a network of nodes is edited whatever its input", fix="leave shape out")
-    for one in edits:
-        network = one.apply(network)
+    for number, one in enumerate(edits, 1):
+        with _told(number, one):
+            network = one.apply(network)
     return network
 
 
 def edited(module: nn.Module, edits: Sequence[Edit], shape: Shape) -> nn.Module:
     """A module after some changes, which may be made in place; see `edit`."""
     for number, one in enumerate(edits, 1):
-        try:
+        with _told(number, one):
             module = one.apply_to_module(module, shape)
-        except NetworkError as error:
-            raise NetworkError(f"edit {number} `{type(one).__name__}`: {error.message}", error.fix) from (
-                error.__cause__ or error
-            )
     return module
+
+
+@contextlib.contextmanager
+def _told(number: int, one: Edit) -> Iterator[None]:
+    """Which edit it was, ahead of what it says."""
+    try:
+        yield
+    except NetworkError as error:
+        raise NetworkError(f"edit {number} `{type(one).__name__}`: {error.message}", error.fix) from (
+            error.__cause__ or error
+        )
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class TensorCheck:
         entries: how many numbers it has.
         sampled: how many of them were compared.
         kinks: how many more were drawn and left out, as the loss has a kink there.
+        still: how many more were left out, as neither gradient is larger than the rounding: 0 = 0 proves nothing.
         relative: the largest |a − n| / (|a| + |n|).
         normalised: ‖a − n‖ / (‖a‖ + ‖n‖) of those compared.
     """
@@ -45,12 +46,14 @@ class TensorCheck:
     entries: int
     sampled: int
     kinks: int
+    still: int
     relative: float
     normalised: float
 
     @property
     def passed(self) -> bool:
-        """Whether nothing disagrees: both differences are below their thresholds. Kinks do not disagree."""
+        """Whether nothing disagrees: both differences are below their thresholds. Neither kinks nor numbers that move
+        nothing disagree."""
         return self.relative < RELATIVE and self.normalised < NORMALISED
 
 
@@ -147,9 +150,10 @@ def check_gradients(
 def _compare(
     name: str, flat: Tensor, gradient: Tensor, value: Callable[[], float], start: float, entries: int, generator: Any
 ) -> TensorCheck:
-    """One tensor: numbers are drawn until so many without a kink are compared, or four times as many were drawn."""
+    """One tensor: numbers are drawn until so many are compared that move the loss without a kink, or four times as many
+    were drawn."""
     pairs: list[tuple[float, float, float]] = []
-    kinks = 0
+    kinks = still = 0
     for place in torch.randperm(len(flat), generator=generator)[: 4 * entries].tolist():
         if len(pairs) == entries:
             break
@@ -164,12 +168,14 @@ def _compare(
         slope = derivative(along, start, max(1.0, abs(kept)))
         if slope is None:
             kinks += 1
+        elif max(abs(float(gradient[place])), abs(slope[0])) <= slope[1]:
+            still += 1
         else:
             pairs.append((float(gradient[place]), *slope))
     relative = max((_relative(*pair) for pair in pairs), default=0.0)
     apart = math.sqrt(sum((a - n) ** 2 for a, n, noise in pairs if _relative(a, n, noise)))
     sizes = math.sqrt(sum(a * a for a, _, _ in pairs)) + math.sqrt(sum(n * n for _, n, _ in pairs))
-    return TensorCheck(name, len(flat), len(pairs), kinks, relative, apart / sizes if apart else 0.0)
+    return TensorCheck(name, len(flat), len(pairs), kinks, still, relative, apart / sizes if apart else 0.0)
 
 
 def derivative(along: Callable[[float], float], start: float, scale: float) -> tuple[float, float] | None:

@@ -43,11 +43,18 @@ def is_library(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raise `UnknownName`, which offers the nearest names, unless the library has that network."""
+    """Raise `UnknownName`, which offers the nearest names, unless the library has that network; and `UsageError` where
+    it has one that is not to classify pictures."""
     library, network = name.split("/", 1)
     known = _timm_names() if library == "timm" else _torchvision_names()
     base = network.split(".", 1)[0] if library == "timm" else network  # timm names weights behind a dot
     if base not in known:
+        asked = _asked_elsewhere(base) if library == "torchvision" else None
+        if asked is not None:
+            raise UsageError(
+                f"{name} is for {asked}, which no task has yet: only networks for classification are taken",
+                fix="choose another, or a family that gives a grid (docs/networks.md)",
+            )
         near = difflib.get_close_matches(base, known, n=8, cutoff=0.4)
         raise UnknownName(f"network in {library}", network, near or list(known[:40]))
 
@@ -176,6 +183,20 @@ def _torchvision_names() -> tuple[str, ...]:
     from torchvision import models
 
     return tuple(models.list_models(module=models))
+
+
+def _asked_elsewhere(network: str) -> str | None:
+    """What a network of torchvision is for, where that is not to classify pictures; None where there is none."""
+    from torchvision import models
+
+    groups = {
+        "segmentation": models.segmentation,
+        "detection": models.detection,
+        "video": models.video,
+        "optical flow": models.optical_flow,
+        "pictures in eight bits": models.quantization,
+    }
+    return next((what for what, group in groups.items() if network in models.list_models(module=group)), None)
 
 
 @cache

@@ -238,9 +238,13 @@ class Walk:
     Attributes:
         layers: those met so far.
         sources: the numbers of the layers whose outputs make the shape that is on its way; 0 is the network's input.
+
+    Args:
+        most: numbers that a layer may give for one sample; infinite for shapes that nothing is made of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = MOST_NUMBERS) -> None:
+        self.most = most
         self.layers: list[Layer] = []
         self.sources: tuple[int, ...] = (0,)
         self._path: list[str] = []
@@ -252,7 +256,7 @@ class Walk:
     def _note(self, node: Node, shape: Shape, output: Shape, sources: tuple[int, ...]) -> Shape:
         if len(self.layers) >= MOST_LAYERS:
             raise NetworkError(f"the network has more than {MOST_LAYERS:,} layers", fix="repeat less")
-        if math.prod(output) > MOST_NUMBERS:
+        if math.prod(output) > self.most:
             raise Misfit(node, f"gives {written(output)}, more numbers than any memory holds", shape, fix="give less")
         number = len(self.layers) + 1
         self.layers.append(Layer(number, ".".join(self._path), node, shape, output, sources))
@@ -475,8 +479,11 @@ def _described(hint: Any) -> str:
 
 def _suggestion(value: Any, hint: Any) -> str | None:
     words = [one for one in _words(hint) if isinstance(one, str)]
-    near = nearest(value, words) if isinstance(value, str) else None
-    return f"did you mean {near!r}?" if near else None
+    if not isinstance(value, str):
+        return None
+    like = nearest(value, words)  # none for "he", which is too short to be like "he_normal"
+    near = [like] if like else [one for one in words if value and one.startswith(value)]
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else None
 
 
 def _words(hint: Any) -> list[Any]:

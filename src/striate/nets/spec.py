@@ -283,7 +283,7 @@ def _from_library(
     except NetworkError as error:
         near = None if isinstance(error.__cause__, TypeError | NetworkError) else _nearest_side(spec)
         raise NetworkError(
-            error.message, error.fix if near is None else f"the nearest size it takes is {near} px"
+            error.message, error.fix if near is None else f"the nearest multiple of 32 that it takes is {near} px"
         ) from (error.__cause__)
     return spec
 
@@ -331,7 +331,7 @@ def _check_size(network: Network, shape: Shape) -> None:
     try:
         network.output_shape(shape)
     except NetworkError as error:
-        near = [] if len(shape) < 2 or "nearest" in (error.fix or "") else _nearest_sizes(network, shape)
+        near = [] if "nearest" in (error.fix or "") else _nearest_sizes(network, shape)
         if not near:
             raise
         plural = "sizes that it takes are" if len(near) > 1 else "size that it takes is"
@@ -344,12 +344,13 @@ def _nearest_sizes(network: Network, shape: Shape) -> list[int]:
 
     def takes(size: int) -> bool:
         try:
-            network.output_shape((shape[0], *(size,) * (len(shape) - 1)))
+            network.output_shape((*lead, *(size,) * (len(shape) - len(lead))))
         except NetworkError:
             return False
         return True
 
-    wanted = min(shape[1:])
+    lead = shape[:1] if len(shape) > 1 else ()  # a vector, or tokens, have no channels
+    wanted = min(shape[len(lead) :])
     below = range(wanted - 1, max(0, wanted - MOST_FARTHER), -1)
     above = range(wanted + 1, wanted + MOST_FARTHER)
     found = (next((size for size in sizes if takes(size)), None) for sizes in (below, above))

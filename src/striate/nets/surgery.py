@@ -2,7 +2,8 @@
 
 The parts of a module are its children, lists and sequences opened and blocks not. A stage is a run of parts
 whose outputs have the same grid, the change to a smaller one opening the next; the first convolution belongs to none
-where it strides (it is the stem), and neither does what pools the whole grid and what follows it.
+where it strides (it is the stem), and neither does what pools the whole grid and what follows it, nor a head that is a
+convolution, with the dropout before it.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from torch.overrides import TorchFunctionMode
 
 from striate.core.errors import NetworkError
 from striate.core.memory import ran_out_of_memory
-from striate.nets.anatomy import stem_name
+from striate.nets.anatomy import head_name, stem_name
 from striate.nets.counting import zeros_for
 from striate.nets.node import Shape
 
 BEFORE = "before"
 """What a part is called in the sequence that is made of it and of what is put behind it."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 ATTENTION = frozenset({
     "SqueezeExcitation", "SqueezeExcite", "SqueezeExciteCl", "SEModule", "EffectiveSEModule", "EffectiveSqueezeExcite",
     "EcaModule", "CecaModule", "CbamModule", "LightCbamModule", "ChannelAttn", "LightChannelAttn", "SpatialAttn",
@@ -51,7 +53,10 @@ class ModuleStage:
 def module_stages(module: nn.Module, shape: Shape) -> list[ModuleStage]:
     """The stages of a module for inputs of a shape. Raises `NetworkError` where there is none."""
     runs: list[list[tuple[str, Shape]]] = []
+    head = _convolutional_head(module)
     for name, output in _outputs(module, shape):
+        if name == head:
+            break
         if not runs or output[1] <= SAME_GRID * runs[-1][0][1][1]:
             runs.append([])
         runs[-1].append((name, output))
@@ -61,9 +66,11 @@ def module_stages(module: nn.Module, shape: Shape) -> list[ModuleStage]:
         plain = next(module.get_submodule(first).parameters(), None) is None
         if place and plain and max(output[1:]) == 1:
             break  # the whole grid was pooled
+        while names and isinstance(module.get_submodule(names[-1]), _DROPOUTS):
+            names.pop()
         kept = tuple(name for name in names if stem is None or not _within(stem, name))
         if any(isinstance(one, CONVOLUTIONS) for name in kept for one in module.get_submodule(name).modules()):
-            found.append(ModuleStage(kept, run[-1][1]))
+            found.append(ModuleStage(kept, dict(run)[kept[-1]]))
     if not found:
         raise NetworkError(
             f"no stages are found in {type(module).__name__}: none of its parts gives channels on a grid",
@@ -85,6 +92,14 @@ def strided_stem(module: nn.Module) -> str | None:
     name = stem_name(module)
     stem: Any = None if name is None else module.get_submodule(name)
     return name if stem is not None and max(stem.stride) > 1 else None
+
+
+def _convolutional_head(module: nn.Module) -> str | None:
+    """The dotted name of the head, where it is a convolution."""
+    with contextlib.suppress(NetworkError):  # it has none
+        name = head_name(module)
+        return name if isinstance(module.get_submodule(name), CONVOLUTIONS) else None
+    return None
 
 
 def exchange(module: nn.Module, kinds: type | tuple[type, ...], make: Callable[[Any], nn.Module | None]) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,31 @@ def load_weights(
             is.
 
     Raises:
-        WeightsError: tensors are missing, unexpected or of another shape; names them. Or too few fit an edited network.
+        WeightsError: tensors are missing, unexpected or of another shape; names the first of each, and all in its
+            `details`. Or too few fit an edited network.
+    """
+    loaded, report = match_weights(module, weights, head=head, edited=edited, outputs=outputs)
+    module.load_state_dict({**module.state_dict(), **loaded})
+    return report
+
+
+def match_weights(
+    module: nn.Module,
+    weights: Weights,
+    *,
+    head: str,
+    edited: bool = False,
+    outputs: Sequence[str] | None = None,
+    sized: Collection[str] = (),
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """What `load_weights` would give a network, and say; the network, which may be on the meta device, stays as it is.
+
+    Args:
+        module, weights, head, edited, outputs: as `load_weights` takes them.
+        sized: names of tensors whose shapes are not known yet, as they hang on the size of the input.
+
+    Raises:
+        WeightsError: as `load_weights`.
     """
     own = module.state_dict()
     heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))
@@ -237,10 +261,10 @@ def load_weights(
             adapted.append(f"{name} interpolated from {tensor.shape[1]} to {place.shape[1]} positions")
         elif edited:
             new.append(name)
-        else:
+        elif name not in sized:
             wrong.append(f"{name} is {_size(tensor)} in the file and {_size(place)} in the network")
     unexpected = [name for name in weights.tensors if name not in used]
-    if edited:
+    if edited and not sized:
         _enough(weights, own, loaded, head)
     _refuse(
         weights,
@@ -250,12 +274,11 @@ def load_weights(
         else [name for name in unexpected if not name.startswith(heads) and not _auxiliary(name)],
         wrong=wrong,
     )
-    module.load_state_dict({**own, **loaded})
     inside = tuple(name for name in missing if name.startswith(heads))
     kept = rows.kept if rows is not None and any(name.startswith(heads[0]) for name in loaded) else ()
     if rows is not None and kept:
         adapted.append(rows.describe())
-    return LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted), kept)
+    return loaded, LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted), kept)
 
 
 @dataclass(frozen=True)
@@ -461,21 +484,20 @@ def _finite(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
 
 
 def _refuse(weights: Weights, *, missing: Sequence[str], unexpected: Sequence[str], wrong: Sequence[str]) -> None:
-    parts = []
-    if missing:
-        parts.append(f"missing in the file: {some(missing, _SHOWN)}")
-    if unexpected:
-        parts.append(f"unknown to the network: {some(unexpected, _SHOWN)}")
-    if wrong:
-        parts.append(f"of another shape: {some(wrong, _SHOWN)}")
-    if not parts:
+    found = {"missing": missing, "unexpected": unexpected, "reshaped": wrong}
+    said = {"missing": "missing in the file", "unexpected": "unknown to the network", "reshaped": "of another shape"}
+    details = {what: list(names) for what, names in found.items() if names}
+    if not details:
         return
-    said = weights.sidecar
+    parts = [f"{said[what]}: {some(names, _SHOWN)}" for what, names in details.items()]
+    more = " (--json names all)" if max(map(len, details.values())) > _SHOWN else ""
+    truth = weights.sidecar
     raise WeightsError(
-        f"the weights of {weights.source} do not fit this network: {'; '.join(parts)}",
-        fix=f"they are of {said['network']} with arguments {said['arguments']}"
-        if said
+        f"the weights of {weights.source} do not fit this network: {'; '.join(parts)}{more}",
+        fix=f"they are of {truth['network']} with arguments {truth['arguments']}"
+        if truth
         else "name the network that they are of",
+        details=details,
     )
 
 

@@ -16,6 +16,7 @@ from striate.data.split import SplitTable
 from striate.nets import Weights
 from striate.plan.context import Budget, Context, Machine
 from striate.plan.leaves import Leaf, check_value, parse_value
+from striate.plan.remedies import check_remedies, reconciled
 from striate.plan.rule import RULES
 
 
@@ -113,8 +114,11 @@ def make_plan(
     Returns:
         a plan with every leaf; those that only measuring can tell are "auto".
     """
-    context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, overrides or {})
+    chosen = reconciled(overrides or {})
+    context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, chosen)
     decided = {key: context.decision(key) for _, found in RULES.items() for key in found.leaves}
+    smallest = min((count for count in context.class_counts.values() if count), default=0)
+    check_remedies(decided, smallest, validated=bool(split.keys("val")))
     order = ["task", "split", "input", "normalize", "network", "transfer", "augment", "loss", "optimizer", "schedule"]
     rank = {group: place for place, group in enumerate(order)}
     return Plan(dict(sorted(decided.items(), key=lambda entry: rank.get(entry[0].split(".")[0], len(rank)))))

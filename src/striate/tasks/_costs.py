@@ -52,9 +52,17 @@ def cost_matrix(said: Mapping[str, Any] | Sequence[Sequence[float]], names: Sequ
     return tuple(tuple(map(float, row)) for row in rows)
 
 
+def _by_name(said: Mapping[Any, Any]) -> dict[str, Any]:
+    """By the names of classes, which YAML may have read as numbers."""
+    found = {str(name): value for name, value in said.items()}
+    if len(found) < len(said):
+        raise UsageError("evaluate.costs names a class twice", fix="name each once")
+    return found
+
+
 def _named(said: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]]:
     rows: list[list[Any]] = [[float(true != decision) for decision in names] for true in names]
-    for true, row in said.items():
+    for true, row in _by_name(said).items():
         if true not in names:
             raise UnknownName("class in evaluate.costs", str(true), names)
         if not isinstance(row, Mapping):
@@ -62,7 +70,7 @@ def _named(said: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]]:
                 f"evaluate.costs.{true} takes {{predicted class: cost}}, not {row!r}",
                 fix=f"as in {{{names[0]}: {{{names[-1]}: 5}}}}",
             )
-        for decision, cost in row.items():
+        for decision, cost in _by_name(row).items():
             if decision not in names:
                 raise UnknownName("class in evaluate.costs", str(decision), names)
             rows[names.index(true)][names.index(decision)] = cost

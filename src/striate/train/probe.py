@@ -83,7 +83,7 @@ def fit_head(
     if folded:
         each = np.arange(samples.count) if units is None else units
         penalty = _cross_validated(
-            task, head, known, each, partial(Features.with_made_up, neighbours=neighbours, seed=seed)
+            task, head, known, each, lambda part: part.with_made_up(part.most_neighbours(neighbours), seed)
         )
     elif unseen is not None:
         few = known.thinned(CHOOSING)

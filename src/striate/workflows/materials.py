@@ -26,10 +26,11 @@ from striate.data.prepare import Preprocessing
 from striate.data.sampling import Sampler, sampler
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Views, made_ready, predict_outputs
-from striate.nets import LoadReport, Normalize, build, head_name, head_parameters, load_weights, read_base
+from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
 from striate.workflows.augmenting import augmenter_of
+from striate.workflows.fitting import answering, how
 from striate.workflows.known_body import KnownBody
 from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
 from striate.workflows.trials import Trials
@@ -117,12 +118,8 @@ class Materials:
         weights = self.prepared.weights
         if weights is None:
             return None
-        edited, head = read_base(self.plan["network.name"]) is not None, head_name(network)
-        if weights.outputs and weights.task != self.task.name:  # rows that answer another question
-            others = {name: one for name, one in weights.tensors.items() if not name.startswith(f"{head}.")}
-            weights = replace(weights, tensors=others)
-        outputs = None if self.task.kind == "value" else self.task.target_names
-        return load_weights(network, weights, head=head, edited=edited, outputs=outputs)
+        ways = how(network, self.plan["network.name"], self.task)
+        return load_weights(network, answering(weights, network, self.task), **ways)
 
     def trials(self, reporter: Reporter) -> Trials:
         """What was measured before for such a training: with this network, these weights and these samples."""

@@ -16,7 +16,7 @@ from striate.core.plan import Decision, Plan
 from striate.evaluate import even_f1, move_thresholds, resample_counts, units_of
 from striate.metrics import moved
 from striate.nets import head_name
-from striate.plan.remedies import REMEDIES, applied, chosen_remedy
+from striate.plan.remedies import REMEDIES, applied, chosen_remedy, possible
 from striate.train.pilots import HeadPilot, head_pilots, step_pilot, step_seconds
 from striate.train.probe import Look
 from striate.workflows.materials import Materials
@@ -43,14 +43,22 @@ def referee(materials: Materials, plan: Plan, seconds: float | None, trials: Tri
     """
     reporter.stage("trying remedies for unequal classes")
     trial, part = (_heads, "train") if plan["transfer.probe"] else (_steps, "val")
-    question = {"referee": trial.__name__, "way": [plan[key] for key in plan if key.startswith("execution.")]}
+    question = {
+        "referee": trial.__name__,
+        "seed": plan["train.seed"],
+        "way": [plan[key] for key in plan if key.startswith("execution.")],
+    }
     found = trials.recall(question)
     if found is None:
         allowed = SECONDS if seconds is None else min(SECONDS, SHARE * seconds)
         scores = trial(materials, plan, allowed, reporter)
-        found = judged(scores, materials.targets[part].numpy(), _frequencies(materials), plan["train.seed"])
-        trials.keep(question, found)
-    remedy, because = chosen_remedy(*found)
+        units = units_of([sample.group for sample in materials.samples[part]])
+        targets = materials.targets[part].numpy()
+        found = judged(scores, targets, _frequencies(materials), plan["train.seed"], units)
+        if scores:  # where the time was too short it may not be another time
+            trials.keep(question, found)
+    figures, behind = found
+    remedy, because = chosen_remedy(figures, behind, possible(plan.decisions))
     reporter.line(f"imbalance: {remedy} ({because})")
     return plan.replace(**applied(remedy, because))
 
@@ -69,7 +77,7 @@ def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
     features = Look(network.to(recipe.device), recipe, reporter).at(materials.unaltered("train"))
     samples = materials.samples["train"]
     pilots = {}
-    for name in ("none", *IN_A_HEAD):
+    for name in ("none", *(one for one in IN_A_HEAD if one in possible(plan.decisions))):
         own, _ = _under(materials, plan, name)
         neighbours = REMEDIES.get(name, {}).get("transfer.smote", 0)
         if neighbours and (smallest := _smallest(own)) <= neighbours:
@@ -81,7 +89,7 @@ def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
 
 
 def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter) -> Scores:
-    names = ("none", *IN_STEPS)
+    names = ("none", *(one for one in IN_STEPS if one in possible(plan.decisions)))
     recipe = materials.recipe(plan)
     each = step_seconds(recipe, materials.networks())
     epochs = plan["train.epochs"]
@@ -95,7 +103,7 @@ def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
         own, changed = _under(materials, plan, name)
         state = step_pilot(own.recipe(changed), own.networks(), steps)
         if state is None:
-            reporter.line(f"{name} is not judged: its pilot came to a loss that is not finite")
+            reporter.warn(f"{name} is not judged: its pilot came to a loss that is not finite at this rate")
         else:
             found[name] = own.scores(state.judged()["network"], "val", changed)
         reporter.progress(number + 1, len(names), name)
@@ -103,23 +111,30 @@ def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
 
 
 def judged(
-    scores: Scores, targets: NDArray[np.float32], frequencies: list[float], seed: int
+    scores: Scores,
+    targets: NDArray[np.float32],
+    frequencies: list[float],
+    seed: int,
+    units: NDArray[np.int64] | None = None,
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     """What the pilots amount to, moved thresholds among them, which cost no pilot.
 
     Args:
-        scores: probabilities (N, K) by remedy, "none" among them; empty where nothing was tried.
+        scores: probabilities (N, K) by remedy; empty where nothing was tried. Moved thresholds are judged by "none".
         targets: one-hot, (N, K).
         frequencies: of the classes in training.
+        units: (N,), what belongs together and is drawn together; by default each stands alone.
 
     Returns:
         `even_f1` by remedy; how far each is behind the best, and the standard error of that over resamples.
     """
     if not scores:
         return {}, {}
-    scores = {**scores, "moved_thresholds": _crossed(scores["none"], targets, frequencies)}
+    units = np.arange(len(targets)) if units is None else units
+    if "none" in scores:
+        scores = {**scores, "moved_thresholds": _crossed(scores["none"], targets, frequencies, units)}
     figures = {name: float(even_f1(rows, targets)[0]) for name, rows in scores.items()}
-    counts = resample_counts(len(targets), seed, 0, RESAMPLES)
+    counts = resample_counts(int(units.max()) + 1, seed, 0, RESAMPLES)[:, units]
     resampled = {name: even_f1(rows, targets, counts) for name, rows in scores.items()}
     best = max(figures, key=lambda name: figures[name])
     behind = {
@@ -130,10 +145,10 @@ def judged(
 
 
 def _crossed(
-    scores: NDArray[np.float32], targets: NDArray[np.float32], frequencies: list[float]
+    scores: NDArray[np.float32], targets: NDArray[np.float32], frequencies: list[float], units: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Probabilities moved by what the other half of the samples finds best, so that it is no praise of itself."""
-    found, halves = np.array(scores), np.arange(len(scores)) % 2
+    found, halves = np.array(scores), units % 2
     for half in (0, 1):
         others = halves != half
         factors = move_thresholds(scores[others], targets[others], frequencies).factors

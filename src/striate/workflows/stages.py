@@ -43,6 +43,7 @@ from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.checks import check_plan
 from striate.workflows.choosing import Candidate, choose_weights
+from striate.workflows.fitting import check_at_once, check_fit
 from striate.workflows.lineage import keep_lineage, known_fates, met_before
 from striate.workflows.quiet import Quiet
 from striate.workflows.request import ReadRequest, Request, check_function
@@ -270,6 +271,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     name = chosen.get("network.name")
     if name is not None and not started:
         _check_name(name.value)
+    check_at_once(weights, chosen)
     dataset = read_dataset(request.read, reporter)
     limit = chosen.get("split.damage_limit")
     audit = audited(dataset, run, processors(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
@@ -293,7 +295,9 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         overrides=chosen,
     )
     prepared = Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
-    check_plan(plan, task_of(prepared), _training_samples(prepared))
+    task = task_of(prepared)
+    check_plan(plan, task, _training_samples(prepared))
+    check_fit(prepared.weights, spec_of(prepared, task), plan["network.name"], task)
     return prepared
 
 

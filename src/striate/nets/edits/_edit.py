@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +17,6 @@ from striate.nets.notation import to_plain
 
 FAMILY = "edit a family of nodes instead, if one is the same network (docs/networks.md)"
 """What to do where an edit does not reach into a library's network."""
-_STAGE = re.compile(r"stage\d+")
 
 
 @dataclass(frozen=True)
@@ -65,25 +63,6 @@ def changed(network: Network, change: Callable[[Node], Node], what: str) -> Netw
             f"the network {network.name!r} has no {what} that this edit changes", fix="leave this edit out"
         )
     return replace(network, nodes=nodes)
-
-
-def stages(network: Network) -> list[int]:
-    """The places of the stages among a network's nodes. Raises `NetworkError` where there is none."""
-    found = [place for place, node in enumerate(network.nodes) if node.name and _STAGE.fullmatch(node.name)]
-    if not found:
-        raise NetworkError(
-            f"the network {network.name!r} has no stages",
-            fix="call its parts stage1, stage2, … (`name` of a `Sequence`)",
-        )
-    return found
-
-
-def stage_place(network: Network, number: int) -> int:
-    """The place of one stage, from 1 on. Raises `NetworkError`."""
-    found = stages(network)
-    if not 1 <= number <= len(found):
-        raise NetworkError(f"the network {network.name!r} has no stage {number}", fix=f"choose from 1 to {len(found)}")
-    return found[number - 1]
 
 
 def nothing(module: nn.Module, what: str) -> NetworkError:

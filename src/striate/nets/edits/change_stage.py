@@ -9,7 +9,8 @@ from torch import nn
 
 from striate.core.errors import NetworkError
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import FAMILY, Edit, changed, nothing, stage_place
+from striate.nets.edits._edit import FAMILY, Edit, changed, nothing
+from striate.nets.edits._stages import stage_places
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, Sizes
 from striate.nets.nodes.conv import Conv, DepthwiseConv, SeparableConv
@@ -24,7 +25,7 @@ _ITSELF_PADDED = "Conv2dSame"  # timm's: it pads by what it receives
 class ChangeStage(Edit):
     """Other kernels, dilations or groups in the convolutions of one stage, but for those of 1×1.
 
-    Numeric padding follows, so that the output keeps its size.
+    Numeric padding follows, "valid" as none, so that the output keeps its size.
 
     Args:
         stage: which, from 1 on.
@@ -48,11 +49,11 @@ class ChangeStage(Edit):
             raise NetworkError(f"kernels of {self.kernel_size} have no centre", fix="give an odd kernel_size")
 
     def apply(self, network: Network) -> Network:
-        """The convolutions in the node of that stage."""
-        place = stage_place(network, self.stage)
-        stage = Network("stage", (network.nodes[place],))
+        """The convolutions in the nodes of that stage."""
+        places = stage_places(network, self.stage)
+        stage = Network(network.name, network.nodes[places.start : places.stop])
         found = changed(stage, self._change, f"convolutions wider than 1 in stage {self.stage}")
-        return replace(network, nodes=(*network.nodes[:place], *found.nodes, *network.nodes[place + 1 :]))
+        return replace(network, nodes=(*network.nodes[: places.start], *found.nodes, *network.nodes[places.stop :]))
 
     def _change(self, node: Node) -> Node:
         if not isinstance(node, _NODES) or _largest(node.kernel_size) == 1:
@@ -61,12 +62,10 @@ class ChangeStage(Edit):
         if isinstance(node, Conv):
             given["groups"] = self.groups
         new = replace(node, **{key: value for key, value in given.items() if value is not None})
-        if isinstance(node.padding, str):
+        if isinstance(node.padding, str) and node.padding != "valid":
             return new
-        before, after = (_reach(one) for one in (node, new))
-        if isinstance(before, tuple) or isinstance(after, tuple) or isinstance(node.padding, tuple):
-            raise NetworkError(f"`{node}` has other sizes on each axis", fix='set its padding to "same" first')
-        return replace(new, padding=node.padding + after - before)
+        padding = _kept(node, new)
+        return replace(new, padding=padding) if node.padding != "valid" or padding else new
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
         """The convolutions in the parts of that stage."""
@@ -132,9 +131,21 @@ def _largest(size: Sizes) -> int:
     return max(size) if isinstance(size, tuple) else size
 
 
-def _reach(node: Any) -> int | tuple[int, ...]:
-    """How far a kernel reaches on each side of its centre."""
-    if isinstance(node.kernel_size, tuple) or isinstance(node.dilation, tuple):
-        return ()
-    reach: int = node.dilation * (node.kernel_size - 1) // 2
-    return reach
+def _kept(node: Any, new: Any) -> Sizes:
+    """The padding that gives what a kernel gave before: one number, or one for each axis where they differ.
+
+    Raises:
+        NetworkError: it would be negative.
+    """
+    given = 0 if node.padding == "valid" else node.padding
+    sizes = (given, node.kernel_size, node.dilation, new.kernel_size, new.dilation)
+    axes = max(len(one) if isinstance(one, tuple) else 1 for one in sizes)
+    by_axis = zip(*(one if isinstance(one, tuple) else (one,) * axes for one in sizes), strict=False)
+    padding = tuple(
+        pad + after_step * (after - 1) // 2 - step * (size - 1) // 2 for pad, size, step, after, after_step in by_axis
+    )
+    if min(padding) < 0:
+        raise NetworkError(
+            f"`{node}` is padded less than it would have to be: its output would grow", fix="give a larger kernel_size"
+        )
+    return padding if len(set(padding)) > 1 else int(padding[0])

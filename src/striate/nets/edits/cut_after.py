@@ -11,7 +11,8 @@ from torch import fx, nn
 from striate.core.errors import NetworkError
 from striate.nets.anatomy import head_name
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import FAMILY, Edit, stage_place
+from striate.nets.edits._edit import FAMILY, Edit
+from striate.nets.edits._stages import stage_places
 from striate.nets.network import HEAD, Network
 from striate.nets.node import Shape
 from striate.nets.nodes.pool import GlobalPool
@@ -32,8 +33,8 @@ class CutAfter(Edit):
     stage: int
 
     def apply(self, network: Network) -> Network:
-        """The nodes up to that stage's."""
-        return replace(network, nodes=network.nodes[: stage_place(network, self.stage) + 1])
+        """The nodes up to that stage's last."""
+        return replace(network, nodes=network.nodes[: stage_places(network, self.stage).stop])
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
         """The graph up to that stage's last part, as torch.fx traces it, with means and a new `head` behind."""

@@ -10,7 +10,8 @@ from torch import nn
 
 from striate.core.errors import NetworkError
 from striate.nets.edits import EDITS
-from striate.nets.edits._edit import Edit, stages
+from striate.nets.edits._edit import Edit
+from striate.nets.edits._stages import stages
 from striate.nets.network import Network
 from striate.nets.node import Node, Shape, written
 from striate.nets.surgery import BEFORE, device_of, is_sequence, module_stages
@@ -31,13 +32,13 @@ class InsertAfterStages(Edit):
     node: Node
 
     def apply(self, network: Network) -> Network:
-        """Behind the nodes `stage1`, `stage2`, …"""
-        found = stages(network)
-        nodes = [part for number, one in enumerate(network.nodes) for part in self._with(one, number in found)]
+        """Behind the last node of each stage, as `stage1_excite`, `stage2_excite`, …"""
+        nodes = list(network.nodes)
+        for number, places in reversed(list(enumerate(stages(network), 1))):
+            named = network.nodes[places[0]].name if len(places) == 1 else None
+            made = replace(self.node, name=f"{named or f'stage{number}'}_{self.node.label}")
+            nodes.insert(places.stop, made)
         return replace(network, nodes=tuple(nodes))
-
-    def _with(self, node: Node, stage: bool) -> tuple[Node, ...]:
-        return (node, replace(self.node, name=f"{node.name}_{self.node.label}")) if stage else (node,)
 
     def apply_to_module(self, module: nn.Module, shape: Shape) -> nn.Module:
         """Behind the last part of each stage. Raises `NetworkError` where the node does not keep the shape."""

@@ -73,6 +73,8 @@ class SwapPooling(Edit):
 
         def change(node: Node) -> Node:
             if isinstance(node, _NODES) and (self.whole or not isinstance(node, GlobalPool)):
+                if isinstance(node, Pool) and self.kind == "max":
+                    return replace(node, kind="max", count_padding=False)  # padding never wins
                 return replace(node, kind=self.kind)
             return node
 

@@ -18,10 +18,23 @@ from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.dropout import Dropout
 from striate.nets.nodes.norm import BatchNorm
 from striate.nets.nodes.pool import GlobalPool
-from striate.nets.nodes.structure import Residual, Sequence
+from striate.nets.nodes.structure import Repeat, Residual, Sequence
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Expansion, filters, blocks and stride of each stage: t, c, n and s of table 2."""
+
+
+def _block(channels: int, filters: int, times: int, stride: int, pads: Literal["same"] | int) -> Node:
+    """Wide inside, narrow between (figure 3b); beside a shortcut where the shape stays."""
+    body: tuple[Node, ...] = (
+        *(convolved(channels * times, 1, activation="relu6") if times > 1 else ()),
+        DepthwiseConv(3, stride, padding=pads, bias=False),
+        BatchNorm(),
+        Activation("relu6"),
+        *convolved(filters, 1, activation=None),
+    )
+    kept = stride == 1 and channels == filters
+    return Residual(body, activation=None, name="block") if kept else Sequence(body, name="block")
 
 
 @FAMILIES.register("mobilenet_v2")
@@ -49,21 +62,10 @@ def mobilenet_v2(
         Sequence(convolved(channels, 3, stride=2, padding=pads, activation="relu6"), name="stem"),
     ]
     for number, (times, filters, count, stride) in enumerate(STAGES, 1):
-        filters, blocks = eights(filters * width), []
-        for turn in range(count):
-            step = stride if turn == 0 else 1
-            body: tuple[Node, ...] = (
-                *(convolved(channels * times, 1, activation="relu6") if times > 1 else ()),
-                DepthwiseConv(3, step, padding=pads, bias=False),
-                BatchNorm(),
-                Activation("relu6"),
-                *convolved(filters, 1, activation=None),
-            )
-            kept = step == 1 and channels == filters
-            name = f"block{turn + 1}"
-            blocks.append(Residual(body, activation=None, name=name) if kept else Sequence(body, name=name))
-            channels = filters
-        nodes.append(Sequence(tuple(blocks), name=f"stage{number}"))
+        filters = eights(filters * width)
+        first = _block(channels, filters, times, stride, pads)
+        nodes.append(Repeat(_block(filters, filters, times, 1, pads), count, first, name=f"stage{number}"))
+        channels = filters
     nodes.append(Sequence(convolved(features, 1, activation="relu6"), name="features"))
     return Network("mobilenet_v2", (*nodes, GlobalPool(), Dropout(dropout), Dense(outputs, name=HEAD)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -186,7 +187,7 @@ class Residual(Structure):
         given = self.projection_norm
         norm = BatchNorm() if isinstance(given, bool) else given
         projection = Sequence((layer, replace(norm, name="norm")) if given is not False else (layer,))
-        if projection.output_shape(shape) != output:
+        if projection.trace(shape, Walk(math.inf)) != output:  # of `output` the walk through the body has judged
             raise self._unreached(shape, output)
         return projection
 
@@ -209,7 +210,7 @@ def _steps(body: tuple[Node, ...], channels: int, axes: int) -> tuple[float | No
     Kept, for a block within blocks would else be walked anew for each of them, and for each of those.
     """
     side = _PROBES[axes]
-    near, far = (Walk().chain(body, (channels, *(size,) * axes))[1:] for size in (side, 2 * side))
+    near, far = (Walk(math.inf).chain(body, (channels, *(size,) * axes))[1:] for size in (side, 2 * side))
     grown = (after - before for before, after in zip(near, far, strict=True))
     return tuple(side / more if more else None for more in grown)
 

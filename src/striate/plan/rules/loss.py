@@ -51,7 +51,9 @@ def loss(context: Context) -> Decisions:
     return {
         "loss.name": (name, because) if name else ("cross_entropy", f"one of {len(counts)} classes"),
         "loss.label_smoothing": (
-            (0.1, "keeps the network from certainty on labels that may be wrong")
+            (0.0, "costs are decided on by probabilities, which it would bend")
+            if context["evaluate.costs"] is not None
+            else (0.1, "keeps the network from certainty on labels that may be wrong")
             if chosen is None or chosen in SMOOTHING
             else (0.0, f"the loss {chosen} knows none")
         ),
