@@ -17,7 +17,7 @@ from striate.core.errors import DataError
 from striate.core.events import Silent
 from striate.core.records import Damaged, Dataset, Label, Labels, Value
 from striate.data.audit import Audit, run_audit
-from striate.data.split import SplitTable, _enough, make_split
+from striate.data.split import MET, SplitTable, _enough, make_split
 
 
 def judged(data: Dataset, **more: object) -> Audit:
@@ -43,6 +43,63 @@ def test_large_data_validate_on_no_more_than_is_needed() -> None:
     assert train == pytest.approx(0.75)
     assert _enough((0.8, 0.2, 0.0), 100_000, 1000)[1] == 0.1  # ten of each class
     assert _enough((1.0, 0.0, 0.0), 100_000, 10) == (1.0, 0.0, 0.0)
+
+
+@given(st.integers(0, 2**16), st.integers(0, 60))
+@settings(max_examples=30, deadline=None)
+def test_what_weights_have_seen_is_never_tested_and_new_samples_are_dealt_as_ever(seed: int, more: int) -> None:
+    draws = random.Random(seed)
+    before = classes(a=draws.randint(5, 40), b=draws.randint(5, 40))
+    known = make_split(before, judged(before), seed=seed).fates
+    names = {sample.key: sample.key[0] for sample in before.samples} | {
+        f"{name}/new{n:03}": name for n in range(more) for name in "abc"
+    }
+    grown = plain(names)
+    table = make_split(grown, judged(grown), seed=draws.randint(0, 9), known=known)
+    assert {key: table.fates[key] for key in known} == known
+    fresh = Counter(fate for key, fate in table.fates.items() if key not in known)
+    assert abs(fresh["test"] - 0.2 * fresh.total()) <= 2
+    assert any("stay in the split" in note for note in table.notes)
+
+
+def test_equal_pictures_and_groups_of_what_weights_have_seen_are_not_tested() -> None:
+    data = classes(a=40, b=40)
+    samples = [replace(one, group="g" if one.key in ("a/0001", "a/0002") else None) for one in data.samples]
+    data = replace(data, samples=tuple(samples))
+    audit = judged(data, duplicates=(("b/0003", "b/0004"),))
+    for known, fate in (({"a/0001": "train", "b/0003": "val"}, "train"), ({"a/0001": "val", "a/0002": "test"}, "val")):
+        for seed in range(5):
+            table = make_split(data, audit, seed=seed, known={**known, "a/0000": "train", "b/0000": "train"})
+            assert table.fates["a/0001"] == table.fates["a/0002"] == fate
+            assert table.fates["b/0004"] == table.fates["b/0003"]
+            assert "b/0003" not in known or table.fates["b/0004"] == "val"
+
+
+def test_a_class_that_was_only_tested_is_trained_on_first() -> None:
+    data = classes(a=10, b=1)
+    table = make_split(data, judged(data), seed=0, known={"b/0000": "test", "a/0000": "train"})
+    assert table.fates["b/0000"] == "train"
+
+
+def test_a_given_test_that_weights_have_seen_is_kept_and_said() -> None:
+    data = classes(a=10, b=10)
+    parts = {"a/0000": "test", "a/0001": "test", "b/0000": "test", "b/0001": "val"}
+    samples = [
+        replace(one, split=parts.get(one.key, "train"), group="g" if one.key in ("a/0001", "a/0009") else None)
+        for one in data.samples
+    ]
+    data = replace(data, samples=tuple(samples))
+    known = {"a/0000": "val", "a/0009": "train", "b/0000": "test", "b/0001": "val", "b/0002": "test"}
+    table = make_split(data, judged(data), seed=0, known=known)
+    assert {key for key, why in table.reasons.items() if why.endswith(MET)} == {"a/0000", "a/0001"}
+    assert [table.fates[key] for key in parts] == list(parts.values())
+    assert table.fates["b/0002"] == "train"
+
+
+def test_data_of_which_weights_have_seen_all_cannot_test_them() -> None:
+    data = classes(a=10, b=10)
+    with pytest.raises(DataError, match=r"none of the 20 [\s\S]*--test DIR"):
+        make_split(data, judged(data), seed=0, known={sample.key: "train" for sample in data.samples})
 
 
 def test_shares_hold_in_every_class_and_in_all() -> None:

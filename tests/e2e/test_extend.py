@@ -13,8 +13,11 @@ import pytest
 import torch
 
 import striate as st
+from striate.core.artifacts import make_folder, write_json
 from striate.core.errors import CheckpointError, Interrupted, PlanError, RunError, UsageError
 from striate.core.events import Silent
+from striate.core.run import RunFolder
+from striate.workflows.extend import scored_before
 from tests.e2e.made_photos import QUICK, folder
 
 
@@ -199,6 +202,20 @@ def test_a_run_whose_data_has_gone_is_left_as_it_is(tmp_path: Path) -> None:
         st.resume(run, more=1)
     assert run.finished
     assert run.plan["train.epochs"] == 1
+
+
+def test_a_test_without_its_headline_was_scored_all_the_same(tmp_path: Path) -> None:
+    run, training = RunFolder(tmp_path), {"epochs": 2}
+    found = [
+        {"headline": "macro_f1", "test": {"macro_f1": None, "accuracy": 0.5}, "training": training},
+        {"headline": "macro_f1", "training": training},  # without a test split
+        {"headline": "accuracy", "test": {"accuracy": 1}, "training": {"epochs": 4}},
+    ]
+    for number, metrics in enumerate(found, start=1):
+        write_json(make_folder(run.earlier) / f"metrics-{number}.json", metrics)
+    (sentence,) = scored_before(run)
+    assert "was scored 3 times" in sentence
+    assert "it gave no macro_f1, which was not defined, after 2 epochs, accuracy 1.0000 after 4 epochs" in sentence
 
 
 def test_extensions_that_do_not_fit_are_refused(photos: Path, tmp_path: Path) -> None:

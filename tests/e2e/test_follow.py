@@ -8,6 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -110,6 +111,42 @@ def test_a_resume_may_be_followed_from_there_on(photos: Path, tmp_path: Path) ->
         st.resume(tmp_path / "run", follow=["tensorboard"], reporter=Said(stop=4))
     run = st.resume(tmp_path / "run")
     assert [step for step, _ in scalars(run)["train/step_loss"]] == [4, 5, 6]
+
+
+class Noting(Follower):
+    """Keeps what it is told."""
+
+    package = "json"
+    told: ClassVar[list[tuple[int, dict[str, float]]]] = []
+    whole = 0
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
+        self.told.append((step, dict(values)))
+
+    def finished(self) -> None:
+        type(self).whole += 1
+
+
+def test_a_follower_that_a_finished_run_gets_is_told_of_its_epochs_once(
+    photos: Path, alone: st.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FOLLOWERS.names()
+    monkeypatch.setitem(FOLLOWERS._entries, "noting", Noting)
+    run, said = st.Run(Path(shutil.copytree(alone.path, tmp_path / "run"))), Said()
+    run = st.resume(run, follow=["noting"], reporter=said)
+    same(run, alone)
+    rows = [json.loads(line) for line in (run.path / "history.jsonl").read_text().splitlines()]
+    expected = [
+        (row["step"], {"train/loss": row["train_loss"], **{f"val/{name}": one for name, one in row["val"].items()}})
+        for row in rows
+    ]
+    assert Noting.told == expected
+    assert Noting.whole == 1
+    assert any("--noting: told of the epochs" in text for text in said.said)
+    st.resume(run, follow=["noting"])
+    assert Noting.told == expected
+    st.resume(run, more=1)  # its name is kept
+    assert Noting.told[-1][0] == rows[-1]["step"] + 3
 
 
 class Full(Follower):

@@ -137,14 +137,14 @@ def test_a_finished_training_gives_the_mean_again(tmp_path: Path) -> None:
 
 
 def test_an_extended_training_has_a_mean_of_each_of_its_parts(tmp_path: Path) -> None:
-    longer = toy_recipe(**{**MEAN, "train__epochs": 6}, train__extensions={4: 4})
-    assert [longer.averaged(epoch) for epoch in range(6)] == [0, 0, 1, 2, 1, 2]
+    longer = toy_recipe(**{**MEAN, "train__epochs": 7}, train__extensions={4: 4})
+    assert [longer.averaged(epoch) for epoch in range(7)] == [0, 0, 1, 2, 0, 1, 2]
     run, first = toy_run(tmp_path / "run"), toy_recipe(**MEAN)
     fit(toy_state(first), first, run, Silent())
     extended = toy_state(longer)
     fit(extended, longer, run, Silent())
     rows = [json.loads(line) for line in run.history.read_text().splitlines()]
-    assert [row.get("averaged") for row in rows] == [None] * 4 + [2, None, None, 2]
+    assert [row.get("averaged") for row in rows] == [None] * 4 + [2, None, None, None, 2]
     whole, at_once = toy_run(tmp_path / "whole"), toy_state(longer)
     fit(at_once, longer, whole, Silent())
     assert bits(at_once) == bits(extended)
@@ -158,6 +158,75 @@ def test_a_training_that_ends_too_early_says_that_nothing_is_averaged(tmp_path: 
     fit(state, recipe, toy_run(tmp_path / "run"), heard)
     assert (state.counters.done, state.counters.averaged) == ("patience", 0)
     assert any("before two of the epochs from 3 on" in one for one in heard.warnings)
+
+
+@pytest.mark.parametrize("name", ["cosine", "one_cycle", "constant"])
+@pytest.mark.parametrize("warmup", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("more", [1, 2, 3, 5])
+def test_the_rate_has_risen_before_it_stands_still(name: str, warmup: float, more: int) -> None:
+    changes: dict[str, Any] = {**MEAN, "train__epochs": 4 + more, "schedule__name": name, "schedule__warmup": warmup}
+    recipe = toy_recipe(**changes, train__extensions={4: 4}, transfer__frozen_epochs=1)
+    without = toy_recipe(**{**changes, "train__swa": 0.0}, train__extensions={4: 4}, transfer__frozen_epochs=1)
+    each = len(recipe.batches)
+    for first, end in ((0, 4), (4, 4 + more)):
+        rates = [recipe.rate(step) for step in range(first * each, end * each)]
+        usual = [without.rate(step) for step in range(first * each, end * each)]
+        assert max(rates) == max(usual)
+        averaged = [recipe.averaged(epoch) for epoch in range(first, end)]
+        assert max(averaged) != 1
+        assert averaged == [0] * (end - first - max(averaged)) + list(range(1, max(averaged) + 1))
+        assert (rates == usual) or max(averaged) >= 2
+
+
+def test_an_added_part_without_two_epochs_after_its_warm_up_says_that_it_has_no_mean(tmp_path: Path) -> None:
+    longer, run = toy_recipe(**{**MEAN, "train__epochs": 6}, train__extensions={4: 4}), toy_run(tmp_path / "run")
+    heard = Listening()
+    fit(toy_state(longer), longer, run, heard)
+    rows = [json.loads(line) for line in run.history.read_text().splitlines()]
+    assert [row.get("averaged") for row in rows] == [None] * 4 + [2, None, None]
+    assert any("from 5 to 6 have no two after their warm-up" in one for one in heard.warnings)
+
+
+def test_an_epoch_that_the_time_cut_short_is_in_the_mean_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {**MEAN, "train__epochs": 8}
+    recipe, run = toy_recipe(**changes), toy_run(tmp_path / "run")
+    step = 6 * len(recipe.batches) + 1  # in the third epoch of the mean
+    clock, cut = iter(range(10**6)), Cut(step)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: 10**9 if cut.over else next(clock))
+    short = toy_state(recipe)
+    fit(short, recipe, run, cut, deadline=10**8)
+    assert (short.counters.done, short.counters.step) == ("time", step + 1)
+    monkeypatch.undo()
+    rows = [json.loads(line) for line in run.history.read_text().splitlines()]
+    assert rows[-1]["averaged"] == 2  # of the epochs that had ended
+    ends: list[dict[str, torch.Tensor]] = []
+    real = EqualAverage.update
+
+    def update(own: EqualAverage, before: int) -> None:
+        network = longer_state.networks["network"]
+        ends.append({name: one.detach().clone() for name, one in network.named_parameters()})
+        assert before == 2  # the third, once
+        real(own, before)
+        kept.update({name: one.detach().clone() for name, one in own.network.named_parameters()})
+
+    longer = toy_recipe(**{**changes, "train__epochs": 8}, train__extensions={7: 8})
+    longer_state, kept = toy_state(longer), {}
+    monkeypatch.setattr(EqualAverage, "update", update)
+    fit(longer_state, longer, run, Silent())
+    assert len(ends) == 1
+    before = dict(short.means["network"].network.named_parameters())
+    for name, parameter in kept.items():
+        torch.testing.assert_close(parameter, (2 * before[name] + ends[0][name]) / 3)
+
+
+class Cut(Silent):
+    """Says that the time is over from a step on."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.over = step, False
+
+    def progress(self, done: int, total: int, text: str = "") -> None:
+        self.over = self.over or (text.startswith("epoch") and done >= self.step)
 
 
 @pytest.mark.parametrize(

@@ -138,12 +138,35 @@ def test_an_interrupted_training_finds_the_same_features(tmp_path: Path, step: i
         ({"execution__pack_bytes": 10}, "they would take"),
         ({"transfer__frozen_epochs": 0, "transfer__kept_share": 1.0}, "dropout1 leaves parts out at random"),
         ({"transfer__frozen_epochs": 0, "transfer__unfreeze_epochs": 1}, "dropout1 leaves parts out at random"),
+        ({"transfer__frozen_epochs": 0}, "more than the head learns from the first epoch on"),
     ],
 )
 def test_where_they_are_not_the_same_each_time_it_is_said(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
     state, lines = trained(tmp_path / "run", True, **changes)
     assert any("in every epoch" in line and why in line for line in lines.lines)
     assert state.features is None
+
+
+def test_fewer_frozen_epochs_than_planned_is_said(tmp_path: Path) -> None:
+    _, lines = trained(tmp_path / "run", True, train__epochs=2, transfer__frozen_epochs=3)
+    assert "transfer.frozen_epochs: of 2 epochs 1 are frozen, not 3, as the last never is" in lines.lines
+
+
+def test_where_memory_does_not_hold_them_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    anew, _ = trained(tmp_path / "anew", False)
+    network, pictures = Drawing(0.0).train(), torch.randn(4, 4)
+    with monkeypatch.context() as patched:
+        patched.setattr("striate.train.features.torch.empty", full)
+        features = find_features(network, iter(pictures.split(2)), 4, 10**6)
+    assert features == "memory does not hold their 0.00 GB"
+    monkeypatch.setattr("striate.train.features._room", lambda count, found: None)
+    state, lines = trained(tmp_path / "run", True)
+    assert any("in every epoch, as memory does not hold" in line for line in lines.lines)
+    assert state.counters.accumulate == anew.counters.accumulate  # no batch is halved for it
+    assert bits(state) == bits(anew)
 
 
 class Drawing(nn.Module):

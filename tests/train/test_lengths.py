@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from striate.core.errors import PlanError
+from striate.core.plan import Decision
 from striate.train.lengths import refuse_longer
 from striate.train.recipe import fresh_state
 from tests.train.toy import toy_networks, toy_recipe
@@ -24,6 +27,8 @@ RESTARTS = {"schedule__name": "cosine_restarts"}
         ({"schedule__name": "step", "schedule__options": {"drops": 9}}, "9 drops and 9"),
         ({"schedule__name": "plateau", "schedule__options": {"patience": 3}}, "waits for 3 epochs of 3"),
         ({"schedule__name": "plateau"}, "waits for 3 epochs of 3"),
+        ({"train__swa": 0.5, "train__ema": 0.0, "transfer__frozen_epochs": 2}, "the run of 3 epochs has no two left"),
+        ({"train__swa": 0.5, "train__ema": 0.0, "train__epochs": 2}, "the run of 2 epochs has no two left"),
     ],
 )
 def test_what_is_longer_than_the_run_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -41,10 +46,20 @@ def test_what_is_longer_than_the_run_is_refused(changes: dict[str, Any], said: s
         {**RESTARTS, "schedule__options": {"cycles": 1}},
         {"schedule__name": "step", "schedule__options": {"drops": 8}},
         {"schedule__name": "plateau", "schedule__options": {"patience": 2}},
+        {"train__swa": 0.5, "train__ema": 0.0},
+        {"transfer__frozen_epochs": 4},  # a rule's: fewer are frozen, and it is said
     ],
 )
 def test_what_fits_is_taken(changes: dict[str, Any]) -> None:
     refuse_longer(toy_recipe(**changes))
+
+
+@pytest.mark.parametrize(("frozen", "refused"), [(2, False), (3, True), (9, True)])
+def test_more_frozen_epochs_than_there_are_is_refused_where_you_set_them(frozen: int, refused: bool) -> None:
+    recipe = toy_recipe()
+    plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(frozen, "set by you", "user")})
+    with pytest.raises(PlanError, match=f"is {frozen}, and the run has 3") if refused else nullcontext():
+        refuse_longer(replace(recipe, plan=plan))
 
 
 def test_drawing_back_takes_the_place_of_the_bodys_decay_and_not_of_the_heads() -> None:

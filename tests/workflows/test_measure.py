@@ -15,8 +15,11 @@ from striate.core.cache import Cache
 from striate.core.events import Silent
 from striate.core.load import Load
 from striate.core.plan import Decision, Plan
+from striate.data.loader import EvalBatches
 from striate.plan.rules.execution import ways
-from striate.train.recipe import refuse_contradictions
+from striate.train.frozen import cached_seconds
+from striate.train.recipe import Recipe, refuse_contradictions
+from striate.train.speed import RangeTest, learning_state
 from striate.workflows import measure
 from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
 from striate.workflows.quiet import Quiet
@@ -72,6 +75,69 @@ def test_the_forward_pass_is_timed_on_training_samples_too() -> None:
     recipe = toy_recipe()
     assert forward_seconds(recipe, toy_networks(recipe), first_of(recipe.batches.epoch(0))) > 0
     assert not [thread for thread in threading.enumerate() if thread.name == "striate-ahead"]
+
+
+IDLE: dict[str, Any] = {
+    **{f"augment__{name}": 0.0 for name in ("shift", "rotate", "scale", "color", "mixup")},
+    "augment__flip": "none",
+    "transfer__kept_share": 1.0,
+    "transfer__cached_features": True,
+    "transfer__frozen_norms": True,
+    "transfer__forgetting": False,
+}
+
+
+def undropped(recipe: Recipe) -> dict[str, nn.Module]:
+    networks = toy_networks(recipe)
+    for one in networks["network"].modules():
+        if isinstance(one, nn.Dropout):
+            one.p = 0.0
+    return networks
+
+
+@pytest.mark.parametrize(
+    ("changes", "cached"),
+    [
+        ({}, True),
+        ({"transfer__cached_features": False}, False),
+        ({"transfer__kept_share": 0.0}, False),
+        ({"augment__flip": "horizontal"}, False),
+        ({"execution__pack_bytes": 10}, False),
+    ],
+)
+def test_a_step_on_known_features_is_timed_where_they_are_known(changes: dict[str, Any], cached: bool) -> None:
+    recipe = replace(toy_recipe(**{**IDLE, **changes}), rates=lambda step: 0.0)
+    state = learning_state(recipe, undropped(recipe))
+    found = cached_seconds(state, recipe)
+    assert (found is not None) == cached
+    assert found is None or 0 < found < 1
+    assert state.features is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_a_body_that_never_learns_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool, frozen: int
+) -> None:
+    recipe = toy_recipe(**{**IDLE, "train__epochs": "auto", "transfer__frozen_epochs": frozen})
+    figures = {"forward_seconds": 0.001, "cached_seconds": 0.002, "_save_seconds": 0.01, "_ready_seconds": 0.0}
+    for name, figure in {**figures, "_validates_from_memory": known}.items():
+        monkeypatch.setattr(measure, name, lambda *_, figure=figure: figure)
+    monkeypatch.setattr(measure, "range_test", lambda *_, **__: RangeTest([], 5.0))  # with the whole network
+    validation = EvalBatches(recipe.batches.pictures, batch_size=8, targets=recipe.batches.targets)
+    plan = measure._length(recipe, lambda: undropped(recipe), validation, lambda: 20.0, 0, tmp_path, Quiet(Lines()))
+    samples, batches = 72, len(recipe.batches)
+    looks = (1 + (frozen > 0)) * batches * 16 * 0.001 + (samples * 0.001 if known else 0)
+    each = batches * 0.002 + 0.01 + (0 if known else samples * 0.001)
+    left = 20.0 - passes_beside(recipe.plan, batches * 16, samples, 0) * 0.001
+    assert plan["train.epochs"] == int((left - looks) / each)
+
+
+def test_what_validation_knows_is_found_by_trying() -> None:
+    recipe = toy_recipe(**IDLE)
+    shown = first_of(recipe.batches.epoch(0))
+    linear = undropped(recipe)
+    assert measure._validates_from_memory(recipe, linear, shown)
 
 
 def test_a_layout_in_which_torch_corrupts_memory_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ class RunFolder:
         self.plan = self.path / "plan.yaml"
         self.audit = self.path / "audit.json"
         self.split = self.path / "split.csv"
+        self.learnt = self.path / "learnt.csv"
         self.network = self.path / "network.json"
         self.weights = self.path / "weights.json"
         self.history = self.path / "history.jsonl"

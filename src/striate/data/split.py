@@ -138,6 +138,7 @@ def make_split(
     seed: int,
     file: str | None = None,
     fractions: tuple[float, float, float] = FRACTIONS,
+    known: Mapping[str, str] | None = None,
 ) -> SplitTable:
     """Decide every sample's fate. The same for the same data and seed, whatever the order of the files.
 
@@ -145,6 +146,8 @@ def make_split(
         file: a split file to be obeyed; where it is given, splits in the data are not looked at.
         fractions: shares of train, val and test, for what neither the data nor a file decides; of a share for
             validation above `VALIDATED` samples, the rest goes to train.
+        known: by key, the split that a sample was in where the weights come from that training begins with. Where no
+            split is given for it, it stays there, and what was learnt from is never tested.
 
     Raises:
         DataError: the split file does not fit the data, nothing is left to train on or to test with, or a held-out
@@ -174,9 +177,15 @@ def make_split(
         frozenset({"val"}): (1 - fractions[2], 0.0, fractions[2]),
     }.get(frozenset(held), fractions)
     shares = _enough(shares, sum(map(len, pool)), len(dataset.target_names))
-    dealt = deal(pool, shares, seed, _strata(pool))
-    for unit, split in zip(pool, dealt, strict=True):
-        fates.update({sample.key: split for sample in unit})
+    kept = _kept(pool, shares, known or {})
+    fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]
+    dealt = iter(deal(fresh, shares, seed, _strata(fresh)))
+    for unit, split in zip(pool, kept, strict=True):
+        fates.update(dict.fromkeys((sample.key for sample in unit), split or next(dealt)))
+    if known:
+        _say_known(notes, pool, kept, fates)
+        _mark_known(units, fates, reasons, known, given if held else {})
+        _check_known(dataset, fates, held)
     _say(notes, held, shares, file, fates, reasons)
     classes = _classes(samples, fates)
     _check(dataset, samples, fates, classes)
@@ -305,6 +314,72 @@ def _edges(values: Sequence[tuple[float, ...]]) -> list[NDArray[np.float64]]:
     table = np.array(values, np.float64)[:, :3]
     bins = max(1, min(round(_BINS ** (1 / table.shape[1])), len(table) // 5))
     return [np.quantile(column, np.arange(1, bins) / bins) for column in table.T]
+
+
+MET = "is given, but the weights had learnt from it, an equal picture or its group"
+"""How the reason ends of a held-out sample that is no test of the weights that training begins with."""
+
+
+def _kept(
+    pool: Sequence[Sequence[Sample]], shares: tuple[float, float, float], known: Mapping[str, str]
+) -> list[str | None]:
+    """The split of each unit that was in one where the weights come from; None of a new one.
+
+    What was held out there stays so only where training knows its classes, and of a split that gets nothing, what was
+    validated is trained on, and what was tested is new.
+    """
+    places = {split for split, share in zip(SPLITS, shares, strict=True) if share > 0}
+    found: list[str | None] = []
+    for unit in pool:
+        before = {known[sample.key] for sample in unit if sample.key in known}
+        first = next((split for split in SPLITS if split in before), None)
+        found.append("train" if first == "val" and "val" not in places else first if first in places else None)
+    strata = _strata(pool)
+    trained = {name for one, split in zip(strata, found, strict=True) if split == "train" for name in one}
+    missing = {"val": "train", "test": None}
+    return [
+        missing[split] if split in missing and not one.keys() <= trained else split
+        for one, split in zip(strata, found, strict=True)
+    ]
+
+
+def _check_known(dataset: Dataset, fates: Mapping[str, str], held: set[str]) -> None:
+    counts = Counter(fates.values())
+    if not counts["test"] and "test" not in held and counts["train"]:
+        raise DataError(
+            f"none of the {counts['train'] + counts['val']} usable samples of {dataset.path} is left to test with: the "
+            "Run that the weights come from has trained or validated on them",
+            fix="add new samples, give others with `--test DIR`, or train without these weights",
+        )
+
+
+def _say_known(
+    notes: list[str], pool: Sequence[Sequence[Sample]], kept: Sequence[str | None], fates: Mapping[str, str]
+) -> None:
+    stay = Counter(fates[one.key] for unit, split in zip(pool, kept, strict=True) if split for one in unit)
+    if stay:
+        parts = ", ".join(f"{stay[split]} {split}" for split in SPLITS)
+        notes.append(
+            f"{stay.total()} samples stay in the split that they were in for the weights' Run, so that none is tested "
+            f"that these have seen: {parts}; {sum(map(len, pool)) - stay.total()} new ones were drawn."
+        )
+
+
+def _mark_known(
+    units: Iterable[Sequence[Sample]],
+    fates: Mapping[str, str],
+    reasons: dict[str, str],
+    known: Mapping[str, str],
+    given: Mapping[str, str],
+) -> None:
+    """Say of given held-out samples that the weights have learnt from them: what the user gives is obeyed."""
+    for unit in units:
+        before = {known.get(sample.key) for sample in unit}
+        for sample in unit:
+            fate = fates[sample.key]
+            seen = before & {"train", "val"} if fate == "test" else before & {"train"}
+            if seen and fate in ("test", "val") and given.get(sample.key) == fate:
+                reasons.setdefault(sample.key, f"kept, since the {fate} {MET}")
 
 
 def _enough(shares: tuple[float, float, float], samples: int, classes: int) -> tuple[float, float, float]:

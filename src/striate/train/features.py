@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from striate.core.memory import ran_out_of_memory
 from striate.nets import has_auxiliary, head_name, head_parameters
 
 _RANDOM = ("DropPath", "DropBlock2d", "StochasticDepth")
@@ -22,7 +23,7 @@ class Features:
     """What a head receives, of every sample.
 
     Args:
-        rows: (N, …), by the samples' positions.
+        rows: (N, …), by the samples' positions; on the processor, whose memory they are allowed for.
         modes: whether each module trained when they were computed.
     """
 
@@ -71,7 +72,7 @@ def find_features(network: nn.Module, shown: Iterable[Tensor], count: int, most_
     received: list[Tensor] = []
     head = head_of(network)
     hook = head.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0]))
-    rows, done = torch.empty(0), 0
+    rows, done = torch.zeros(0), 0
     try:
         for images in shown:
             received.clear()
@@ -88,13 +89,26 @@ def find_features(network: nn.Module, shown: Iterable[Tensor], count: int, most_
                 size = found[0].numel() * found.element_size() * count
                 if size > most_bytes:
                     return f"they would take {size / 1e9:.2f} GB, and {most_bytes / 1e9:.2f} GB are for them"
-                rows = found.new_empty(count, *found.shape[1:])
-            rows[done : done + len(found)] = found
+                room = _room(count, found)
+                if room is None:
+                    return f"memory does not hold their {size / 1e9:.2f} GB"
+                rows = room
+            rows[done : done + len(found)] = found.cpu()
             done += len(found)
     finally:
         hook.remove()
     assert done == count, f"{done} of {count} samples were shown"
     return Features(rows, _modes(network))
+
+
+def _room(count: int, found: Tensor) -> Tensor | None:
+    """Memory of the processor for so many rows like these; None where it has none."""
+    try:
+        return torch.empty(count, *found.shape[1:], dtype=found.dtype)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return None
 
 
 def _modes(network: nn.Module) -> tuple[bool, ...]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from striate.core.events import Reporter
+from striate.infer import wait_for
 from striate.train.features import find_features, hindrance, only_head_learns
 from striate.train.recipe import Recipe
 from striate.train.state import State
-from striate.train.step import computing
+from striate.train.step import computing, train_step
 
 
 def remember_features(state: State, recipe: Recipe, reporter: Reporter) -> None:
@@ -20,8 +24,13 @@ def remember_features(state: State, recipe: Recipe, reporter: Reporter) -> None:
     resumed training finds the same. Where the plan asks for them and they cannot be had, it is said.
     """
     plan, networks = recipe.plan, list(state.networks.values())
-    if not plan["transfer.cached_features"] or not all(map(only_head_learns, networks)):
+    if not plan["transfer.cached_features"]:
         state.features = None
+        return
+    if not all(map(only_head_learns, networks)):
+        state.features = None
+        if state.counters.epoch == 0:
+            _say_why_not("more than the head learns from the first epoch on", reporter)
         return
     if state.features is not None and state.features.stand(networks[0]):
         return
@@ -37,7 +46,45 @@ def remember_features(state: State, recipe: Recipe, reporter: Reporter) -> None:
             return
         why = found
     if state.counters.epoch in (0, int(plan["transfer.frozen_epochs"])):
-        reporter.line(f"transfer.cached_features: what the head receives is computed in every epoch, as {why}")
+        _say_why_not(why, reporter)
+
+
+def _say_why_not(why: str, reporter: Reporter) -> None:
+    reporter.line(f"transfer.cached_features: what the head receives is computed in every epoch, as {why}")
+
+
+def cached_seconds(state: State, recipe: Recipe, times: int = 4) -> float | None:
+    """Seconds of a step of the head on features that are known; None where an epoch would compute them anew.
+
+    Args:
+        state: of the epochs that it is asked of, see `Recipe.set_learning`; its head is used up.
+        recipe: resolved, but for the epochs.
+        times: steps, of which the median is taken.
+    """
+    networks = list(state.networks.values())
+    if not recipe.plan["transfer.cached_features"] or not all(map(only_head_learns, networks)):
+        return None
+    if _hindrance(state, recipe) is not None:
+        return None
+    batch = next(recipe.batches.in_order())
+    count, most = len(batch.ids), int(recipe.plan["execution.pack_bytes"]) * len(batch.ids)
+    shown = (
+        recipe.normalize(one.images).contiguous(memory_format=recipe.layout)
+        for one in batch.split(state.counters.accumulate)
+    )
+    with computing(state, recipe):
+        found = find_features(networks[0], shown, count, most // len(recipe.batches.pictures))
+    if isinstance(found, str):
+        return None
+    state.features, known, seconds = found, replace(batch, images=found.rows), []
+    with torch.random.fork_rng(devices=[]):
+        for _ in range(times):
+            started = time.perf_counter()
+            train_step(state, recipe, known)
+            wait_for(recipe.device.type)
+            seconds.append(time.perf_counter() - started)
+    state.features = None
+    return sorted(seconds)[times // 2]
 
 
 def _hindrance(state: State, recipe: Recipe) -> str | None:

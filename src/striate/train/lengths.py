@@ -7,6 +7,9 @@ from typing import Any
 
 from striate.core.errors import PlanError
 from striate.core.options import options_of, with_options
+from striate.core.plan import Plan
+from striate.core.wording import plural
+from striate.train.course import cycles
 from striate.train.recipe import Recipe
 from striate.train.schedules import SCHEDULES
 
@@ -24,6 +27,8 @@ def refuse_longer(recipe: Recipe) -> None:
             f"optimizer.lookahead lets slow weights follow every {every} steps, and the run has {steps}",
             fix=f"set it to {max(1, steps // 2)} at most, or train longer",
         )
+    _refuse_no_mean(recipe, epochs)
+    _refuse_frozen(plan)
     frozen = sum(recipe.frozen(epoch) for epoch in range(epochs)) * len(recipe.batches)
     falling = steps - frozen - round(plan["schedule.warmup"] * (steps - frozen))
     name = plan["schedule.name"]
@@ -32,6 +37,25 @@ def refuse_longer(recipe: Recipe) -> None:
     for option, said in _LONGEST.get(name, _nothing)({**options_of(schedule), **given}, falling, epochs).items():
         raise PlanError(
             f"the schedule {name} is longer than the run: {said}", fix=f"lower {option} in schedule.options"
+        )
+
+
+def _refuse_no_mean(recipe: Recipe, epochs: int) -> None:
+    if recipe.plan["train.swa"] > 0 and not any(recipe.averaged(epoch) for epoch in range(epochs)):
+        raise PlanError(
+            f"train.swa averages the weights of two epochs at least, after the frozen ones and the warm-up, and the "
+            f"run of {plural(epochs, 'epoch', 'epochs')} has no two left",
+            fix="leave train.swa out, train longer, or lower schedule.warmup",
+        )
+
+
+def _refuse_frozen(plan: Plan) -> None:
+    decided, epochs = plan.decisions["transfer.frozen_epochs"], cycles(plan)[0].end
+    if decided.by == "user" and decided.value >= epochs:
+        raise PlanError(
+            f"transfer.frozen_epochs is {decided.value}, and the run has {plural(epochs, 'epoch', 'epochs')}, the last "
+            "of which is never frozen",
+            fix=f"set it to {epochs - 1} at most, or `--set transfer.kept_share=1` for a body that never learns",
         )
 
 

@@ -22,10 +22,12 @@ from striate.core.errors import CheckpointError, Interrupted, NonFinite
 from striate.core.events import Reporter, time_left
 from striate.core.memory import ran_out_of_memory
 from striate.core.run import RunFolder
+from striate.core.wording import plural
 from striate.data.loader import Batch
 from striate.nets import depth_groups
 from striate.train.alarms import is_looked_at, look
 from striate.train.checkpoints import best_path, load_checkpoint, load_newest, save_checkpoint
+from striate.train.course import cycles
 from striate.train.frozen import remember_features
 from striate.train.recipe import Recipe
 from striate.train.signals import StopRequest
@@ -52,6 +54,7 @@ def fit(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, deadli
         if load_newest(run.checkpoints, state, reporter) is None:
             _cut_history(run.history, 0, reporter)
             _say_what_never_learns(state, recipe, reporter)
+            _say_fewer_frozen(recipe, reporter)
             if recipe.plan["transfer.probe"]:
                 _judge_start(state, recipe, run, reporter)
             save_checkpoint(run.checkpoints, state)
@@ -168,6 +171,16 @@ def _say_what_never_learns(state: State, recipe: Recipe, reporter: Reporter) -> 
             )
 
 
+def _say_fewer_frozen(recipe: Recipe, reporter: Reporter) -> None:
+    """Say where the training has no more epochs than were to be frozen; what a user asked for is refused before."""
+    asked, epochs = int(recipe.plan["transfer.frozen_epochs"]), cycles(recipe.plan)[0].end
+    if asked and asked >= epochs:
+        reporter.line(
+            f"transfer.frozen_epochs: of {plural(epochs, 'epoch', 'epochs')} {epochs - 1} are frozen, not {asked}, as "
+            "the last never is"
+        )
+
+
 def _first(recipe: Recipe, epoch: int) -> Batch:
     """The first batch of an epoch, with its pictures; what would prepare more is ended."""
     with contextlib.closing(cast(Generator[Batch], recipe.batches.epoch(epoch, 0, recipe.size(epoch)))) as running:
@@ -210,9 +223,10 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
             f"execution.graphed: the passes are not recorded, but computed as ever: {state.replays[name].refused}"
         )
         del state.replays[name]
-    averaging = recipe.averaged(counters.epoch) > 0
-    for own in state.means.values() if averaging else ():
-        own.update(recipe.averaged(counters.epoch) - 1)
+    averaging, whole = recipe.averaged(counters.epoch) > 0, counters.batch >= len(recipe.batches)
+    averaged = recipe.averaged(counters.epoch) - (averaging and not whole)
+    for own in state.means.values() if averaging and whole else ():  # one cut short is finished when a Run is extended
+        own.update(averaged - 1)
     for network in state.networks.values():
         network.eval()
     found = recipe.validate(state.judged())
@@ -269,18 +283,28 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
         counters.done = "patience"
         reporter.line(f"no better {metric} in {counters.since_best} epochs: stopped early")
     if state.means and (counters.done or recipe.extended(counters.epoch)):
-        _judge_mean(state, recipe, run, reporter)
+        _judge_mean(state, recipe, run, reporter, averaged)
     save_checkpoint(run.checkpoints, state)
 
 
-def _judge_mean(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter) -> None:
-    """The mean of the last epochs' weights is one more candidate, which validation judges like an epoch."""
+def _judge_mean(state: State, recipe: Recipe, run: RunFolder, reporter: Reporter, averaged: int) -> None:
+    """The mean of the last epochs' weights is one more candidate, which validation judges like an epoch.
+
+    Args:
+        averaged: epochs that are in it.
+    """
     counters, metric = state.counters, recipe.plan["train.metric"]
-    averaged, first = recipe.averaged(counters.epoch - 1), recipe.averaged_from(counters.epoch - 1)
     if averaged < 2:
+        first, cycle = (
+            recipe.averaged_from(counters.epoch - 1),
+            recipe.cycle((counters.epoch - 1) * len(recipe.batches)),
+        )
         reporter.warn(
             f"train.swa: training ended before two of the epochs from {first + 1} on, whose weights "
             "would be averaged; the best epoch stands"
+            if first < cycle.end
+            else f"train.swa: the epochs from {cycle.first + 1} to {cycle.end} have no two after their warm-up, whose "
+            "weights would be averaged; the best epoch stands"
         )
         return
     for mean in state.means.values():

@@ -131,15 +131,27 @@ class Recipe:
             return float(self.plan["transfer.head_rate"])
         if self.plan["train.swa"] > 0:  # where the mean begins, the schedule stands still
             step = min(step, self.averaged_from(step // each) * each)
-        name = self.plan["schedule.name"]
-        schedule = with_options(SCHEDULES.get(name), self.plan["schedule.options"], f"the schedule {name}")
-        peak, warmup = float(self.plan["optimizer.rate"]), float(self.plan["schedule.warmup"])
+        schedule = self._schedule
+        peak = float(self.plan["optimizer.rate"])
         factor = 1.0 if self.plateau is None else self.plateau[0] ** drops
         steps = cycle.epochs * each - frozen
-        if cycle.first:
-            falls = schedule(999, 1000, 0.0) < 1
-            factor, warmup = (float(self.plan["schedule.extension_peak"]), warmup) if falls else (factor, 0.0)
-        return peak * factor * schedule(step - cycle.first * each - frozen, steps, warmup)
+        if cycle.first and self._falls:
+            factor = float(self.plan["schedule.extension_peak"])
+        return peak * factor * schedule(step - cycle.first * each - frozen, steps, self._warmup(cycle))
+
+    @property
+    def _schedule(self) -> Callable[[int, int, float], float]:
+        name = self.plan["schedule.name"]
+        return with_options(SCHEDULES.get(name), self.plan["schedule.options"], f"the schedule {name}")
+
+    @property
+    def _falls(self) -> bool:
+        """Whether the schedule falls by itself."""
+        return self._schedule(999, 1000, 0.0) < 1
+
+    def _warmup(self, cycle: Cycle) -> float:
+        """The share of a cycle's steps, after the frozen ones, over which the rate rises."""
+        return 0.0 if cycle.first and not self._falls else float(self.plan["schedule.warmup"])
 
     def cycle(self, step: int) -> Cycle:
         """The cycle of the schedule that a step is in."""
@@ -151,11 +163,17 @@ class Recipe:
         return any(cycle.first == epochs > 0 for cycle in cycles(self.plan))
 
     def averaged_from(self, epoch: int) -> int:
-        """The first epoch whose end is in the mean of weights, in an epoch's cycle: two at least are, if it has two."""
-        cycle = self.cycle(epoch * len(self.batches))
+        """The first epoch whose end is in the mean of weights, in an epoch's cycle: two at least are.
+
+        It begins when the warm-up has ended, or the rate would stand still before it has risen; the cycle's end where
+        two epochs are not left then.
+        """
+        cycle, each = self.cycle(epoch * len(self.batches)), len(self.batches)
         count = max(2, round(float(self.plan["train.swa"]) * cycle.epochs))
-        frozen = sum(self.frozen(one) for one in range(cycle.first, cycle.end))
-        return max(cycle.first + frozen, cycle.end - count)
+        frozen = sum(self.frozen(one) for one in range(cycle.first, cycle.end)) if cycle.first == 0 else 0
+        rising = math.ceil(round(self._warmup(cycle) * (cycle.epochs - frozen) * each) / each)
+        first = max(cycle.first + frozen + rising, cycle.end - count)
+        return first if cycle.end - first >= 2 else cycle.end
 
     def averaged(self, epoch: int) -> int:
         """How many epochs are in the mean of weights at the end of that one; 0 without one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,9 @@ def earlier_scores(run: RunFolder) -> list[dict[str, Any]]:
 def scored_before(run: RunFolder) -> list[str]:
     """What is said where the test split was scored before, and the training went on."""
     figures = [
-        f"{found['headline']} {found['test'][found['headline']]:.4f} after {found['training']['epochs']} epochs"
+        f"{_headline(found)} after {found['training']['epochs']} epochs"
         for found in earlier_scores(run)
-        if isinstance(found.get("test", {}).get(found["headline"]), float)
+        if found.get("test")
     ]
     if not figures:
         return []
@@ -103,6 +104,11 @@ def scored_before(run: RunFolder) -> list[str]:
         f"{', '.join(figures)}. "
         "Who trains on because of such a figure chooses by the test, which then says a little too much."
     ]
+
+
+def _headline(found: Mapping[str, Any]) -> str:
+    name, figure = found["headline"], found["test"].get(found["headline"])
+    return f"{name} {figure:.4f}" if isinstance(figure, int | float) else f"no {name}, which was not defined,"
 
 
 def _extensions(plan: Plan) -> dict[int, int]:

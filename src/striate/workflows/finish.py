@@ -25,6 +25,7 @@ from striate.train.state import Counters, State
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
+from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
 
@@ -80,6 +81,7 @@ def finish(
         "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
             *scored_before(run),
+            *met_before(materials.prepared.split),
             *not_checked(materials.prepared.dataset, validated="val" in scores),
             *([_MOVED] if task.settings.factors is not None else []),
             *([forgotten] if isinstance(forgotten, str) else []),

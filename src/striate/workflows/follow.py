@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -65,6 +66,20 @@ def following(run: RunFolder, plan: Plan, names: Sequence[str], reporter: Report
         yield followed
     finally:
         followed.tell(lambda follower: follower.close())
+
+
+def catch_up(run: RunFolder, names: Sequence[str], reporter: Reporter) -> None:
+    """Tell followers what the history of a finished Run has of each epoch; of single steps nothing was kept."""
+    flags = ", ".join(f"--{name}" for name in names)
+    reporter.line(f"{flags}: told of the epochs of this Run; figures of single steps were not kept")
+    with following(run, Plan(read_plan(run.plan)), names, reporter) as followed:
+        for line in run.history.read_text("utf-8").splitlines():
+            row = json.loads(line)
+            if row.get("averaged"):
+                continue  # the mean of weights, judged at the last epoch's step
+            loss = {} if row["train_loss"] is None else {"train/loss": row["train_loss"]}
+            judged = {f"val/{name}": figure for name, figure in row["val"].items() if figure is not None}
+            followed.figures(row["step"], {**loss, **judged})
 
 
 def deliver(run: RunFolder, reporter: Reporter) -> None:

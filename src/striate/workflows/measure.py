@@ -29,6 +29,7 @@ from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, default_rate
 from striate.plan.rules.prediction import batches_of, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
+from striate.train.frozen import cached_seconds
 from striate.train.lengths import refuse_longer
 from striate.train.probe import fitting_seconds
 from striate.train.recipe import Recipe, refuse_contradictions
@@ -43,6 +44,7 @@ from striate.train.speed import (
     with_execution,
 )
 from striate.train.step import train_step
+from striate.workflows.known_body import KnownBody
 from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
 from striate.workflows.trials import Trials
@@ -301,8 +303,15 @@ def _length(
         folds = plan["transfer.probe_folds"]
         left -= fitting_seconds(networks()["network"], recipe.task, views * trained, more, folds)
 
+    still = replace(timed, rates=lambda step: 0.0)
+    head = quiet.measure(lambda: cached_seconds(learning_state(still, networks()), still), seconds=allowed)
+    known = head is not None and _validates_from_memory(recipe, networks(), shown)
+
     def spent(epochs: int) -> float:
         frozen = min(int(plan["transfer.frozen_epochs"]), epochs - 1)
+        if head is not None:  # the body is looked at once, or once more where frozen epochs have it in another mode
+            looks = (1 + (frozen > 0)) * trained + (validated if known else epochs * validated)
+            return sample * looks + epochs * (head * len(recipe.batches) + saving)
         sizes = Counter(size_at(epoch, epochs, whole, start) for epoch in range(frozen, epochs))
         learning = sum(count * len(recipe.batches) * _between(steps, size) for size, count in sizes.items())
         looks = min(frozen, 1) if plan["transfer.cached_features"] else frozen
@@ -311,6 +320,16 @@ def _length(
     epochs, because = epochs_in(max(0.0, left), spent)
     quiet.reporter.line(f"epochs: {epochs} ({because})")
     return plan.replace(train={"epochs": Decision(epochs, because, "measured")})
+
+
+def _validates_from_memory(recipe: Recipe, networks: dict[str, nn.Module], shown: Batch) -> bool:
+    """Whether a validation is the head alone, where the body is that of the validation before."""
+    network, known = networks["network"].to(recipe.device), KnownBody()
+    images = recipe.normalize(shown.images.to(recipe.device))
+    ready = made_ready(network, recipe.prediction, images.shape[1:])
+    with torch.no_grad():
+        known.watch(network, ready, lambda one: in_parts(one, images).float().cpu())
+    return known.outputs(network) is not None
 
 
 def _between(seconds: Mapping[tuple[int, int], float], size: tuple[int, int]) -> float:

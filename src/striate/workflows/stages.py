@@ -44,6 +44,7 @@ from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.checks import check_plan
 from striate.workflows.choosing import Candidate, choose_weights
 from striate.workflows.fitting import check_at_once, check_fit
+from striate.workflows.lineage import keep_lineage, known_fates, met_before
 from striate.workflows.quiet import Quiet
 from striate.workflows.request import ReadRequest, Request, check_function
 
@@ -83,7 +84,8 @@ def audited(
     """
     key = audit_key(dataset) if cache.limit_bytes else None
     found = find_audit(key, cache) if key is not None else None
-    if run is not None and run.audit.exists():
+    stands = run is not None and run.split.exists()  # else it is still made of the hashes
+    if run is not None and run.audit.exists() and (stands or found is not None):
         audit = Audit.from_dict(read_json(run.audit))
         if audit.samples != len(dataset):
             raise RunError(
@@ -111,18 +113,31 @@ def audited(
 
 
 def divided(
-    dataset: Dataset, audit: Audit, run: RunFolder | None, overrides: dict[str, Decision], reporter: Reporter
+    dataset: Dataset,
+    audit: Audit,
+    run: RunFolder | None,
+    overrides: dict[str, Decision],
+    asked: str | Sequence[str] | None,
+    reporter: Reporter,
 ) -> SplitTable:
-    """The Run's split, or a new one."""
+    """The Run's split, or a new one.
+
+    Args:
+        asked: the weights that were asked for, whose Run's samples stay in their splits.
+    """
     if run is not None and run.split.exists():
         split = SplitTable.read(run.split, dataset)
         _check_targets(split, run, dataset)
         return split
     seed, file = overrides.get("split.seed"), overrides.get("split.file")
-    split = make_split(dataset, audit, seed=seed.value if seed else 0, file=file.value if file else None)
+    known = known_fates(asked, audit)
+    split = make_split(dataset, audit, seed=seed.value if seed else 0, file=file.value if file else None, known=known)
     for note in split.notes:
         reporter.line(note)
+    for sentence in met_before(split):
+        reporter.warn(sentence)
     if run is not None:
+        keep_lineage(run, split, audit, asked)
         split.write(run.split, dataset)
     return split
 
@@ -260,7 +275,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     dataset = read_dataset(request.read, reporter)
     limit = chosen.get("split.damage_limit")
     audit = audited(dataset, run, processors(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
-    split = divided(dataset, audit, run, chosen, reporter)
+    split = divided(dataset, audit, run, chosen, request.weights, reporter)
     if run is not None and run.plan.exists():
         plan = whole_plan(run)
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))

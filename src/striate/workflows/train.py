@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from striate.train.state import Counters
 from striate.workflows.augmenting import tell_minority
 from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
-from striate.workflows.follow import following
+from striate.workflows.follow import catch_up, following
 from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
@@ -116,10 +117,11 @@ def resume(
     run.lock()
     try:
         longer = None if epochs is None and more is None else longer_plan(run, epochs, more, reporter)
+        content = run.read_environment()
         if run.metrics.exists() and longer is None:
             reporter.line(f"{path} is trained and scored already")
+            _follow_late(run, content, follow, reporter)
             return run
-        content = run.read_environment()
         arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
         request = Request.from_dict(content["request"], arrays)
         if not set(follow) <= set(request.follow):
@@ -133,6 +135,15 @@ def resume(
     finally:
         run.unlock()
     return run
+
+
+def _follow_late(run: RunFolder, content: dict[str, Any], follow: Sequence[str], reporter: Reporter) -> None:
+    """Let followers that a finished Run had not know its epochs, and keep their names."""
+    known = content["request"].get("follow", [])
+    fresh = [name for name in dict.fromkeys(follow) if name not in known]
+    if fresh:
+        catch_up(run, fresh, reporter)
+        write_json(run.environment, {**content, "request": {**content["request"], "follow": [*known, *fresh]}})
 
 
 def _stopped(run: RunFolder) -> Interrupted:
