@@ -376,6 +376,7 @@ def test_a_node_tells_of_itself_on_every_grid() -> None:
         (lambda x: x.view(2, 2, 8, 2, 8, 2).amax((3, 5)), (2, 2), (2, 2)),
         (lambda x: x.view(2, 2, 8, 2, 8, 2).permute(0, 1, 3, 5, 2, 4).reshape(2, 8, 8, 8), (2, 2), (2, 2)),
         (lambda x: nn.functional.pixel_unshuffle(x, 2), (2, 2), (2, 2)),
+        (lambda x: x.view(2, 2, 8, 2, 8, 2).permute(0, 2, 4, 3, 5, 1).flatten(3), (2, 2), (2, 2)),
         (lambda x: x.repeat_interleave(2, 2), (1, 1), (0.5, 1)),
         (lambda x: x.flatten(2).transpose(1, 2), (1, 1), (1, 1)),
     ],

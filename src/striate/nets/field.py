@@ -73,8 +73,8 @@ class Field:
     def seen(self, axis: int) -> tuple[Reach, Fraction | None]:
         """What one position of the grid sees along an axis that is not seen whole, and how far positions lie apart.
 
-        Positions that a view has put among the channels, behind something else, belong to one position of the grid: it
-        sees what they all do.
+        Positions that a view has put among the channels, behind something else, or ahead of them where others of the axis
+        have a dimension of their own, belong to one position of the grid: it sees what they all do.
 
         Returns:
             the reach, and positions of it from one of the grid to the next; None where no order along it is left.
@@ -82,12 +82,14 @@ class Field:
         reach = self.reaches[axis]
         assert reach is not None
         steps = []
+        holders = sum(any(piece.axis == axis for piece in dimension) for dimension in self.dimensions)
         for number, dimension in enumerate(self.dimensions):
             places = [place for place, piece in enumerate(dimension) if piece.axis == axis]
             if not places:
                 continue
             first = next(place for place, piece in enumerate(dimension) if not piece.plain)
-            among_channels = number and prod(piece.extent for piece in dimension[:first]) > 1
+            ahead = holders > 1 and prod(one.extent for one in dimension[places[-1] + 1 :] if one.plain) > 1
+            among_channels = number and (ahead or prod(piece.extent for piece in dimension[:first]) > 1)
             for place in places:
                 piece = dimension[place]
                 if among_channels:
