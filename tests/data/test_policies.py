@@ -186,7 +186,7 @@ def test_a_policy_alters_each_picture_by_its_own_draws(name: str, channels: int)
 @pytest.mark.parametrize(
     ("policy", "options", "said"),
     [
-        ("randaugment", {"n": "two"}, "whole number from 1 to 16"),
+        ("randaugment", {"n": "two"}, "whole number"),
         ("randaugment", {"m": 31}, "whole number from 0 to 30"),
         ("augmix", {"width": 9}, "whole number from 1 to 8"),
         ("augmix", {"alpha": 0}, "0.01 to 100"),

@@ -13,6 +13,7 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import RunError, UsageError
+from striate.core.events import Silent
 from striate.plan import Budget
 from striate.workflows import stages
 from striate.workflows.sheet import GAP
@@ -59,6 +60,23 @@ def test_the_sheet_shows_samples_as_they_are_and_as_training_alters_them(photos:
         assert any((view != row[0]).any() for view in row[1:])
     again = st.augment(photos, sheet=tmp_path / "b.png", rows=3, views=4, label_depth=2, set=SET)
     assert Path(again["sheet"]).read_bytes() == Path(found["sheet"]).read_bytes()
+
+
+class Said(Silent):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_a_check_that_only_training_does_is_told(photos: Path, tmp_path: Path) -> None:
+    said = Said()
+    options: dict[str, Any] = {"sheet": tmp_path / "a.png", "rows": 1, "views": 1, "label_depth": 2, "reporter": said}
+    st.augment(photos, set=SET, **options)
+    assert not said.warnings
+    st.augment(photos, set={**SET, "augment.check": True}, **options)
+    assert any("augment.check is applied by `striate train`" in warning for warning in said.warnings)
 
 
 def test_pictures_are_written_in_folders_of_their_classes_and_can_be_trained_on(photos: Path, tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from striate.core.errors import PlanError
+from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
 from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.data.augment import Augmenter
 from striate.plan.rules.augment import stronger
-from striate.workflows.augmenting import augmenter_of, small_classes
+from striate.workflows.augmenting import augmenter_of, small_classes, tell_minority
 
 SETTINGS = {"flip": "horizontal", "color": 0.2, "noise": 0.1, "minority": 3.0, "check": False, "function": None}
 SIDE = 8
@@ -58,6 +59,44 @@ def test_strengths_stay_within_their_leaves() -> None:
     assert grown == {"shift": 0.5, "crop": 0.01, "jpeg": 1, "hue": 0.0, "mixup": 0.2, "policy": "augmix"}
     assert isinstance(grown["jpeg"], int)
     assert stronger({"rotate": 10.0}, 1.0) == {"rotate": 10.0}
+
+
+class Said(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def mine(**settings: object) -> Plan:
+    """A plan whose factor for small classes is the user's."""
+    return plan(**settings).replace(augment={"minority": Decision(3.0, "set by you", "user")})
+
+
+def test_small_classes_are_named_with_what_alters_them() -> None:
+    said = Said()
+    tell_minority(mine(), labelled(*["a"] * 9, "b", *["c"] * 9), said)
+    assert said.lines == ["augment.minority: samples of b are altered more strongly: color 0.2 → 0.6, noise 0.1 → 0.3"]
+    many = labelled(*["a"] * 99, *(f"rare{number}" for number in range(10)))
+    tell_minority(mine(), many, said)
+    assert "rare7 and 2 more are" in said.lines[-1]
+    tell_minority(plan(minority=1.0), many, said)
+    assert len(said.lines) == 2
+
+
+def test_a_factor_that_changes_nothing_is_refused() -> None:
+    rare, even = labelled(*["a"] * 9, "b"), labelled(*["a"] * 9, *["b"] * 8)
+    with pytest.raises(PlanError, match=r"no class has fewer than half"):
+        tell_minority(mine(), even, Silent())
+    for still in ({}, {"flip": "none"}, {"policy": "augmix"}, {"mixup": 0.2}):
+        with pytest.raises(PlanError, match=r"flips, policies, mixing and your own function are not scaled"):
+            tell_minority(mine(color=0.0, noise=0.0, **still), rare, Silent())
+    with pytest.raises(PlanError, match=r"changes nothing"):
+        tell_minority(mine(color=0.0, noise=0.5), rare, Silent())  # as strong as it may be
+    tell_minority(plan(color=0.0, noise=0.0), rare, Silent())  # a trial's, and not the user's
+    with pytest.raises(PlanError, match="not regress"):
+        tell_minority(mine(kind="regress"), [], Silent())
 
 
 def test_values_have_no_small_classes() -> None:

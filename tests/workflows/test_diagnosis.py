@@ -14,6 +14,8 @@ from sklearn.datasets import load_digits
 
 import striate as st
 from striate.core.events import Silent
+from striate.evaluate.findings import Evidence, Finding, diagnose
+from striate.workflows import diagnose as workflow
 from striate.workflows.materials import watched
 
 Data = dict[str, NDArray[Any]]
@@ -59,7 +61,7 @@ def mislabelled(data: Data, share: float) -> Data:
 
 
 def trained(path: Path, data: Data, epochs: int | None, seed: int = 0, **settings: Any) -> list[str]:
-    """The names of what is found after a training."""
+    """The names of what is found after a training, and the alarms behind them."""
     minutes = settings.pop("minutes", None)
     run = st.train(
         data,
@@ -69,7 +71,7 @@ def trained(path: Path, data: Data, epochs: int | None, seed: int = 0, **setting
         seed=seed,
         set={**SETTINGS, **{key.replace("__", "."): value for key, value in settings.items()}},
     )
-    return [one["name"] for one in run.diagnosis["findings"]]
+    return [one["name"] for one in run.diagnosis["findings"]] + [one["kind"] for one in run.diagnosis["alarms"]]
 
 
 PLANTED: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
@@ -180,6 +182,61 @@ def test_a_run_holds_and_tells_its_diagnosis(tmp_path: Path) -> None:
     page = (run.path / "report.html").read_text()
     assert "<h3>Ended by budget</h3>" in page
     assert f"<code>{found['flag']}</code>" in page
+
+
+def looked_at(patch: pytest.MonkeyPatch, path: Path, data: Data, **options: Any) -> tuple[Evidence, st.Run]:
+    """What the diagnosis of a training looked at, and the Run."""
+    seen: list[Evidence] = []
+
+    def watched(evidence: Evidence) -> list[Finding]:
+        seen.append(evidence)
+        return diagnose(evidence)
+
+    patch.setattr(workflow, "diagnose", watched)
+    settings = {**SETTINGS, **options.pop("set", {})}
+    run = st.train(data, out=path / "run", set=settings, **options)
+    return seen[0], run
+
+
+def test_decisions_by_costs_are_not_judged_as_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One class costs so much to miss that it is always decided for."""
+    costs = {"0": {"1": 1e20, "2": 1e20}}
+    evidence, run = looked_at(
+        monkeypatch, tmp_path, patches(120, 20), epochs=12, set={"batch.size": 8, "evaluate.costs": costs}
+    )
+    assert evidence.metric == "accuracy"
+    assert run.metrics["train"]["accuracy"] < 0.5
+    assert evidence.train is not None
+    assert evidence.val is not None
+    assert evidence.train.value > 0.9
+    assert evidence.val.value > run.metrics["val"]["accuracy"] + 0.3
+    assert not evidence.short
+
+
+def test_a_quantile_is_not_judged_as_a_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(2)
+    data = {"x": random.integers(0, 256, (60, 8, 8), np.uint8), "y": random.normal(size=60)}
+    for share, judged in ((0.9, False), (0.5, True)):
+        options = {"loss.name": "quantile", "loss.options": {"share": share}, "batch.size": 16}
+        evidence, _ = looked_at(monkeypatch, tmp_path / f"{share}", data, epochs=1, set=options)
+        assert (evidence.train is not None, evidence.val is not None) == (judged, judged)
+
+
+def test_training_samples_are_judged_by_their_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {**patches(120, 30), "group": np.arange(120) // 6}
+    evidence, run = looked_at(monkeypatch, tmp_path, data, epochs=1)
+    rows = [line.split(",") for line in (run.path / "split.csv").read_text().splitlines()]
+    groups = {int(row[0].rsplit("/", 1)[-1]) // 6 for row in rows if row[1] == "train"}
+    assert run.metrics["train"]["groups"] == len(groups)
+    assert evidence.train is not None
+    assert (evidence.train.count, evidence.train.grouped) == (len(groups), True)
+
+
+def test_a_training_that_ends_in_a_mean_of_epochs_is_diagnosed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = mislabelled(patches(90, 60), 0.5)
+    evidence, run = looked_at(monkeypatch, tmp_path, data, epochs=6, set={"train.swa": 0.5, "batch.size": 8})
+    assert any(row.get("epoch") and row["train_loss"] is None for row in evidence.history)
+    assert run.metrics["training"]["averaged"]
 
 
 def test_training_samples_are_scored_as_they_are(tmp_path: Path) -> None:

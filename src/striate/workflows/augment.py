@@ -16,7 +16,7 @@ from striate.core.records import Label, Sample
 from striate.data.augment import Augmenter, switched_on
 from striate.data.pack import Pictures, pack
 from striate.workflows import sheet as drawing
-from striate.workflows.augmenting import augmenter_of
+from striate.workflows.augmenting import augmenter_of, tell_minority
 from striate.workflows.request import ReadRequest
 from striate.workflows.stages import Prepared, preprocessing_of
 
@@ -88,7 +88,14 @@ def augment(
         raise DataError("no sample is left to train on", fix="look at the audit for what became of each")
     size = preprocessing.height, preprocessing.width
     known = {sample.key: sample for sample in prepared.dataset.samples}
-    augmenter = augmenter_of(plan, [known[key] for key in keys], size)
+    samples = [known[key] for key in keys]
+    tell_minority(plan, samples, reporter)
+    augmenter = augmenter_of(plan, samples, size)
+    if plan["augment.check"]:
+        reporter.warn(
+            "augment.check is applied by `striate train` and not here: what it would drop is on the sheet and in what "
+            "is written out; the sheet in the report of a Run shows what was left"
+        )
     places = drawing.spread(len(keys), rows)
     shown = [keys[int(place)] for place in places]
     reporter.stage("sheet")

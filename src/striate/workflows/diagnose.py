@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,28 @@ from striate.core.artifacts import write_json
 from striate.core.events import Reporter
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
+from striate.evaluate import score
 from striate.evaluate.findings import FINDINGS, Evidence, Judged, diagnose, doubt_of
 from striate.plan.rules.optimizer import default_rate
 from striate.tasks import Task
 from striate.train.state import Counters
-from striate.workflows.materials import Materials
+from striate.workflows.materials import Learnt, Materials
 
 FORMAT = 1
+ROUGH = 200
+"""Resamples for intervals of which no more than their width matters."""
+
+
+def known(task: Task, learnt: Learnt, seed: int) -> dict[str, Any]:
+    """The metrics on training samples as they are, which say no more than what was learnt."""
+    return _rough(task, learnt.scores, learnt.targets, learnt.groups, seed)
+
+
+def _rough(
+    task: Task, rows: NDArray[np.float32], targets: NDArray[np.float32], groups: Sequence[str | None], seed: int
+) -> dict[str, Any]:
+    result = score(task, rows, targets, groups, seed=seed, resamples=ROUGH)
+    return {name: value for name, value in result.items() if name not in ("per_class", "confusion", "undefined")}
 
 
 def write_diagnosis(
@@ -30,6 +45,7 @@ def write_diagnosis(
     counters: Counters,
     metrics: Mapping[str, Any],
     scores: Mapping[str, NDArray[np.float32]],
+    learnt: Learnt,
     reporter: Reporter,
 ) -> None:
     """Write `diagnosis.json`: the findings, and the alarms that were told while training.
@@ -37,8 +53,9 @@ def write_diagnosis(
     Args:
         metrics: as `metrics.json` holds them.
         scores: what the network gave for the held-out splits.
+        learnt: what it gave for some training samples.
     """
-    found = diagnose(_evidence(run, materials, plan, counters, metrics, scores))
+    found = diagnose(_evidence(run, materials, plan, counters, metrics, scores, learnt))
     content = {
         "striate_diagnosis": FORMAT,
         "looked_for": [name.replace("_", " ") for name in FINDINGS.names()],
@@ -58,17 +75,19 @@ def _evidence(
     counters: Counters,
     metrics: Mapping[str, Any],
     scores: Mapping[str, NDArray[np.float32]],
+    learnt: Learnt,
 ) -> Evidence:
     task, audit, tuned = materials.task, materials.prepared.audit, plan["network.weights"] is not None
     name = judged_by(task, str(plan["train.metric"]))
     lines = run.history.read_text("utf-8").splitlines() if run.history.exists() else []
     single = task.kind == "label" and "val" in scores
+    train, val = _judged(materials, metrics, scores, learnt, name)
     targets = materials.targets["val"].numpy() if "val" in scores else np.zeros((0, 1))
     return Evidence(
         kind=task.kind,
         metric=name,
-        train=Judged.of(metrics.get("train", {}), name),
-        val=Judged.of(metrics.get("val", {}), name),
+        train=train,
+        val=val,
         history=[json.loads(line) for line in lines],
         best_epoch=counters.best_epoch,
         loss_error=_half(metrics.get("val", {}), "rmse" if task.kind == "value" else "log_loss"),
@@ -83,10 +102,37 @@ def _evidence(
         epochs=int(plan["train.epochs"]),
         minutes=plan["train.minutes"],
         tuned=tuned,
+        kept_share=float(plan["transfer.kept_share"]),
         network=str(plan["network.name"]),
         arguments=plan["network.arguments"],
+        parameters=int(metrics["training"]["parameters"]),
         ended_by=counters.done,
     )
+
+
+def _judged(
+    materials: Materials,
+    metrics: Mapping[str, Any],
+    scores: Mapping[str, NDArray[np.float32]],
+    learnt: Learnt,
+    name: str,
+) -> tuple[Judged | None, Judged | None]:
+    """The scores on training samples and on validation; None where they say nothing of what was learnt.
+
+    Decisions by costs are wrong on purpose, so that there the likeliest class is judged. A quantile other than the
+    median is no guess at the value, so that R² does not judge it.
+    """
+    task = materials.task
+    if task.settings.loss == "quantile" and float(task.settings.loss_options.get("share", 0.5)) != 0.5:
+        return None, None
+    found = {part: metrics.get(part, {}) for part in ("train", "val")}
+    if task.settings.costs is not None:
+        plain, seed = type(task)(task.target_names, replace(task.settings, costs=None)), materials.plan["train.seed"]
+        found["train"] = known(plain, learnt, seed)
+        if "val" in scores:
+            groups = [sample.group for sample in materials.samples["val"]]
+            found["val"] = _rough(plain, scores["val"], materials.targets["val"].numpy(), groups, seed)
+    return Judged.of(found["train"], name), Judged.of(found["val"], name)
 
 
 def _half(metrics: Mapping[str, Any], name: str) -> float | None:

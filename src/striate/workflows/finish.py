@@ -22,17 +22,15 @@ from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
-from striate.workflows.diagnose import write_diagnosis
+from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.lineage import met_before
-from striate.workflows.materials import Materials
+from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
 
 SHOWN = 8
 _MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
-ROUGH = 200
-"""Resamples for intervals of which no more than their width matters."""
 
 
 def finish(
@@ -41,7 +39,7 @@ def finish(
     recipe: Recipe,
     state: State,
     scores: Mapping[str, NDArray[np.float32]],
-    learnt: tuple[NDArray[np.float32], NDArray[np.float32]],
+    learnt: Learnt,
     refitted: int | None,
     forgotten: dict[str, Any] | str | None,
     reporter: Reporter,
@@ -50,7 +48,7 @@ def finish(
 
     Args:
         scores: what the judged network gave for the held-out splits, as `Materials.scores` finds it.
-        learnt: what it gave for some training samples, and their targets, as `Materials.learnt` finds them.
+        learnt: what it gave for some training samples, as `Materials.learnt` finds it.
         refitted: samples that its head was fitted to once more between the two; None where it was not.
         forgotten: how much of the source it has, or why that is not known; None where it was not asked.
     """
@@ -75,7 +73,7 @@ def finish(
     metrics = {
         "task": task.name,
         "headline": recipe.plan["train.metric"],
-        "train": _known(task, *learnt, seed=recipe.plan["train.seed"]),
+        "train": known(task, learnt, seed=recipe.plan["train.seed"]),
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
@@ -90,7 +88,7 @@ def finish(
             *undrawn,
         ],
     }
-    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, scores, reporter)
+    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, scores, learnt, reporter)
     write_json(run.metrics, metrics)
 
 
@@ -135,12 +133,6 @@ def _scored(materials: Materials, scores: Mapping[str, NDArray[np.float32]], see
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         found[part] = result
     return {**found, **tables, "undefined": undefined}
-
-
-def _known(task: Task, rows: NDArray[np.float32], targets: NDArray[np.float32], seed: int) -> dict[str, Any]:
-    """The metrics on training samples as they are, which say no more than what was learnt."""
-    result = score(task, rows, targets, seed=seed, resamples=ROUGH)
-    return {name: value for name, value in result.items() if name not in ("per_class", "confusion", "undefined")}
 
 
 def prediction_header(task: Task) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,19 @@ from striate.workflows.trials import Trials
 PARTS = ("train", "val", "test")
 WATCHED_LEAST, WATCHED_MOST = 200, 2000
 """Training samples that are scored as they are, to be held beside validation."""
+
+
+class Learnt(NamedTuple):
+    """What a network gives for some training samples.
+
+    Args:
+        scores, targets: (N, K) of each.
+        groups: what each belongs with, or None.
+    """
+
+    scores: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    groups: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -186,11 +199,10 @@ class Materials:
             outputs = compute(ready) if known is None else known.watch(network, ready, compute)
         return np.asarray(self.task.scores(outputs).numpy(), np.float32)
 
-    def learnt(self, network: nn.Module, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def learnt(self, network: nn.Module, plan: Plan) -> Learnt:
         """What a network gives for some of the training samples as they are, computed as the scores of others are.
 
-        Returns:
-            scores and targets, both (N, K), of as many samples as `watched` says.
+        They are as many as `watched` says.
         """
         count = watched(self.count("train"), self.count("val"))
         rows = np.sort(permutation(self.count("train"), plan["train.seed"], "watched")[:count])
@@ -204,7 +216,8 @@ class Materials:
             device=plan["execution.device"],
             name=lambda number: keys[number],
         )
-        return np.asarray(self.task.scores(outputs).numpy(), np.float32), self.targets["train"][rows].numpy()
+        scores = np.asarray(self.task.scores(outputs).numpy(), np.float32)
+        return Learnt(scores, self.targets["train"][rows].numpy(), [self.samples["train"][row].group for row in rows])
 
     def _validation(self, plan: Plan) -> Validate:
         """From networks to metrics on the validation split."""

@@ -27,6 +27,7 @@ from striate.train.loop import fit
 from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
+from striate.workflows.augmenting import tell_minority
 from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
 from striate.workflows.follow import catch_up, following
@@ -170,7 +171,8 @@ def _walk(
 def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: Reporter, clock: Clock) -> None:
     materials = gather(run, prepared, reporter)
     if not run.plan.exists():
-        materials = keeping_classes(materials, reporter)
+        tell_minority(materials.plan, materials.samples["train"], reporter)
+        materials = keeping_classes(materials, reporter, clock.left())
     recipe = materials.recipe(materials.plan)
     if not run.plan.exists():
         keep_origin(run, materials, reporter)

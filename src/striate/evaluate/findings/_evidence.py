@@ -27,11 +27,13 @@ class Judged:
         value: at most 1, which is perfect.
         error: its standard error.
         count: independent samples that it is of.
+        grouped: whether those are groups of samples.
     """
 
     value: float
     error: float
     count: int
+    grouped: bool = False
 
     @classmethod
     def of(cls, metrics: Mapping[str, Any], name: str) -> Judged | None:
@@ -50,7 +52,15 @@ class Judged:
             error = max(error, math.sqrt(share * (1 - share) / (count + 4)))
         elif interval is None:
             return None
-        return cls(float(value), error, int(count))
+        return cls(float(value), error, int(count), "groups" in metrics)
+
+    def of_what(self, samples: str) -> str:
+        """What it is a score of, in words.
+
+        >>> Judged(0.9, 0.1, 7, grouped=True).of_what("validation samples")
+        '7 groups of validation samples'
+        """
+        return f"{self.count} groups of {samples}" if self.grouped else f"{self.count} {samples}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,9 @@ class Evidence:
         epochs: of the plan.
         minutes: of the plan, or None.
         tuned: whether it began from weights that know something.
+        kept_share: of the depth, from the stem on, that never learnt.
         network, arguments: what was trained.
+        parameters: of the network, the trained and the kept.
         ended_by: why training ended: "all epochs", "patience" or "time".
     """
 
@@ -129,8 +141,10 @@ class Evidence:
     epochs: int
     minutes: float | None
     tuned: bool
+    kept_share: float
     network: str
     arguments: Mapping[str, Any]
+    parameters: int
     ended_by: str
 
     @property
@@ -144,7 +158,8 @@ class Evidence:
         if self.train is None:
             return "what it learnt of its training samples is not known"
         name, train = self.metric.replace("_", " "), self.train
-        return f"on {train.count} of its own training samples {name} is {train.value:.3f} ± {train.error:.3f}"
+        seen = train.of_what("its own training samples" if train.grouped else "of its own training samples")
+        return f"on {seen} {name} is {train.value:.3f} ± {train.error:.3f}"
 
     @property
     def gap(self) -> tuple[float, float] | None:
@@ -163,12 +178,15 @@ class Evidence:
         """The epoch of the lowest validation loss, that loss, and the last: where it surely rose while training's fell.
 
         The loss alone may rise while the score still does (Guo et al. 2017), so that the weights taken must be of an
-        epoch in the first three quarters, and score low. A head on frozen features that was kept is none of an epoch.
+        epoch in the first three quarters, and score low. A head on frozen features that was kept is none of an epoch,
+        and neither is a mean of the weights of several.
         """
         low = self.val is not None and 1 - self.val.value - SURE * self.val.error > APART[self.kind]
         name = "rmse" if self.kind == "value" else "log_loss"
         rows = [
-            row for row in self.history if row.get("epoch") and isinstance(row.get("val", {}).get(name), int | float)
+            row
+            for row in self.history
+            if isinstance(row.get("train_loss"), int | float) and isinstance(row.get("val", {}).get(name), int | float)
         ]
         if len(rows) < 4 or self.loss_error is None or not low or not 0 < self.best_epoch <= 0.75 * len(self.losses):
             return None

@@ -8,18 +8,22 @@ FEW = 5
 """Epochs below which a curve shows no end to its fall."""
 FALLING = 1 / 6
 """A straight fall does a third of itself in the last third of the epochs; what still does half of that is not done."""
+NEARLY = 0.9
+"""Of the epochs: what the clock cuts after so many had its rate all but at its end."""
+MARGIN = 1.2
+"""Beyond the time that the epochs left out would have taken: starting and scoring take theirs."""
 
 
 @finding("ended_by_budget", order=4, explains=("under_fitting",))
 def ended_by_budget(evidence: Evidence) -> Finding | None:
-    """The clock cut it before its schedule was over, or the loss was still falling and the samples not yet learnt."""
+    """The clock cut it well before its schedule was over, or it was still learning its samples at the end."""
     losses = evidence.losses
-    if evidence.ended_by == "time":
-        done = len(losses)
+    done = len(losses)
+    if evidence.ended_by == "time" and (done < NEARLY * evidence.epochs or evidence.short):
         figures = f"the time was over in epoch {done} of {evidence.epochs}, before the rate had fallen to its end"
         if evidence.train is not None:
             figures += f"; {evidence.learnt}"
-        return Finding("ended by budget", figures, *_more(evidence, 2.0 * evidence.epochs / max(1, done)))
+        return Finding("ended by budget", figures, *_more(evidence, MARGIN * evidence.epochs / max(1, done)))
     if not evidence.short or evidence.ended_by == "patience" or not losses or evidence.apart or evidence.turned:
         return None  # more of what it learns by heart is no help
     if len(losses) >= FEW:

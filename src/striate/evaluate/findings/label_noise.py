@@ -1,4 +1,4 @@
-"""Some labels are wrong: by what the network is sure of, and by equal pictures that are labelled differently."""
+"""Some labels are wrong: by what the network is sure of."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ SEPARATION = 0.7
 0.95 of them (Hendrycks and Gimpel 2017, "A baseline for detecting misclassified and out-of-distribution examples",
 table 1). A label drawn at random cannot be seen in the picture, so that it is as sure there as elsewhere: 0.5."""
 ENOUGH = 10
-"""Wrong ones, and groups of equal pictures, below which nothing is told."""
-CONFLICTS = 0.1
-"""Of the groups of equal pictures, which share may be labelled differently."""
+"""Wrong ones below which nothing is told."""
 
 
 @finding("label_noise", order=3, explains=("under_fitting", "ended_by_budget"))
@@ -22,37 +20,17 @@ def label_noise(evidence: Evidence) -> Finding | None:
     So are mislabelled samples found in confident learning (Northcutt, Jiang and Chuang 2021). It is asked only of
     networks that explain more than half of what chance leaves: others are sure of nothing.
     """
-    told = [one for one in (_doubted(evidence), _contradicted(evidence)) if one is not None]
-    if not told:
-        return None
-    return Finding(
-        "label noise suspected",
-        "; ".join(told),
-        "look through the samples with the largest loss (predictions.csv, and the report's mistakes) and correct them; "
-        "mixed samples are learnt by heart less easily",
-        "--set augment.mixup=0.2",
-    )
-
-
-def _doubted(evidence: Evidence) -> str | None:
     doubt, val = evidence.doubt, evidence.val
     if doubt is None or val is None or doubt.wrong < ENOUGH or val.value < (1 + evidence.chance) / 2:
         return None
     if doubt.separation + SURE * doubt.error > SEPARATION:
         return None
-    return (
+    return Finding(
+        "label noise suspected",
         f"of {doubt.right + doubt.wrong} validation samples {doubt.wrong} are labelled otherwise than the network "
         f"says, and it is surer of those that agree in {doubt.separation:.0%} ± {doubt.error:.0%} of the pairs alone, "
-        "where chance gives 50 % and hard samples give 80 % and more"
+        "where chance gives 50 % and hard samples give 80 % and more",
+        "look through the samples with the largest loss (predictions.csv, and the report's mistakes) and correct them; "
+        "mixed samples are learnt by heart less easily",
+        "--set augment.mixup=0.2",
     )
-
-
-def _contradicted(evidence: Evidence) -> str | None:
-    groups, conflicts = evidence.duplicates, evidence.conflicts
-    if groups < ENOUGH:
-        return None
-    share = conflicts / groups
-    error = (((conflicts + 2) / (groups + 4)) * (1 - (conflicts + 2) / (groups + 4)) / (groups + 4)) ** 0.5
-    if share - SURE * error <= CONFLICTS:
-        return None
-    return f"of {groups} groups of equal pictures {conflicts} have different labels"

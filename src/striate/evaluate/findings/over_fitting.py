@@ -29,9 +29,9 @@ def over_fitting(evidence: Evidence) -> Finding | None:
         )
     words = f"{'; '.join(figures)}; {evidence.samples:,} samples were learnt"
     if evidence.tuned:
-        return Finding(
-            "over-fitting", words, "more samples; let less of the network learn", "--set transfer.kept_share=0.5"
-        )
+        less = (1 + evidence.kept_share) / 2
+        flag = f"--set transfer.kept_share={less:.2g}" if less < 1 else ""
+        return Finding("over-fitting", words, "more samples; let less of the network learn", flag)
     return Finding(
         "over-fitting",
         words,

@@ -20,12 +20,12 @@ def small_validation(evidence: Evidence) -> Finding | None:
     if half <= WIDE:
         return None
     name = evidence.metric.replace("_", " ")
-    wanted = math.ceil(evidence.val.count * (half / WIDE) ** 2)
+    wanted, units = math.ceil(evidence.val.count * (half / WIDE) ** 2), "groups" if evidence.val.grouped else "samples"
     return Finding(
         "validation too small to tell",
-        f"on {evidence.val.count} validation samples {name} is {evidence.val.value:.3f} ± {half:.3f}: epochs or plans "
-        f"that differ by less are told apart by luck; about {wanted} samples would tell {WIDE:g}",
-        "more labelled samples for validation",
+        f"on {evidence.val.of_what('validation samples')} {name} is {evidence.val.value:.3f} ± {half:.3f}: epochs or "
+        f"plans that differ by less are told apart by luck; about {wanted} {units} would tell {WIDE:g}",
+        f"more labelled {units} for validation",
         "--val DIR",
     )
 

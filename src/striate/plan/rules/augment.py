@@ -91,7 +91,10 @@ def weaker(setting: str, value: Any) -> Any:
         "augment.jpeg": Leaf(int, "lowest JPEG quality; 100 is off", low=1, high=100),
         "augment.check": Leaf(bool, "whether a small probe drops what does not keep the class"),
         "augment.minority": Leaf(
-            float, "factor on the strengths for samples of small classes; 1 is off", low=1, high=10
+            float,
+            "factor on the strengths for samples of small classes (flips and policies have none); 1 is off",
+            low=1,
+            high=10,
         ),
         "augment.policy": Leaf(str, "operations drawn from many", names=("none",), package=POLICIES),
         "augment.policy_options": Leaf(dict, "further options of the policy, such as {n: 2, m: 9}"),
