@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import striate as st
-from striate.core.errors import DataError
+from striate.core.errors import DataError, Interrupted
 from striate.core.events import Silent
 from tests.e2e.made_photos import QUICK, folder
 
@@ -110,3 +110,21 @@ def test_a_run_that_kept_no_pixels_is_known_by_its_keys(photos: Path, first: st.
     (tmp_path / "old" / "learnt.csv").unlink()
     run = st.train(photos, out=tmp_path / "run", weights=tmp_path / "old", epochs=1, set={**TUNED, "split.seed": 5})
     assert fates(run) == fates(first)
+
+
+def test_a_run_stopped_before_its_split_deals_the_same(
+    photos: Path, first: st.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = grown(photos, tmp_path)
+    settings = {**TUNED, "execution.cache_bytes": 0}  # so that no cache keeps the pixels' hashes
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("striate.workflows.stages.make_split", stopped)
+        with pytest.raises(Interrupted):
+            st.train(data, out=tmp_path / "run", weights=first.path, epochs=1, set=settings)
+    assert (tmp_path / "run" / "audit.json").exists()
+    found = fates(st.resume(tmp_path / "run"))
+    assert {key.replace("old-", ""): fate for key, fate in found.items() if "old-" in key} == fates(first)
