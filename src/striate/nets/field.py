@@ -73,8 +73,8 @@ class Field:
     def seen(self, axis: int) -> tuple[Reach, Fraction | None]:
         """What one position of the grid sees along an axis that is not seen whole, and how far positions lie apart.
 
-        Positions that a view has put among the channels, behind something else, or ahead of them where others of the axis
-        have a dimension of their own, belong to one position of the grid: it sees what they all do.
+        Positions that a view has put among the channels, behind something else, or ahead of them where others of the
+        axis have a dimension of their own, belong to one position of the grid: it sees what they all do.
 
         Returns:
             the reach, and positions of it from one of the grid to the next; None where no order along it is left.
