@@ -52,9 +52,10 @@ def test_what_moved_and_what_the_old_head_says() -> None:
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([[3.0, 0.5], [0.0, 4.0]]))
     assert moved_by(network, began, ["0.weight"]) == pytest.approx(0.1)
-    before = torch.eye(4, dtype=torch.float64)
+    before = torch.cat([torch.eye(4), 3 * torch.eye(4)]).double()
     after = before.clone()
-    after[0] = before[1]
+    after[0], after[4] = before[1], before[5]
+    assert alignment(before, after) == pytest.approx(by_definition(before, after))
     found = forgetting(before, after, 0.1, (torch.eye(4), None))
     assert found.same == 0.75
     assert "75% of the pictures" in found.describe()
