@@ -115,9 +115,9 @@ HELP = (
 
 @pytest.mark.parametrize("statement", ["import striate", HELP], ids=["import", "help"])
 def test_import_and_help_take_under_0_3_s_and_import_no_torch(statement: str) -> None:
-    """On a machine so slow that typer alone takes half of it, three times what that takes."""
+    """On a slow machine, or a busy one, five times what typer alone takes."""
     seconds, packages = cost(statement)
-    assert seconds < 0.3 or seconds < 3 * cost("import typer, rich.console, rich.table")[0]
+    assert seconds < 0.3 or seconds < 5 * cost("import typer, rich.console, rich.table")[0]
     assert not packages & {"torch", "torchvision", "timm"}
 
 

@@ -259,7 +259,6 @@ def test_a_cut_network_ends_in_the_stage_and_keeps_its_names() -> None:
         ("torchvision/vit_b_16", InsertAfterStages(SqueezeExcite()), "no stages are found"),
         ("torchvision/vit_b_16", SwapNorm(GroupNorm(4)), "has no norms of channels"),
         ("torchvision/swin_t", CutAfter(1), "no stages are found"),
-        ("torchvision/squeezenet1_1", ReplaceHead(), "is no dense layer"),
     ],
 )
 def test_what_cannot_be_changed_is_refused(name: str, change: Edit, words: str | None) -> None:

@@ -129,7 +129,6 @@ def test_a_librarys_network_gets_its_own_argument(name: str, rates: dict, argume
         ("timm/vgg11", {"stochastic_depth": 0.2}, "takes no drop_path_rate or stochastic_depth_prob"),
         ("timm/resnet18", {"channel_dropout": 0.2}, "has no argument"),
         ("vgg11", {"stochastic_depth": 0.2}, "has no residual blocks"),
-        ("lenet5", {"channel_dropout": 0.2}, "has no stages"),
     ],
 )
 def test_a_network_without_a_place_is_refused(name: str, rates: dict, match: str) -> None:

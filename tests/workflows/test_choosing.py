@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import striate as st
 from striate.core.errors import UsageError, WeightsError
+from striate.core.events import Silent
 from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.core.tensors import write_tensors
 from striate.nets import build, resolve
@@ -167,13 +168,9 @@ def files(photos: Path, known: Any) -> tuple[Path, Path]:
     return file(photos.parent / "empty.safetensors", empty), knowing
 
 
-class Lines:
+class Lines(Silent):
     def __init__(self) -> None:
         self.said: list[str] = []
-
-    def stage(self, title: str) -> None: ...
-
-    def progress(self, done: int, total: int, text: str = "") -> None: ...
 
     def line(self, text: str) -> None:
         self.said.append(text)
