@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from striate.core.errors import PlanError
-from striate.core.plan import Plan
+from striate.core.plan import Decision, Plan
 from striate.plan.planner import user_decisions
 from striate.plan.remedies import NEUTRAL, REMEDIES, applied, chosen_remedy, possible
 from tests.plan.test_rules import measured, pictures, planned
@@ -160,3 +160,12 @@ def test_moved_thresholds_and_sampling_are_for_single_classes() -> None:
     for key, value in (("evaluate.thresholds", "moved"), ("batch.sampling", "balanced"), ("imbalance.remedy", "focal")):
         with pytest.raises(PlanError, match="single classes"):
             planned(values, overrides=user_decisions({key: value}))
+
+
+def test_a_plan_file_of_before_there_were_remedies_keeps_what_it_corrects_by() -> None:
+    weighed = {"loss.class_weights": Decision("balanced", "the small ones would be given up", "rule")}
+    found = planned(pictures(RARE), overrides=weighed)
+    assert (found["imbalance.remedy"], found["loss.class_weights"]) == ("own", "balanced")
+    assert "the plan file has loss.class_weights=balanced" in found.decisions["imbalance.remedy"].because
+    neutral = {"loss.class_weights": Decision("none", "nothing to weigh", "rule")}
+    assert planned(pictures(RARE), overrides=neutral)["imbalance.remedy"] == "auto"

@@ -54,6 +54,19 @@ def test_training_its_plan_again_tries_nothing_and_gives_the_same(scratch: Any, 
         assert (again.path / name).read_bytes() == (scratch.path / name).read_bytes(), name
 
 
+def test_minutes_carry_a_referee_too_and_a_setting_like_the_rules_own_is_no_other_question(
+    photos: Path, tmp_path: Path
+) -> None:
+    run = st.train(photos, out=tmp_path / "run", minutes=0.6, set=QUICK)
+    because = run.plan.decisions["imbalance.remedy"].because
+    assert "none 0." in because
+    assert "balanced_softmax " in because
+    mine = {**QUICK, "loss.label_smoothing": 0.1}  # as the rule has it, and yet not to be changed
+    again = st.train(photos, out=tmp_path / "again", minutes=0.6, set=mine)
+    assert again.plan["loss.label_smoothing"] == 0.1
+    assert "balanced_softmax" not in again.plan.decisions["imbalance.remedy"].because
+
+
 def test_a_fitted_head_is_tried_with_each_and_smote_is_left_out_where_too_few(
     scratch: Any, photos: Path, tmp_path: Path
 ) -> None:

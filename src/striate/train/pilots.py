@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,12 +14,11 @@ from torch import nn
 from striate.core.errors import NonFinite
 from striate.core.options import with_options
 from striate.core.plan import Decision
-from striate.data.loader import Batch
 from striate.tasks import Task
 from striate.train.probe import Features, HeadFit, parts_of
 from striate.train.recipe import Recipe
 from striate.train.schedules import SCHEDULES
-from striate.train.speed import learning_state
+from striate.train.speed import endless, learning_state
 from striate.train.state import State
 from striate.train.step import train_step
 
@@ -41,7 +40,7 @@ def step_pilot(recipe: Recipe, networks: dict[str, nn.Module], steps: int) -> St
     schedule = with_options(SCHEDULES.get(name), plan["schedule.options"], f"the schedule {name}")
     peak, warmup = float(plan["optimizer.rate"]), float(plan["schedule.warmup"])
     recipe = replace(recipe, plan=plan, rates=lambda step: peak * schedule(step, steps, warmup))
-    state, batches = learning_state(recipe, networks), _endless(recipe)
+    state, batches = learning_state(recipe, networks), endless(recipe)
     try:
         for _ in range(steps):
             train_step(state, recipe, next(batches))
@@ -52,26 +51,6 @@ def step_pilot(recipe: Recipe, networks: dict[str, nn.Module], steps: int) -> St
     for network in state.networks.values():
         network.eval()
     return state
-
-
-def step_seconds(recipe: Recipe, networks: dict[str, nn.Module], steps: int = 4) -> float:
-    """Seconds a step, loading included, by the fastest of a few."""
-    recipe = replace(recipe, rates=lambda step: 1e-6)
-    state, batches = learning_state(recipe, networks), _endless(recipe)
-    times = []
-    for _ in range(steps):
-        started = time.perf_counter()
-        train_step(state, recipe, next(batches))
-        times.append(time.perf_counter() - started)
-    batches.close()
-    return min(times)
-
-
-def _endless(recipe: Recipe) -> Generator[Batch, None, None]:
-    epoch = 0
-    while True:
-        yield from recipe.batches.epoch(epoch)
-        epoch += 1
 
 
 @dataclass(frozen=True)

@@ -376,7 +376,7 @@ def range_test(
     state = learning_state(recipe, networks)
     curve: list[tuple[float, float]] = []
     times: list[float] = []
-    smooth, started, batches = 0.0, time.perf_counter(), _endless(recipe, size)
+    smooth, started, batches = 0.0, time.perf_counter(), endless(recipe, size)
     for step in range(steps):
         begun = time.perf_counter()
         try:
@@ -396,7 +396,12 @@ def range_test(
     return RangeTest(curve, sorted(times)[len(times) // 2])
 
 
-def _endless(recipe: Recipe, size: tuple[int, int] | None) -> Generator[Batch, None, None]:
+def endless(recipe: Recipe, size: tuple[int, int] | None = None) -> Generator[Batch, None, None]:
+    """The training batches, epoch after epoch; to be closed.
+
+    Args:
+        size: (H, W) in place of the networks' own.
+    """
     epoch = 0
     while True:
         yield from recipe.batches.epoch(epoch, size=size)

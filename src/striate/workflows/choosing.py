@@ -123,7 +123,8 @@ def choose_weights(
     if found is None:
         allowed = SECONDS if minutes is None else min(SECONDS, SHARE * 60 * minutes)
         found = [asdict(one) for one in _probed(candidates, dataset, known, allowed, reporter)]
-        trials.keep(question, found)
+        if found:  # where the time was too short it may not be another time
+            trials.keep(question, found)
     place, because = chosen_weights([one.weights.source for one in candidates], [Probed(**one) for one in found])
     reporter.line(f"weights: {candidates[place].weights.source} ({because})")
     return place, because

@@ -7,18 +7,23 @@ head, on parts of the training samples in turn; the features are computed once. 
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from striate.core.events import Reporter
-from striate.core.plan import Decision, Plan
+from striate.core.plan import AUTO, Decision, Plan
 from striate.evaluate import even_f1, move_thresholds, resample_counts, units_of
 from striate.metrics import moved
 from striate.nets import head_name
 from striate.plan.remedies import REMEDIES, applied, chosen_remedy, possible
-from striate.train.pilots import HeadPilot, head_pilots, step_pilot, step_seconds
+from striate.plan.rules.execution import Way
+from striate.train.pilots import HeadPilot, head_pilots, step_pilot
 from striate.train.probe import Look
+from striate.train.speed import TIMED, range_test, with_execution
 from striate.workflows.materials import Materials
 from striate.workflows.trials import Trials
 
@@ -46,6 +51,7 @@ def referee(materials: Materials, plan: Plan, seconds: float | None, trials: Tri
     question = {
         "referee": trial.__name__,
         "seed": plan["train.seed"],
+        "possible": possible(plan.decisions),
         "way": [plan[key] for key in plan if key.startswith("execution.")],
     }
     found = trials.recall(question)
@@ -70,6 +76,7 @@ def _under(materials: Materials, plan: Plan, remedy: str) -> tuple[Materials, Pl
 
 
 def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter) -> Scores:
+    began = time.monotonic()
     single = plan.replace(transfer={"probe_views": Decision(False, "in a pilot", "measured")})
     recipe, network = materials.recipe(single), materials.networks()["network"]
     head = network.get_submodule(head_name(network))
@@ -85,15 +92,17 @@ def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
             continue
         pilots[name] = HeadPilot(own.task, own.task.weights(samples), neighbours)
     units = units_of([sample.group for sample in samples])
-    return head_pilots(head, features, units, pilots, seed=plan["train.seed"], seconds=allowed)
+    left = allowed - (time.monotonic() - began)  # the features are part of the trial
+    return head_pilots(head, features, units, pilots, seed=plan["train.seed"], seconds=left)
 
 
 def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter) -> Scores:
     names = ("none", *(one for one in IN_STEPS if one in possible(plan.decisions)))
-    recipe = materials.recipe(plan)
-    each = step_seconds(recipe, materials.networks())
-    epochs = plan["train.epochs"]
-    most = recipe.steps if isinstance(epochs, int) else 10**9
+    recipe, rate = materials.recipe(plan), float(plan["optimizer.rate"])
+    timed = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
+    limits: dict[str, Any] = {"low": rate / 300, "high": rate, "steps": TIMED + 1, "seconds": allowed}
+    each = range_test(timed, materials.networks(), **limits).step_seconds
+    most = 10**9 if plan["train.epochs"] == AUTO else recipe.steps
     steps = min(most, int(allowed / len(names) / each))
     if steps < LEAST_STEPS:
         reporter.line(f"no pilot is run: {allowed:.0f} s carry {steps} steps each, and {LEAST_STEPS} say little")

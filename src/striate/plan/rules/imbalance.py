@@ -4,7 +4,7 @@ from striate.core.plan import AUTO
 from striate.data.sampling import SAMPLINGS
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
-from striate.plan.remedies import RATIO, REMEDIES, set_by, settled
+from striate.plan.remedies import RATIO, REMEDIES, corrections, set_by, settled
 from striate.plan.rule import Decisions, rule
 
 NAMES = ("none", "own", *REMEDIES)
@@ -34,17 +34,18 @@ def imbalance(context: Context) -> Decisions:
 
 
 def _remedy(context: Context) -> tuple[str, str]:
-    mine = context.overrides.get("imbalance.remedy")
-    if mine is not None:
-        return mine.value, mine.because
+    named = context.overrides.get("imbalance.remedy")
+    if named is not None:
+        return named.value, named.because
     if context["task.kind"] != "classify":
         return "none", "for single classes only"
     counts = [count for count in context.class_counts.values() if count]
     ratio = max(counts) / min(counts)
     balance = f"the largest class has {max(counts)} training samples, the smallest {min(counts)}"
-    own = settled(context.overrides)
-    if own:
-        return "own", f"{balance}; you set {own[0]}"
+    mine = settled({key: one for key, one in context.overrides.items() if one.by == "user"})
+    held = corrections({key: one.value for key, one in context.overrides.items()})
+    if mine or held:  # the latter by a plan file of before there were remedies
+        return "own", f"{balance}; {f'you set {mine[0]}' if mine else f'the plan file has {held[0]}'}"
     if ratio <= RATIO:
         return "none", f"{balance}: a ratio of {ratio:.1f} needs no remedy"
     if not context.split.keys("val"):

@@ -2,6 +2,7 @@
 
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
+from striate.plan.remedies import RATIO
 from striate.plan.rule import Decisions, rule
 
 
@@ -25,7 +26,7 @@ def selection(context: Context) -> Decisions:
         counts = [count for count in context.class_counts.values() if count]
         ratio = max(counts) / min(counts)
         metric = ("accuracy", f"classes are of similar size (ratio {ratio:.1f})")
-        if ratio > 10:
+        if ratio > RATIO:
             metric = ("macro_f1", f"at a ratio of {ratio:.1f} accuracy would forget the small classes")
         if context["evaluate.costs"] is not None:
             metric = ("expected_cost", "mistakes cost what you say, and the least is looked for")
