@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.evaluate.features import head_inputs
 from striate.evaluate.forgetting import alignment, forgetting, moved_by
+from striate.infer.features import head_inputs
 from striate.nets import build, head_name, resolve
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 
 from striate.data.augment import Augmenter, centre
 from striate.data.pack import Pictures
-from striate.infer import ForwardWay, in_parts, made_ready
-from striate.nets import head_name
+from striate.infer import ForwardWay, made_ready
+from striate.infer.features import HeadInputs
 from striate.plan.rules.augment import Probed
 
 Features: TypeAlias = Callable[[Tensor], Tensor]
@@ -128,17 +127,7 @@ def frozen_features(network: nn.Module, normalize: nn.Module, shape: Sequence[in
         shape: (C, H, W) that it takes.
     """
     ready = made_ready(network.to(device), ForwardWay("float32", False), tuple(shape))
-    taken: list[Tensor] = []
-    head = ready.network.get_submodule(head_name(network))
-    head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
-
-    def compute(images: Tensor) -> Tensor:
-        taken.clear()
-        ready(normalize(images.to(device)))
-        found = taken.pop()
-        return found if found.dim() == 2 else found.flatten(2).mean(2)
-
-    return partial(in_parts, compute)
+    return HeadInputs(ready.network, normalize, ready)
 
 
 def _chunks(known: Known) -> Iterator[tuple[NDArray[np.int64], Tensor]]:

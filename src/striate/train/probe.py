@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -22,7 +21,8 @@ from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
 from striate.data.sampling import Sampler
-from striate.infer import Views, each_view, in_parts, made_ready
+from striate.infer import Views, each_view, made_ready
+from striate.infer.features import HeadInputs
 from striate.nets import head_name
 from striate.tasks import Task
 from striate.train.recipe import Recipe
@@ -267,30 +267,21 @@ class Look:
 
     def __init__(self, network: nn.Module, recipe: Recipe, reporter: Reporter) -> None:
         self.ready = made_ready(network, recipe.prediction, recipe.shape)
-        self.head, self.recipe, self.reporter = self.ready.network.get_submodule(head_name(network)), recipe, reporter
+        self.received = HeadInputs(self.ready.network, recipe.normalize, self.ready)
+        self.recipe, self.reporter = recipe, reporter
 
     @torch.no_grad()
     def at(self, samples: EvalBatches) -> Features:
         """The features of each view of each sample."""
         plan = self.recipe.plan
         views: Views = plan["predict.views"] if plan["transfer.probe_views"] else "single"
-        taken: list[Tensor] = []
-        hook = self.head.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].float().cpu()))
         features, targets, weights, ids = [], [], [], []
-        try:
-            for number, batch in enumerate(samples):
-                for view in each_view(batch.images, views):
-                    features.append(in_parts(partial(self._compute, taken), view))
-                    targets.append(batch.targets)
-                    weights.append(batch.weights)
-                    ids.append(torch.from_numpy(batch.ids))
-                self.reporter.progress(number + 1, len(samples))
-        finally:
-            hook.remove()
+        for number, batch in enumerate(samples):
+            for view in each_view(batch.images, views):
+                features.append(self.received(view))
+                targets.append(batch.targets)
+                weights.append(batch.weights)
+                ids.append(torch.from_numpy(batch.ids))
+            self.reporter.progress(number + 1, len(samples))
         rows, targets_of, weights_of = (torch.cat(part).double() for part in (features, targets, weights))
         return Features(rows, targets_of, weights_of, torch.cat(ids), samples.count)
-
-    def _compute(self, taken: list[Tensor], images: Tensor) -> Tensor:
-        taken.clear()
-        self.ready(self.recipe.normalize(images.to(self.recipe.device)))
-        return taken.pop()

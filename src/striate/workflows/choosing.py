@@ -27,7 +27,7 @@ from striate.core.records import Dataset, Sample
 from striate.data.pack import pack
 from striate.data.prepare import Preprocessing
 from striate.evaluate import units_of
-from striate.evaluate.features import head_inputs
+from striate.infer.features import head_inputs
 from striate.nets import Normalize, Weights, build, head_name, load_weights, profile
 from striate.plan.rules.network import Probed, chosen_weights
 from striate.tasks import Task

@@ -15,8 +15,8 @@ from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.data.augment import centre
 from striate.evaluate.domain import domain_gap
-from striate.evaluate.features import head_inputs
 from striate.evaluate.forgetting import forgetting, moved_by
+from striate.infer.features import head_inputs
 from striate.nets import head_name
 from striate.nets.sources import described
 from striate.workflows.choosing import spread
