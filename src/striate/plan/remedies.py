@@ -174,7 +174,8 @@ def _refuse_smote(values: Mapping[str, Any], smallest: int) -> None:
 def chosen_remedy(
     figures: Mapping[str, float], behind: Mapping[str, tuple[float, float]], allowed: Sequence[str] = tuple(REMEDIES)
 ) -> tuple[str, str]:
-    """The remedy to take, and the because: the first of the list that is not behind the best by a standard error.
+    """The remedy to take, and the because: the first of the list that is not behind the best by a standard error; none
+    where nothing gives more than that.
 
     Args:
         figures: what each gave; empty where nothing could be tried.
@@ -189,9 +190,9 @@ def chosen_remedy(
         return first, "nothing could be tried, and of what you leave open it is right the most often"
     told = ", ".join(f"{name} {figures[name]:.3f}" for name in sorted(figures, key=lambda name: -figures[name]))
     because = f"F1 with classes alike, in short trials: {told}"
-    for name in (*allowed, "none"):
+    best = max(figures, key=lambda one: (figures[one], one == "none"))
+    for name in ("none",) if best == "none" else (*allowed, "none"):
         if name in behind and behind[name][0] <= behind[name][1]:
-            best = max(figures, key=lambda one: figures[one])
             if name != best:
                 far, error = behind[name]
                 because += f"; {far:.3f} behind, within a standard error of {error:.3f}, and it asks less"
