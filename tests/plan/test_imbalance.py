@@ -96,8 +96,8 @@ def test_the_first_that_is_not_surely_behind_is_taken() -> None:
     behind["balanced_softmax"] = (0.01, 0.005)
     assert chosen_remedy(figures, behind)[0] == "class_weights"
     assert chosen_remedy({}, {})[0] == "balanced_softmax"
-    alike = {name: 1.0 for name in ("none", "moved_thresholds", "focal")}
-    assert chosen_remedy(alike, {name: (0.0, 0.0) for name in alike})[0] == "none"
+    alike = dict.fromkeys(("none", "moved_thresholds", "focal"), 1.0)
+    assert chosen_remedy(alike, dict.fromkeys(alike, (0.0, 0.0)))[0] == "none"
     assert chosen_remedy({"none": 0.7, "focal": 0.5}, {"none": (0.0, 0.0), "focal": (0.2, 0.01)})[0] == "none"
 
 
