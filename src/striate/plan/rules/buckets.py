@@ -1,0 +1,70 @@
+"""Of pictures that keep their own sizes: what sides are a multiple of, and how short the shortest may be."""
+
+from striate.core.wording import plural
+from striate.data.buckets import Bounds, Census, census
+from striate.nets.sizes import AnySize
+from striate.plan.context import Context
+from striate.plan.leaves import Leaf
+from striate.plan.rule import Decisions, rule
+
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+ENOUGH = 0.5
+"""How full batches should be in the mean: norms take their statistics from each, and each has costs of its own."""
+CUT = 8
+"""A step is at most one in so many of the pixels of the short side, in the median: on average half of it is cut."""
+
+LEAVES = ("input.step", "input.least")
+
+
+@rule(
+    "buckets",
+    {
+        "input.step": Leaf(int, "of own sizes, the pixels that sides are cut to a multiple of", low=1, high=512),
+        "input.least": Leaf(int, "of own sizes, the shortest side; shorter ones are padded", low=1, high=4096),
+    },
+)
+def buckets(context: Context) -> Decisions:
+    if context["input.sizing"] == "one":
+        return dict.fromkeys(LEAVES, (1, "all pictures are brought to one size"))
+    chosen = {leaf: context.overrides[leaf].value for leaf in LEAVES if leaf in context.overrides}
+    shortest = AnySize(context.network_spec()).least(chosen.get("input.step", 1))
+    least = chosen.get("input.least", shortest)
+    most = max(1, context.typical_side // CUT)
+    steps = [chosen["input.step"]] if "input.step" in chosen else [step for step in STEPS if step <= most]
+    found: dict[int, Census] = {}
+    for step in steps:
+        found[step] = _counted(context, step, least)
+        if found[step].fill >= ENOUGH:
+            break
+    step = max(found, key=lambda one: (found[one].fill >= ENOUGH, found[one].fill))
+    return {
+        "input.step": (step, _told(context, step, found[step])),
+        "input.least": (shortest, f"the network takes no shorter side; {_padded(found[step].padded)}"),
+    }
+
+
+def _counted(context: Context, step: int, least: int) -> Census:
+    """The buckets of the training samples, as far as those of all tell."""
+    bounds = Bounds(context["input.height"], context["input.width"], step, least, context["input.policy"] == "pad")
+    counts = context.audit.by_size
+    share = len(context.train_samples) / max(1, sum(counts.values()))
+    return census({size: max(1, round(share * count)) for size, count in counts.items()}, bounds, context["batch.size"])
+
+
+def _told(context: Context, step: int, found: Census) -> str:
+    sizes = plural(found.sizes, "distinct size", "distinct sizes")
+    made = plural(found.buckets, "bucket", "buckets")
+    batches = f"batches of {context['batch.size']} are {found.fill:.0%} full in the mean"
+    how = "nothing is cut" if step == 1 else f"up to {step - 1} px of a side are cut at its ends"
+    if context["input.policy"] == "pad" and step > 1:
+        how = f"up to {step - 1} px are added to a side"
+    larger = f"; {found.scaled} of the training pictures are larger than the bound and scaled down" * (found.scaled > 0)
+    return f"{sizes}, {made}: {batches}, and {how}{larger}"
+
+
+def _padded(count: int) -> str:
+    return (
+        f"{plural(count, 'training picture has', 'training pictures have')} one, and is padded to it"
+        if count
+        else ("no picture has one")
+    )
