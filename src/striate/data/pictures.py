@@ -177,7 +177,8 @@ class StreamingOwnPictures(StreamingPictures):
         self._preprocessing = render.preprocessing
 
     def _joined(self, parts: list[Any], indices: Positions) -> NDArray[Any]:
-        return assembled([one for part in parts for one in part], self.sizes_of(indices), self._preprocessing)
+        found = assembled([one for part in parts for one in part], self.sizes_of(indices), self._preprocessing)
+        return found.astype(self.dtype, copy=False)
 
 
 def assembled(arrays: Sequence[NDArray[Any]], sizes: NDArray[np.int64], preprocessing: Preprocessing) -> NDArray[Any]:
