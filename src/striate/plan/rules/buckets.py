@@ -39,7 +39,7 @@ def buckets(context: Context) -> Decisions:
     step = max(found, key=lambda one: (found[one].fill >= ENOUGH, found[one].fill))
     return {
         "input.step": (step, _told(context, step, found[step])),
-        "input.least": (shortest, f"the network takes no shorter side; {_padded(found[step].padded)}"),
+        "input.least": (shortest, _needed(shortest, found[step].padded)),
     }
 
 
@@ -62,9 +62,10 @@ def _told(context: Context, step: int, found: Census) -> str:
     return f"{sizes}, {made}: {batches}, and {how}{larger}"
 
 
-def _padded(count: int) -> str:
-    return (
-        f"{plural(count, 'training picture has', 'training pictures have')} one, and is padded to it"
-        if count
-        else ("no picture has one")
+def _needed(least: int, padded: int) -> str:
+    if least == 1:
+        return "the network takes pictures of any size"
+    shorter = plural(
+        padded, "training picture has a shorter one and is", "training pictures have a shorter one and are"
     )
+    return f"the network takes no shorter side; {shorter if padded else 'no picture is'} padded to it"
