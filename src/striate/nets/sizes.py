@@ -54,12 +54,8 @@ class AnySize:
             return (str(error).strip().splitlines() or [type(error).__name__])[0]
         return None
 
-    def least(self, step: int = 1) -> int:
-        """The shortest side of the pictures that it takes, of multiples of a step.
-
-        Raises:
-            NetworkError: it is bound to pictures of one size.
-        """
+    def refuse_one_grid(self) -> None:
+        """Raise `NetworkError` where it is bound to pictures of one size: what takes any size takes larger ones too."""
         height, width = self.size
         why = self.why_not(2 * height, 2 * width) or self.why_not(height, 2 * width)
         if why is not None:
@@ -68,7 +64,15 @@ class AnySize:
                 f"pictures' own sizes: {why}",
                 fix=FIX,
             )
-        low, high = 0, -(-min(height, width) // step)
+
+    def least(self, step: int = 1) -> int:
+        """The shortest side of the pictures that it takes, of multiples of a step.
+
+        Raises:
+            NetworkError: it is bound to pictures of one size.
+        """
+        self.refuse_one_grid()
+        low, high = 0, -(-min(self.size) // step)
         while high - low > 1:  # what is larger than a size that it takes, it takes too
             middle = (low + high) // 2
             takes = self.why_not(middle * step, middle * step) is None

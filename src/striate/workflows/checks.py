@@ -52,7 +52,7 @@ def check_sizes(spec: Mapping[str, Any], audit: Audit, preprocessing: Preprocess
     if not preprocessing.own:
         return
     network, bounds = AnySize(spec), preprocessing.bounds
-    network.least(bounds.step)
+    network.refuse_one_grid()
     made = sorted({bounds.place(*sides(size)).bucket for size in audit.by_size})
     every = max(1, len(made) // TRIED)
     network.refuse([*made[::every], *made[-1:]])
