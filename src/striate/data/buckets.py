@@ -126,25 +126,22 @@ def in_accord(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         lonely = np.flatnonzero(counts == 1)
         if not len(lonely) or len(known) == 1:
             return result
-        taken: set[int] = set()
+        place = np.zeros(len(known), np.int64)
+        place[codes.reshape(-1)] = np.arange(len(result))  # of those that are alone
+        gone = np.zeros(len(known), np.bool_)
         for one in lonely[np.argsort(known[lonely].prod(1), kind="stable")]:
-            if one in taken:
+            if gone[one]:
                 continue
-            far = np.abs(known - known[one]).sum(1)
-            far[one] = np.iinfo(np.int64).max
-            far[[*taken]] = np.iinfo(np.int64).max  # two that have met go on together, in the next round if need be
-            if far.min() == np.iinfo(np.int64).max:
+            gone[one] = True
+            if gone.all():
                 break
+            far = np.where(gone, np.iinfo(np.int64).max, np.abs(known - known[one]).sum(1))
             other = int(far.argmin())
-            place = codes.reshape(-1) == one
             if counts[other] > 1:
-                result[place] = known[other]
-            else:
-                met = np.minimum(known[one], known[other])
-                result[place] = met
-                result[codes.reshape(-1) == other] = met
-                taken.add(other)
-            taken.add(int(one))
+                result[place[one]] = known[other]
+            else:  # the two go on together, in the next round if need be
+                result[place[[one, other]]] = np.minimum(known[one], known[other])
+                gone[other] = True
 
 
 def batches(order: Positions, codes: Positions, batch_size: int) -> list[Positions]:

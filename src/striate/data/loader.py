@@ -122,13 +122,14 @@ class TrainBatches:
         self.device = torch.device(device)
         self.ahead = ahead
         self._codes = None if pictures.sizes is None else numbered(pictures.sizes)
+        self._count = 0 if self._codes is None else count_batches(self._codes, batch_size)
         if self._codes is not None and sampler is not None:
             raise ValueError("of pictures of own sizes every sample is shown once an epoch")
 
     def __len__(self) -> int:
         """Batches an epoch."""
         if self._codes is not None:
-            return count_batches(self._codes, self.batch_size)
+            return self._count
         shown = len(self.pictures) if self.sampler is None else len(self.sampler)
         return max(1, shown // self.batch_size)
 

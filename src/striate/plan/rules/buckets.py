@@ -52,6 +52,8 @@ def _counted(context: Context, step: int, least: int) -> Census:
 
 
 def _told(context: Context, step: int, found: Census) -> str:
+    if not context.audit.by_size:
+        return "an audit from before sizes were counted cannot say how many there are"
     sizes = plural(found.sizes, "distinct size", "distinct sizes")
     made = plural(found.buckets, "bucket", "buckets")
     batches = f"batches of {context['batch.size']} are {found.fill:.0%} full in the mean"
