@@ -14,6 +14,7 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import Interrupted, NetworkError, PlanError
+from striate.core.events import Silent
 from striate.infer import Model
 from striate.infer.prediction import Prediction
 from striate.train import loop
@@ -229,3 +230,38 @@ def test_the_rules_measure_and_train_on_own_sizes(data: Path, tmp_path: Path) ->
     found = st.train(data, out=tmp_path / "run", epochs=2, set={**free, "batch.size": 8})
     assert found.plan.resolved
     assert found.plan["execution.graphed"] is False
+
+
+NORM_OF_VECTORS = """
+name: vectors
+nodes:
+  - {node: Conv, filters: 8, kernel_size: 3, padding: same}
+  - {node: Activation, kind: relu}
+  - {node: SpatialPyramidPool, levels: [2, 1]}
+  - {node: Dense, units: 8}
+  - {node: BatchNorm}
+  - {node: Activation, kind: relu}
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"batch.accumulate": 2}, {"batch.size": 2}])
+def test_a_norm_of_vectors_never_sees_one_sample(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Three pictures of a size, and some that are alone in theirs: a batch of one would be an error of torch's."""
+    network = tmp_path / "vectors.yaml"
+    network.write_text(NORM_OF_VECTORS)
+    sizes = [(12, 12), (12, 14), (20, 12), (13, 31), (25, 9)]
+    photos = textures(tmp_path / "photos", 3, sizes)
+    for place in (3, 4):  # all but one of each class
+        for name in ("coarse", "fine"):
+            for number in (1, 2):
+                (photos / name / f"{place}-{number:03d}.png").unlink()
+    said: list[str] = []
+
+    class Heard(Silent):
+        def line(self, text: str) -> None:
+            said.append(text)
+
+    chosen = {**OWN, "network.name": str(network), "network.arguments": {}, "batch.size": 4, "input.step": 1, **more}
+    found = st.train(photos, out=tmp_path / "run", epochs=2, set=chosen, reporter=Heard())
+    assert found.metrics["training"]["epochs"] == 2
+    assert [one for one in said if "alone in their size" in one]

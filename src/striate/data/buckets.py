@@ -154,23 +154,29 @@ def batches(order: Positions, codes: Positions, batch_size: int) -> list[Positio
     Args:
         order: (N,), positions.
         codes: by position, the bucket.
-        batch_size: samples a batch, at most.
+        batch_size: samples a batch, at most; of 2 there may be 3, as none has one where that size has others.
 
     >>> [batch.tolist() for batch in batches(np.array([3, 0, 4, 1, 2]), np.array([0, 0, 0, 1, 1]), 2)]
-    [[3, 4], [0, 1], [2]]
+    [[3, 4], [0, 1, 2]]
     """
     known = codes[order]
     cut: list[tuple[int, Positions]] = []
     for code in np.unique(known):
         places = np.flatnonzero(known == code)
-        for part in np.array_split(places, -(-len(places) // batch_size)):
+        for part in np.array_split(places, int(_parts(len(places), batch_size))):
             cut.append((int(part[len(part) // 2]), order[part]))
     return [batch for _, batch in sorted(cut, key=lambda one: one[0])]
 
 
 def count_batches(codes: Positions, batch_size: int) -> int:
     """How many batches `batches` makes of all positions."""
-    return int((-(-np.bincount(codes) // batch_size)).sum())
+    return int(_parts(np.bincount(codes), batch_size).sum())
+
+
+def _parts(counts: Any, batch_size: int) -> Any:
+    """Into how many batches so many samples of a bucket go."""
+    parts = -(-counts // batch_size)
+    return parts if batch_size == 1 else np.minimum(parts, np.maximum(1, counts // 2))
 
 
 def in_turn(places: Positions, sizes: NDArray[np.int64], at_once: int) -> list[Positions]:
@@ -232,7 +238,7 @@ def census(by_size: Mapping[str, int], bounds: Bounds, batch_size: int) -> Censu
         counts[placed.bucket] = counts.get(placed.bucket, 0) + count
         scaled += count * (placed.scaled != (height, width))
         padded += count * (min(placed.scaled) < bounds.lowest)
-    made = sum(-(-count // batch_size) for count in counts.values())
+    made = sum(int(_parts(count, batch_size)) for count in counts.values())
     return Census(len(by_size), len(counts), scaled, padded, sum(counts.values()) / max(1, made * batch_size))
 
 
