@@ -78,13 +78,9 @@ def test_many_sizes_are_brought_together_by_the_smallest_step_that_fills_batches
     assert step > 1
     assert because.startswith(f"{len({tuple(one) for one in sizes.tolist()})} distinct sizes, ")
     assert f"up to {step - 1} px of a side are cut at its ends" in because
-    train = 256 / 400
     counts = Counter(f"{height}x{width}" for height, width in sizes.tolist())
-    shared = {one: max(1, round(train * count)) for one, count in counts.items()}
-    fills = {
-        one: census(shared, Bounds(plan["input.height"], plan["input.width"], one, plan["input.least"]), size).fill
-        for one in (step // 2, step)
-    }
+    bounds = [Bounds(plan["input.height"], plan["input.width"], one, plan["input.least"]) for one in (step // 2, step)]
+    fills = {one.step: census(counts, one, size, 256 / 400).fill for one in bounds}
     assert fills[step // 2] < 0.5
     assert fills[step] >= 0.5 or step == 8, "an eighth of the short side is the most"
     assert f"batches of {size} are {fills[step]:.0%} full in the mean" in because

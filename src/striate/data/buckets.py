@@ -221,11 +221,12 @@ class Census:
     fill: float
 
 
-def census(by_size: Mapping[str, int], bounds: Bounds, batch_size: int) -> Census:
+def census(by_size: Mapping[str, int], bounds: Bounds, batch_size: int, share: float = 1.0) -> Census:
     """What becomes of pictures, from how many there are of each size.
 
     Args:
         by_size: as the audit counts them, such as {"480x640": 12}.
+        share: of them that are trained on, of each bucket alike.
 
     >>> census({"8x8": 30, "8x9": 2, "40x20": 4}, Bounds(20, 20, step=4, least=8), 16)
     Census(sizes=3, buckets=2, scaled=4, padded=0, fill=0.75)
@@ -238,8 +239,10 @@ def census(by_size: Mapping[str, int], bounds: Bounds, batch_size: int) -> Censu
         counts[placed.bucket] = counts.get(placed.bucket, 0) + count
         scaled += count * (placed.scaled != (height, width))
         padded += count * (min(placed.scaled) < bounds.lowest)
-    made = sum(int(_parts(count, batch_size)) for count in counts.values())
-    return Census(len(by_size), len(counts), scaled, padded, sum(counts.values()) / max(1, made * batch_size))
+    trained = [max(1, round(share * count)) for count in counts.values()]
+    made = sum(int(_parts(count, batch_size)) for count in trained)
+    fill = sum(trained) / max(1, made * batch_size)
+    return Census(len(by_size), len(counts), round(share * scaled), round(share * padded), fill)
 
 
 def sides(size: str) -> Size:

@@ -20,6 +20,8 @@ from striate.core.plan import Plan
 from striate.core.records import Sample
 from striate.core.run import RunFolder
 from striate.core.seeds import derive, permutation
+from striate.core.wording import plural
+from striate.data.buckets import count_batches, numbered
 from striate.data.loader import EvalBatches, TrainBatches
 from striate.data.pack import pack
 from striate.data.pictures import Pictures
@@ -277,9 +279,21 @@ def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Mat
         for part, found in samples.items()
         if found
     }
+    if pictures["train"].sizes is not None:
+        _tell_sizes(numbered(pictures["train"].sizes), plan, reporter)
     targets = {part: task.encode(samples[part]) for part in pictures}
     normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
     return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets)
+
+
+def _tell_sizes(codes: NDArray[np.int64], plan: Plan, reporter: Reporter) -> None:
+    """Say how full the batches of an epoch are, where pictures keep their own sizes."""
+    made = count_batches(codes, min(plan["batch.size"], len(codes)))
+    reporter.line(
+        f"input.sizing: {plural(len(codes), 'training picture', 'training pictures')} in "
+        f"{plural(int(codes.max()) + 1, 'size', 'sizes')} make {plural(made, 'batch', 'batches')} of "
+        f"{len(codes) / made:.3g} in the mean"
+    )
 
 
 @torch.no_grad()

@@ -48,7 +48,7 @@ def _counted(context: Context, step: int, least: int) -> Census:
     bounds = Bounds(context["input.height"], context["input.width"], step, least, context["input.policy"] == "pad")
     counts = context.audit.by_size
     share = len(context.train_samples) / max(1, sum(counts.values()))
-    return census({size: max(1, round(share * count)) for size, count in counts.items()}, bounds, context["batch.size"])
+    return census(counts, bounds, context["batch.size"], share)
 
 
 def _told(context: Context, step: int, found: Census) -> str:
