@@ -104,6 +104,15 @@ class Context(ABC):
         """Whether the training samples are so few that pretrained layers should move little."""
         return len(self.train_samples) < SCARCE
 
+    @property
+    def typical_side(self) -> int:
+        """The short side of what the network sees, in pixels; of pictures that keep their own sizes in the median."""
+        side = min(self["input.height"], self["input.width"])
+        if self["input.sizing"] == "one":
+            return int(side)
+        sizes = self.audit.sizes
+        return int(min(side, round(min(sizes["height"]["median"], sizes["width"]["median"]))))
+
     def network_spec(self) -> dict[str, Any]:
         """The network that is decided on, for the outputs and the input that are, as `resolve` gives it."""
         spec = resolve(

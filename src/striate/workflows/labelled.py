@@ -18,6 +18,7 @@ from striate.data.split import SplitTable
 from striate.data.store import Store
 from striate.evaluate import score
 from striate.infer import Model
+from striate.infer.intake import Images
 from striate.workflows.request import Request
 from striate.workflows.stages import read_dataset
 
@@ -29,13 +30,13 @@ class Labelled:
     """Prepared pictures with their targets.
 
     Args:
-        images: (N, C, H, W) on the 0 to 255 scale.
+        images: (N, C, H, W) on the 0 to 255 scale; of own sizes a list of (C, H, W).
         targets: (N, K), as the task encodes them.
         samples: what they are.
         damaged: keys and reasons of those left out.
     """
 
-    images: torch.Tensor
+    images: Images
     targets: torch.Tensor
     samples: Sequence[Sample]
     damaged: Sequence[tuple[str, str]]
@@ -127,5 +128,7 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
             continue
         kept.append(sample)
     size = (model.preprocessing.channels, model.preprocessing.height, model.preprocessing.width)
-    images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
+    images: Images = [found[0] for found in pictures]
+    if not model.preprocessing.own:
+        images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
     return Labelled(images, model.task.encode(kept), kept, damaged)

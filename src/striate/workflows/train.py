@@ -282,7 +282,8 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     """What scoring takes after the fit: measured here, since a plan with given epochs has not measured it."""
     held_out, plan = materials.held_out, recipe.plan
     passes = passes_after(plan, materials.count("train"), materials.count("val"), materials.count(*held_out))
-    shown = materials.unseen(held_out[0]) if held_out else recipe.batches.epoch(0)
+    own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
+    shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     return passes * forward_seconds(recipe, materials.networks(), first_of(shown))
 
 
