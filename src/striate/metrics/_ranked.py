@@ -1,0 +1,112 @@
+"""Positives ordered among negatives: what areas under curves are made of, weighed by how often each sample counts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.metrics._metric import Floats, Metric, divide
+
+Rows = NDArray[np.intp]
+
+
+class Ordered:
+    """Pairs of score and truth in the order of their scores, weighed for many resamples at once.
+
+    Args:
+        scores: (M,).
+        truth: (M,), whether each is a positive.
+        rows: (M,), the sample that each belongs to.
+    """
+
+    def __init__(self, scores: Floats, truth: NDArray[np.bool_], rows: Rows) -> None:
+        self._positive = _Side(scores[truth], rows[truth])
+        self._negative = _Side(scores[~truth], rows[~truth])
+
+    def area(self, weights: Floats) -> Floats:
+        """How often a positive is above a negative, ties counting half (Mann and Whitney 1947).
+
+        Args:
+            weights: (N, R), how often each sample counts in each resample.
+
+        Returns:
+            (R,), NaN where there is no positive or no negative.
+        """
+        positive, negative = self._positive, self._negative
+        below = negative.summed(weights)
+        less = np.searchsorted(negative.scores, positive.scores, "left")
+        most = np.searchsorted(negative.scores, positive.scores, "right")
+        own = weights[positive.rows]
+        ahead = np.einsum("mr,mr->r", own, below[less]) + np.einsum("mr,mr->r", own, below[most])
+        return divide(ahead / 2, own.sum(axis=0) * below[-1])
+
+    def precision(self, weights: Floats) -> Floats:
+        """The mean over the positives of the precision at the score of each, without interpolation.
+
+        Args:
+            weights: (N, R), how often each sample counts in each resample.
+
+        Returns:
+            (R,), NaN where there is no positive.
+        """
+        positive, negative = self._positive, self._negative
+        own, below = positive.summed(weights), negative.summed(weights)
+        hits = own[-1] - own[np.searchsorted(positive.scores, positive.scores, "left")]
+        misses = below[-1] - below[np.searchsorted(negative.scores, positive.scores, "left")]
+        misses += hits
+        precise = np.divide(hits, misses, out=np.zeros_like(hits), where=misses > 0)
+        return divide(np.einsum("mr,mr->r", weights[positive.rows], precise), own[-1])
+
+
+class _Side:
+    """The positives or the negatives, the lowest score first."""
+
+    def __init__(self, scores: Floats, rows: Rows) -> None:
+        order = np.argsort(scores, kind="stable")
+        self.scores, self.rows = scores[order], rows[order]
+
+    def summed(self, weights: Floats) -> Floats:
+        """The weight of the first m, for m from 0 to all, (M + 1, R)."""
+        found = np.zeros((len(self.rows) + 1, weights.shape[1]))
+        np.cumsum(weights[self.rows], axis=0, out=found[1:])
+        return found
+
+
+def of_each_class(scores: Floats, targets: Floats) -> Iterator[Ordered]:
+    """Each class against the rest, from scores and targets (N, K)."""
+    rows = np.arange(len(scores))
+    for score, target in zip(scores.T, targets.T, strict=True):
+        yield Ordered(score, target > 0.5, rows)
+
+
+def of_all_pairs(scores: Floats, targets: Floats) -> Ordered:
+    """All pairs of sample and class as one."""
+    return Ordered(scores.ravel(), targets.ravel() > 0.5, np.repeat(np.arange(len(scores)), scores.shape[1]))
+
+
+def mean_defined(values: Floats) -> Floats:
+    """The mean over the first axis of what is not NaN; NaN where all is."""
+    defined = ~np.isnan(values)
+    return divide(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0).astype(np.float64))
+
+
+class Ranked(Metric):
+    """A metric of the order of scores, which hangs on all of them: its resamples take the longest."""
+
+    kinds = ("label", "labels")
+    costly = True
+
+    @abstractmethod
+    def weighed(self, scores: Floats, targets: Floats, weights: Floats) -> Floats:
+        """The metric (R,) with samples that count weights (N, R) times."""
+
+    def measure(self, scores: Floats, targets: Floats) -> float:
+        """The metric of all rows."""
+        return float(self.weighed(scores, targets, np.ones((len(scores), 1)))[0])
+
+    def resample(self, scores: Floats, targets: Floats, counts: Floats) -> Floats:
+        """The metric of many resamples, (R,), from how often each row is in each, (R, N)."""
+        return self.weighed(scores, targets, np.ascontiguousarray(counts.T))
