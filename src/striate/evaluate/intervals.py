@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.seeds import generator
-from striate.metrics import Floats, Metric
+from striate.metrics import Floats, Metric, divide
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -92,6 +92,21 @@ def bootstrap(
             if wanted[name] > start:
                 found[name].append(metric.resample(scores, targets, counts[: wanted[name] - start]))
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def ratio_interval(
+    above: Floats, below: Floats, *, seed: int, units: NDArray[np.int64] | None = None, resamples: int = RESAMPLES
+) -> list[float] | None:
+    """The 95 % interval of Σ above / Σ below, both (N,), on the resamples of `bootstrap`; None where it has none."""
+    drawn = len(above) if units is None else int(units.max()) + 1
+    size = max(1, _CHUNK_BYTES // (8 * len(above)))
+    found = []
+    for start in range(0, resamples, size):
+        counts = resample_counts(drawn, seed, start, min(start + size, resamples))
+        counts = counts if units is None else counts[:, units]
+        found.append(divide(counts @ above, counts @ below))
+    interval = percentile_interval(np.concatenate(found), drawn)
+    return None if interval.low is None or interval.high is None else [interval.low, interval.high]
 
 
 def affordable(metric: Metric, numbers: int, resamples: int = RESAMPLES) -> int:

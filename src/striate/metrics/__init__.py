@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from striate.core.records import TargetKind
 from striate.core.registry import Registry
-from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved
+from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved, possible
 from striate.metrics._costs import ExpectedCost, least_cost
 from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
 from striate.metrics._ranked import Ordered, Ranked, mean_defined, of_all_pairs, of_each_class
@@ -49,4 +49,5 @@ __all__ = [
     "moved",
     "of_all_pairs",
     "of_each_class",
+    "possible",
 ]

@@ -76,9 +76,8 @@ def draw_explanations(
     make_folder(folder)
     images = model.prepare([decode_sample(store, sample) for sample in samples])
     scores = model.scores(images) if scores is None else scores
-    said = (
-        None if model.task.kind == "value" else torch.from_numpy(model.task.judged(scores).argmax(1))
-    )  # what the caption names
+    named = model.task.judged(scores) if model.task.kind == "label" else scores
+    said = None if model.task.kind == "value" else torch.from_numpy(named.argmax(1))  # what the caption names
     maps = EXPLANATIONS.get("grad_cam")(model, images, said)
     entries = []
     for number, sample in enumerate(samples):

@@ -175,7 +175,13 @@ class Materials:
     def scores(
         self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
     ) -> NDArray[np.float32]:
-        """What a network gives for a held-out split, computed as the plan's predictions are.
+        """What a network says of a held-out split, (N, K); see `outputs`."""
+        return np.asarray(self.task.scores(self.outputs(network, part, plan, views, known)).numpy(), np.float32)
+
+    def outputs(
+        self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
+    ) -> Tensor:
+        """What a network gives for a held-out split, raw, (N, K), computed as the plan's predictions are.
 
         Args:
             known: of the same split and view, where the body may be that of the call before.
@@ -197,7 +203,7 @@ class Materials:
         if outputs is None:
             ready = made_ready(network, way, self.shape)
             outputs = compute(ready) if known is None else known.watch(network, ready, compute)
-        return np.asarray(self.task.scores(outputs).numpy(), np.float32)
+        return outputs
 
     def learnt(self, network: nn.Module, plan: Plan) -> Learnt:
         """What a network gives for some of the training samples as they are, computed as the scores of others are.
