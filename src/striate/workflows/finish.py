@@ -16,7 +16,7 @@ from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.data.store import Store
-from striate.evaluate import score
+from striate.evaluate import curves, reliability, residuals, score
 from striate.infer import Model
 from striate.nets import profile
 from striate.tasks import Task
@@ -79,6 +79,7 @@ def finish(
         "train": known(task, learnt, seed=seed),
         **_scored(materials, scores, seed=seed),
         **decided_figures(decided, outputs, materials, seed),
+        **_drawn(decided, outputs, materials),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
@@ -137,6 +138,21 @@ def _scored(materials: Materials, scores: Mapping[str, NDArray[np.float32]], see
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         found[part] = result
     return {**found, **tables, "undefined": undefined}
+
+
+def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials) -> dict[str, Any]:
+    """The points that the report draws, of test, or of validation where there is no test."""
+    part = next((one for one in ("test", "val") if one in outputs), None)
+    if part is None:
+        return {}
+    task, targets = decided.task, materials.targets[part].numpy()
+    if task.kind == "value":
+        return {"residuals": {part: residuals(task, task.scores(outputs[part]).numpy(), targets)}}
+    found = curves(task, task.scores(outputs[part]).numpy(), targets)
+    if task.settings.temperature is not None:
+        before = task.uncalibrated().scores(outputs[part]).double().numpy()
+        found["reliability_before"] = reliability(before, targets.astype(np.float64), task.kind)
+    return {"curves": {part: found}}
 
 
 def prediction_header(task: Task) -> list[str]:
