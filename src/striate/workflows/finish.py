@@ -93,7 +93,9 @@ def finish(
             *undrawn,
         ],
     }
-    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, scores, learnt, reporter)
+    # As the network was trained: sharpened, many samples are as sure as can be, and their order is lost.
+    plain = {part: np.asarray(task.uncalibrated().scores(one).numpy(), np.float32) for part, one in outputs.items()}
+    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, plain, learnt, reporter)
     write_json(run.metrics, metrics)
 
 
