@@ -19,6 +19,7 @@ from striate.metrics import METRICS
 from striate.tasks import Task
 from striate.workflows.materials import Materials
 
+_OPTIMISTIC = "The thresholds were {how} by the validation samples, so that validation figures are a little optimistic."
 CALIBRATED = ("log_loss", "brier", "calibration_error")
 """The metrics that a temperature changes."""
 
@@ -92,10 +93,8 @@ def decided_figures(
 def not_held_out(decided: Decided, refitted: bool) -> list[str]:
     """What is to be said of the decisions: they rest on samples that chose the epoch too."""
     settings, said = decided.task.settings, []
-    if settings.factors is not None or settings.thresholds is not None:
-        said.append(
-            "The thresholds were chosen by the validation samples, so that validation figures are a little optimistic."
-        )
+    for how in ("moved" if settings.factors is not None else "", "chosen" if settings.thresholds is not None else ""):
+        said += [_OPTIMISTIC.format(how=how)] if how else []
     if settings.temperature is not None:
         said.append(
             "The temperature was fitted to the validation samples: their log loss, Brier score and calibration error "
