@@ -10,7 +10,7 @@ from scipy.stats import mannwhitneyu
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from striate.core.records import TargetKind
-from striate.metrics import METRICS, Floats, Metric
+from striate.metrics import METRICS, Floats, Metric, _ranked
 from striate.metrics.average_precision import average_precision, average_precision_by_class
 from striate.metrics.micro_average_precision import micro_average_precision
 from striate.metrics.micro_roc_auc import micro_roc_auc
@@ -128,3 +128,15 @@ def test_only_the_order_counts(name: str) -> None:
     scores, targets = drawn(2, "labels", steps=9)
     metric = METRICS.get(name)("labels", 4)
     assert metric.measure(np.exp(scores) - 3, targets) == pytest.approx(metric.measure(scores, targets), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_resamples_in_parts_and_at_once_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, targets = drawn(3, "labels", steps=9)
+    counts = np.random.default_rng(0).integers(0, 3, (10, len(scores))).astype(float)
+    metric = METRICS.get(name)("labels", 4)
+    whole = metric.resample(scores, targets, counts)
+    monkeypatch.setattr(_ranked, "_AT_ONCE", 3 * len(scores))
+    np.testing.assert_allclose(metric.resample(scores, targets, counts), whole, rtol=1e-14)
+    monkeypatch.setattr(_ranked, "_EXACT", 0)  # double precision throughout
+    np.testing.assert_allclose(metric.resample(scores, targets, counts), whole, rtol=1e-14)

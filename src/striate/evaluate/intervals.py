@@ -116,11 +116,11 @@ def affordable(metric: Metric, numbers: int, resamples: int = RESAMPLES) -> int:
 
     >>> from striate.metrics import METRICS
     >>> [affordable(METRICS.get("roc_auc")("label", 10), 10 * samples) for samples in (10**4, 10**5, 10**6, 10**7)]
-    [1000, 100, 100, 0]
+    [1000, 100, 0, 0]
     """
     if not metric.costly or numbers * resamples <= _COSTLY:
         return resamples
-    if numbers * _FEWEST > 10 * _COSTLY:
+    if numbers * _FEWEST > 2 * _COSTLY:
         return 0
     return min(resamples, max(_FEWEST, _COSTLY // numbers))
 

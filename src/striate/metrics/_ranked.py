@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from striate.metrics._metric import Floats, Metric, divide
 
 Rows = NDArray[np.intp]
 _EXACT = 2**24  # whole numbers below it are exact in single precision, which is summed in half the time
+_AT_ONCE = 2**24  # numbers of scores times resamples
 
 
 class Ordered:
@@ -26,6 +27,9 @@ class Ordered:
     def __init__(self, scores: Floats, truth: NDArray[np.bool_], rows: Rows) -> None:
         self._positive = _Side(scores[truth], rows[truth])
         self._negative = _Side(scores[~truth], rows[~truth])
+
+    def __len__(self) -> int:
+        return len(self._positive.rows) + len(self._negative.rows)
 
     def area(self, weights: Floats) -> Floats:
         """How often a positive is above a negative, ties counting half (Mann and Whitney 1947).
@@ -100,16 +104,27 @@ class Ranked(Metric):
     costly = True
 
     @abstractmethod
-    def weighed(self, scores: Floats, targets: Floats, weights: Floats) -> Floats:
-        """The metric (R,) with samples that count weights (N, R) times."""
+    def ordered(self, scores: Floats, targets: Floats) -> Iterable[Ordered]:
+        """What is put in order, such as each class against the rest; the metric is the mean of its values over them."""
+
+    @abstractmethod
+    def of(self, ordered: Ordered, weights: Floats) -> Floats:
+        """The value of one of them (R,) with samples that count weights (N, R) times."""
 
     def measure(self, scores: Floats, targets: Floats) -> float:
         """The metric of all rows."""
-        return float(self.weighed(scores, targets, np.ones((len(scores), 1)))[0])
+        return float(self._weighed(scores, targets, np.ones((len(scores), 1)))[0])
 
     def resample(self, scores: Floats, targets: Floats, counts: Floats) -> Floats:
         """The metric of many resamples, (R,), from how often each row is in each, (R, N)."""
-        whole = scores.shape[1] * counts.sum(axis=1).max(initial=0) < _EXACT
-        whole = whole and bool((counts == np.round(counts)).all())
-        weights = np.ascontiguousarray(counts.T, np.float32 if whole else np.float64)
-        return self.weighed(scores, targets, weights)
+        whole = scores.shape[1] * counts.sum(axis=1).max(initial=0) < _EXACT and (counts == np.round(counts)).all()
+        return self._weighed(scores, targets, np.ascontiguousarray(counts.T, np.float32 if whole else np.float64))
+
+    def _weighed(self, scores: Floats, targets: Floats, weights: Floats) -> Floats:
+        """The metric (R,) with samples that count weights (N, R) times, so many resamples at once that memory bears."""
+        found = []
+        for one in self.ordered(scores, targets):
+            step = max(1, _AT_ONCE // max(1, len(one)))
+            parts = [self.of(one, weights[:, start : start + step]) for start in range(0, weights.shape[1], step)]
+            found.append(np.concatenate(parts))
+        return mean_defined(np.stack(found))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from striate.core.records import TargetKind
-from striate.metrics import METRICS, Floats, Ranked, mean_defined, of_each_class
+from striate.metrics import METRICS, Floats, Ordered, Ranked, of_each_class
 
 
 def average_precision(scores: Floats, targets: Floats, kind: TargetKind = "label") -> float:
@@ -37,6 +39,10 @@ def average_precision_by_class(scores: Floats, targets: Floats) -> Floats:
 class AveragePrecision(Ranked):
     """`average_precision`, gathered."""
 
-    def weighed(self, scores: Floats, targets: Floats, weights: Floats) -> Floats:
-        """The mean over classes, (R,)."""
-        return mean_defined(np.stack([one.precision(weights) for one in of_each_class(scores, targets)]))
+    def ordered(self, scores: Floats, targets: Floats) -> Iterable[Ordered]:
+        """Each class against the rest."""
+        return of_each_class(scores, targets)
+
+    def of(self, ordered: Ordered, weights: Floats) -> Floats:
+        """Average precision, (R,)."""
+        return ordered.precision(weights)

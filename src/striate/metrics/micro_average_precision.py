@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
 
 from striate.core.records import TargetKind
-from striate.metrics import METRICS, Floats, Ranked, of_all_pairs
+from striate.metrics import METRICS, Floats, Ordered, Ranked, of_all_pairs
 
 
 def micro_average_precision(scores: Floats, targets: Floats, kind: TargetKind = "label") -> float:
@@ -29,6 +29,10 @@ def micro_average_precision(scores: Floats, targets: Floats, kind: TargetKind = 
 class MicroAveragePrecision(Ranked):
     """`micro_average_precision`, gathered."""
 
-    def weighed(self, scores: Floats, targets: Floats, weights: Floats) -> Floats:
-        """The average precision of all pairs, (R,)."""
-        return np.asarray(of_all_pairs(scores, targets).precision(weights))
+    def ordered(self, scores: Floats, targets: Floats) -> Iterable[Ordered]:
+        """All pairs at once."""
+        return [of_all_pairs(scores, targets)]
+
+    def of(self, ordered: Ordered, weights: Floats) -> Floats:
+        """Average precision, (R,)."""
+        return ordered.precision(weights)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from striate.core.records import TargetKind
-from striate.metrics import METRICS, Floats, Ranked, mean_defined, of_each_class
+from striate.metrics import METRICS, Floats, Ordered, Ranked, of_each_class
 
 
 def roc_auc(scores: Floats, targets: Floats, kind: TargetKind = "label") -> float:
@@ -37,6 +39,10 @@ def roc_auc_by_class(scores: Floats, targets: Floats) -> Floats:
 class ROCAUC(Ranked):
     """`roc_auc`, gathered."""
 
-    def weighed(self, scores: Floats, targets: Floats, weights: Floats) -> Floats:
-        """The mean over classes, (R,)."""
-        return mean_defined(np.stack([one.area(weights) for one in of_each_class(scores, targets)]))
+    def ordered(self, scores: Floats, targets: Floats) -> Iterable[Ordered]:
+        """Each class against the rest."""
+        return of_each_class(scores, targets)
+
+    def of(self, ordered: Ordered, weights: Floats) -> Floats:
+        """The area, (R,)."""
+        return ordered.area(weights)

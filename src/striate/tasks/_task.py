@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -242,12 +242,13 @@ class Task(ABC):
             raise UnknownName(f"metric of the task {self.name}", metric, tuple(known))
         return known[metric].higher_is_better
 
-    def metrics(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
+    def metrics(self, scores: NDArray[Any], targets: NDArray[Any], without: Collection[str] = ()) -> dict[str, float]:
         """All metrics by name; NaN where one is not defined.
 
         Args:
             scores: (N, K), as `scores` gives them.
             targets: (N, K), as `encode` gives them.
+            without: names that are left out.
 
         Raises:
             DataError: there are no samples.
@@ -259,6 +260,7 @@ class Task(ABC):
         return {
             name: metric.measure(decided if metric.of_decisions else scores, targets)
             for name, metric in self.measures().items()
+            if name not in without
         }
 
     @abstractmethod

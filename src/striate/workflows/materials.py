@@ -38,6 +38,8 @@ from striate.workflows.trials import Trials
 PARTS = ("train", "val", "test")
 WATCHED_LEAST, WATCHED_MOST = 200, 2000
 """Training samples that are scored as they are, to be held beside validation."""
+COSTLY = 10**6
+"""Numbers of scores beyond which metrics of their order would take longer in an epoch than they are worth."""
 
 
 class Learnt(NamedTuple):
@@ -230,7 +232,11 @@ class Materials:
         if "val" not in self.pictures:
             return lambda networks: {}
         targets, known = self.targets["val"].numpy(), KnownBody() if plan["transfer.cached_features"] else None
-        return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan, known=known), targets)
+        slow = {name for name, metric in self.task.measures().items() if metric.costly and targets.size > COSTLY}
+        slow -= {plan["train.metric"]}
+        return lambda networks: self.task.metrics(
+            self.scores(networks["network"], "val", plan, known=known), targets, without=slow
+        )
 
 
 def watched(trained: int, validated: int) -> int:
