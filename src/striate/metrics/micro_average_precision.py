@@ -19,6 +19,7 @@ def micro_average_precision(scores: Floats, targets: Floats, kind: TargetKind = 
     Returns:
         NaN where no class is given to any sample.
 
+    >>> import numpy as np
     >>> micro_average_precision(np.array([[0.9, 0.6], [0.4, 0.7]]), np.array([[1, 0], [1, 0]]))
     0.75
     """

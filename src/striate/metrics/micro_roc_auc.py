@@ -19,6 +19,7 @@ def micro_roc_auc(scores: Floats, targets: Floats, kind: TargetKind = "label") -
     Returns:
         NaN where every class is given to every sample, or none to any.
 
+    >>> import numpy as np
     >>> micro_roc_auc(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[1, 0], [1, 0]]))
     0.75
     """
