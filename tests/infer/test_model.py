@@ -133,10 +133,10 @@ def test_what_validation_decided_is_in_the_model_and_in_its_predictions(model: M
     assert np.abs(scores - model.scores(images)).max() > 0.01
     found = other.predict(images.permute(0, 2, 3, 1).numpy())
     for one, row in zip(found, scores, strict=True):
-        held = [name for name, share in zip(other.classes, row, strict=True) if share >= 0.3 or share == row.max()]
+        held = [name for name, share in zip(other.classes, row, strict=True) if share >= 0.3]
         assert set(one.possible or ()) == set(held)
-        assert one.unsure == (len(held) > 1)
-        assert one.to_dict()["possible"][0] == one.label
+        assert one.unsure == (len(held) != 1)
+        assert one.to_dict()["possible"][:1] in ([one.label], [])
         assert one.probability == pytest.approx(float(row.max()))
     assert {"temperature": 2.5, "coverage": 0.9}.items() <= other.describe().items()
     assert model.predict(images[0].permute(1, 2, 0).numpy()).possible is None

@@ -1,9 +1,9 @@
-"""What is still possible: split conformal sets at a stated coverage; "I do not know" where they hold several.
+"""What is still possible: split conformal sets at a stated coverage; "I do not know" where they hold several, or none.
 
 For classes, those whose probability is at least a bound (Sadinle, Lei and Wasserman 2019, "Least ambiguous set-valued
-classifiers with bounded error levels"), and the likeliest always, so that no set is empty; for values, those within a
-distance of the prediction (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world"). Where validation
-and new samples are drawn alike, the truth of a new one is held possible with the probability of the coverage, at least,
+classifiers with bounded error levels"), which may be none where all are unlikely; for values, those within a distance
+of the prediction (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world"). Where validation and new
+samples are drawn alike, the truth of a new one is held possible with the probability of the coverage, at least,
 whatever the network.
 """
 
@@ -91,9 +91,9 @@ def judge_sets(
 
     Returns:
         plain values. Of classes: `coverage`, the share whose truth is held possible; `size`, classes held possible in
-        the mean; `single`, the share with one alone, which is answered; `accuracy_of_single`, how often that is true,
-        None where there is none. Of values: by name, `coverage` and `width`. Shares have a 95 % interval beside them,
-        `NAME_interval`.
+        the mean; `single`, the share with one alone, which is answered; `empty`, with none; `accuracy_of_single`, how
+        often the one alone is true, None where there is none. Of values: by name, `coverage` and `width`. Shares have a
+        95 % interval beside them, `NAME_interval`.
     """
     scores, targets = checked(scores, targets)
     sets = task.settings.sets
@@ -120,6 +120,7 @@ def judge_sets(
         **share("coverage", covered, everyone),
         "size": float(size.mean()),
         **share("single", size == 1, everyone),
+        "empty": float((size == 0).mean()),
         **share("accuracy_of_single", covered & (size == 1), size == 1),
     }
 

@@ -19,7 +19,7 @@ class Prediction:
         values: the predicted numbers by name (regress).
         possible: the classes that are held possible at the Model's coverage, the likeliest first (classify); None where
             nothing was decided of it.
-        unsure: whether that is any other number than one: the Model does not know (classify).
+        unsure: whether that is any other number than one, none included: the Model does not know (classify).
         ranges: from and to of each value, at the Model's coverage (regress).
         scores: every class's probability, or every value, by name.
     """

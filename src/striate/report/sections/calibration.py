@@ -117,6 +117,7 @@ def _possible(facts: Facts) -> Html | None:
         "size": "classes held possible, in the mean",
         "single": "answered: one class alone",
         "accuracy_of_single": "of these, right",
+        "empty": "no class likely enough",
     }
     rows = [[text, *(_cell(found[key], name) for key, _ in splits)] for name, text in names.items()]
     columns = [Column("what", "name"), *(Column(name, "number") for _, name in splits)]
