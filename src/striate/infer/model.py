@@ -436,8 +436,9 @@ class Model:
 
     def _prediction(self, key: str, row: NDArray[np.float32]) -> Prediction:
         decoded = dict(self.task.decode(row))
-        if "labels" in decoded:
-            decoded["labels"] = tuple(decoded["labels"])
+        for several in ("labels", "possible"):
+            if several in decoded:
+                decoded[several] = tuple(decoded[several])
         named = dict(zip(self.classes, row.tolist(), strict=True))
         return Prediction(key=key, **{**decoded, "scores": named})
 
@@ -457,8 +458,18 @@ class Model:
             "precision": self.precision,
             "views": self.views,
             "batch_size": self.batch_size,
+            **self._decided(),
             **{name: value for name, value in self.summary.items() if isinstance(value, str | int | float)},
             **({"trained from": " ← ".join(map(described, self.sources))} if self.sources else {}),
+        }
+
+    def _decided(self) -> dict[str, Any]:
+        """What validation decided of its predictions."""
+        settings = self.task.settings
+        return {
+            **({} if settings.temperature is None else {"temperature": round(settings.temperature, 4)}),
+            **({} if settings.thresholds is None else {"thresholds": "of each label"}),
+            **({} if settings.sets is None else {"coverage": settings.sets.coverage}),
         }
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,10 @@ def _metadata(model: Model) -> dict[str, str]:
         "striate.task": model.task.name,
         "striate.classes": json.dumps(list(model.classes), ensure_ascii=False),
         "striate.network": str(model.spec.get("name")),
-        "striate.decision": json.dumps({"factors": settings.factors, "costs": settings.costs}),
+        "striate.decision": json.dumps(
+            {"factors": settings.factors, "costs": settings.costs, "thresholds": settings.thresholds}
+        ),
+        "striate.possible": json.dumps(None if settings.sets is None else asdict(settings.sets)),
     }
 
 
@@ -231,20 +235,23 @@ def _compare(found: NDArray[Any], expected: NDArray[Any], model: Model) -> float
     largest = float(differences.max())
     if not largest <= TOLERANCE:  # not a number fails too
         return f"it differs by {largest:.2g}, more than {TOLERANCE:g}"
-    flips = _flips(found, expected, model.task.kind)
+    flips = _flips(found, expected, model.task.kind, model.task.settings.thresholds)
     if flips:
         return f"it decides otherwise on {flips} of {len(expected)} pictures"
     return largest
 
 
-def _flips(found: NDArray[Any], expected: NDArray[Any], kind: TargetKind) -> int:
+def _flips(
+    found: NDArray[Any], expected: NDArray[Any], kind: TargetKind, thresholds: Sequence[float] | None = None
+) -> int:
     """Pictures decided otherwise, apart from ties that the tolerance cannot tell."""
     if kind == "label":
         chosen = np.take_along_axis(expected, found.argmax(1)[:, None], 1)[:, 0]
         return int((expected.max(1) - chosen > 2 * TOLERANCE).sum())
     if kind == "labels":
-        other = (found >= THRESHOLD) != (expected >= THRESHOLD)
-        return int((other & (np.abs(expected - THRESHOLD) > TOLERANCE)).any(1).sum())
+        least = np.asarray([THRESHOLD] if thresholds is None else thresholds)
+        other = (found >= least) != (expected >= least)
+        return int((other & (np.abs(expected - least) > TOLERANCE)).any(1).sum())
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from striate.core.errors import RunError
 from striate.core.records import Sample
 from striate.core.registry import Registry
-from striate.tasks._task import Task, TaskSettings, Weighting
+from striate.tasks._settings import Sets, TaskSettings, Weighting
+from striate.tasks._task import Task
 
 TASKS: Registry[type[Task]] = Registry("task", "striate.tasks")
 
@@ -59,4 +60,4 @@ def task_from_dict(content: Mapping[str, Any]) -> Task:
     return TASKS.get(content["name"])(tuple(content["target_names"]), settings)
 
 
-__all__ = ["TASKS", "Task", "TaskSettings", "make_task", "task_from_dict"]
+__all__ = ["TASKS", "Sets", "Task", "TaskSettings", "make_task", "task_from_dict"]

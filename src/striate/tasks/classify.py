@@ -12,9 +12,10 @@ from torch import Tensor
 
 from striate.core.records import Label, Sample
 from striate.losses import LOSSES, class_weights, given_class_weights
-from striate.metrics import ExpectedCost, Metric, checked, class_counts, confusion_matrix, least_cost, moved
+from striate.metrics import ExpectedCost, Metric, checked, class_counts, confusion_matrix, least_cost, moved, possible
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, Weighting, class_table, no_target
+from striate.tasks._settings import TaskSettings, Weighting
+from striate.tasks._task import Task, class_table, no_target
 
 
 @TASKS.register("classify")
@@ -50,7 +51,7 @@ class Classify(Task):
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Probabilities, (N, K), each row summing to 1."""
-        return outputs.float().softmax(dim=1)
+        return self._tempered(outputs).softmax(dim=1)
 
     def judged(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Probabilities as they are; by moved thresholds where there are any; one-hot where mistakes have costs."""
@@ -65,9 +66,17 @@ class Classify(Task):
         return {**super().measures(), **extra}
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
-        """{"label", "probability"} of the class that is decided for (the first of equals)."""
+        """{"label", "probability"} of the class that is decided for (the first of equals).
+
+        With `sets` also "possible", the classes that are, the likeliest first, and "unsure" unless it is one alone.
+        """
         place = int(self.judged(row[None])[0].argmax())
-        return {"label": self.target_names[place], "probability": float(row[place])}
+        said: dict[str, Any] = {"label": self.target_names[place], "probability": float(row[place])}
+        if self.settings.sets is not None:
+            held = possible(row[None], self.settings.sets.bounds)[0]
+            names = [self.target_names[number] for number in np.argsort(-row, kind="stable") if held[number]]
+            said |= {"possible": names, "unsure": len(names) != 1}
+        return said
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each class."""

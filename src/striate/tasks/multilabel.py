@@ -15,12 +15,13 @@ from striate.core.records import Labels, Sample
 from striate.losses import LOSSES, given_weights, positive_ratios
 from striate.metrics import THRESHOLD, checked, class_counts
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, Weighting, class_table, no_target
+from striate.tasks._settings import TaskSettings, Weighting
+from striate.tasks._task import Task, class_table, no_target
 
 
 @TASKS.register("multilabel")
 class Multilabel(Task):
-    """Any number of labels at once: a sigmoid for each of K outputs, present from `THRESHOLD` on."""
+    """Any number of labels at once: a sigmoid for each of K outputs, present from `THRESHOLD` on, or its own."""
 
     name = "multilabel"
     kind = "labels"
@@ -61,20 +62,26 @@ class Multilabel(Task):
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Probabilities, (N, K), each of its own."""
-        return outputs.float().sigmoid()
+        return self._tempered(outputs).sigmoid()
+
+    def judged(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Probabilities as they are; 1 and 0 for present and absent where labels have thresholds of their own."""
+        thresholds = self.settings.thresholds
+        return scores if thresholds is None else np.asarray(scores >= np.asarray(thresholds), np.float64)
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
         """{"labels"}: those held present, in the order of the outputs."""
-        return {"labels": [name for name, score in zip(self.target_names, row, strict=True) if score >= THRESHOLD]}
+        held = self.judged(row[None])[0] >= THRESHOLD
+        return {"labels": [name for name, present in zip(self.target_names, held, strict=True) if present]}
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each label."""
-        found = class_counts(*checked(scores, targets), "labels")
+        found = class_counts(*checked(self.judged(scores), targets), "labels")
         return class_table(self.target_names, found.support, found.precision, found.recall, found.f1)
 
     def undefined(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, str]:
         """Labels that no sample has, and labels that are never predicted."""
-        found = class_counts(*checked(scores, targets), "labels")
+        found = class_counts(*checked(self.judged(scores), targets), "labels")
         said = {}
         for place, name in enumerate(self.target_names):
             if not found.support[place]:

@@ -17,7 +17,8 @@ from striate.core.records import Sample, Value
 from striate.losses import LOSSES
 from striate.metrics import METRICS, checked
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, Weighting, defined, no_target
+from striate.tasks._settings import TaskSettings, Weighting
+from striate.tasks._task import Task, defined, no_target
 
 # Single precision keeps 7 digits; a spread below this share of the mean would keep fewer than two of its own.
 _LEAST_SPREAD = 1e-5
@@ -103,8 +104,12 @@ class Regress(Task):
         return found.exp() if self._counts else found
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
-        """{"values": {name: number}}."""
-        return {"values": dict(zip(self.target_names, map(float, row), strict=True))}
+        """{"values": {name: number}}; with `sets` also "ranges": {name: (from, to)}."""
+        said: dict[str, Any] = {"values": dict(zip(self.target_names, map(float, row), strict=True))}
+        if self.settings.sets is not None:
+            reach = zip(self.target_names, map(float, row), self.settings.sets.bounds, strict=True)
+            said["ranges"] = {name: (value - far, value + far) for name, value, far in reach}
+        return said
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """All metrics of each value, in its own unit, and its support."""

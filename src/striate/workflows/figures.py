@@ -77,9 +77,8 @@ def draw_explanations(
     make_folder(folder)
     images = model.prepare_each([decode_sample(store, sample) for sample in samples])
     scores = model.scores(images) if scores is None else scores
-    said = (
-        None if model.task.kind == "value" else torch.from_numpy(model.task.judged(scores).argmax(1))
-    )  # what the caption names
+    named = model.task.judged(scores) if model.task.kind == "label" else scores
+    said = None if model.task.kind == "value" else torch.from_numpy(named.argmax(1))  # what the caption names
     maps: dict[int, NDArray[np.float32]] = {}
     for places, some in in_sizes(images, len(images)):
         wanted = None if said is None else said[torch.from_numpy(places)]

@@ -41,6 +41,8 @@ from striate.workflows.trials import Trials
 PARTS = ("train", "val", "test")
 WATCHED_LEAST, WATCHED_MOST = 200, 2000
 """Training samples that are scored as they are, to be held beside validation."""
+COSTLY = 10**6
+"""Numbers of scores beyond which metrics of their order would take longer in an epoch than they are worth."""
 
 
 class Learnt(NamedTuple):
@@ -185,7 +187,13 @@ class Materials:
     def scores(
         self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
     ) -> NDArray[np.float32]:
-        """What a network gives for a held-out split, computed as the plan's predictions are.
+        """What a network says of a held-out split, (N, K); see `outputs`."""
+        return np.asarray(self.task.scores(self.outputs(network, part, plan, views, known)).numpy(), np.float32)
+
+    def outputs(
+        self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
+    ) -> Tensor:
+        """What a network gives for a held-out split, raw, (N, K), computed as the plan's predictions are.
 
         Args:
             known: of the same split and view, where the body may be that of the call before.
@@ -208,7 +216,7 @@ class Materials:
         if outputs is None:
             ready = made_ready(network, way, self.shape)
             outputs = compute(ready) if known is None else known.watch(network, ready, compute)
-        return np.asarray(self.task.scores(batches.sorted(outputs)).numpy(), np.float32)
+        return batches.sorted(outputs)
 
     def learnt(self, network: nn.Module, plan: Plan) -> Learnt:
         """What a network gives for some of the training samples as they are, computed as the scores of others are.
@@ -236,7 +244,11 @@ class Materials:
         if "val" not in self.pictures:
             return lambda networks: {}
         targets, known = self.targets["val"].numpy(), KnownBody() if plan["transfer.cached_features"] else None
-        return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan, known=known), targets)
+        slow = {name for name, metric in self.task.measures().items() if metric.costly and targets.size > COSTLY}
+        slow -= {plan["train.metric"]}
+        return lambda networks: self.task.metrics(
+            self.scores(networks["network"], "val", plan, known=known), targets, without=slow
+        )
 
 
 def watched(trained: int, validated: int) -> int:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from striate.core.artifacts import make_folder, write_bytes, write_json
@@ -20,7 +19,7 @@ from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import AUTO, Plan
 from striate.core.run import RunFolder
-from striate.evaluate import move_thresholds, units_of
+from striate.evaluate import units_of
 from striate.train.checkpoints import list_checkpoints
 from striate.train.followers import require
 from striate.train.loop import fit
@@ -28,6 +27,7 @@ from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
 from striate.workflows.augmenting import tell_minority
+from striate.workflows.deciding import decide
 from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
 from striate.workflows.follow import catch_up, following
@@ -215,16 +215,18 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]
+    outputs, views = {}, recipe.plan["predict.views"]
+    if "val" in materials.held_out:  # first: what it finds out about the head that it chose stands
+        outputs["val"] = materials.outputs(network, "val", recipe.plan, views=views)
+    decided = decide(materials, recipe.plan, outputs.get("val"), reporter)
+    materials = replace(materials, task=decided.task)
     learnt = materials.learnt(network, recipe.plan)
-    scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
-    for part in materials.held_out:
-        scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
-        if part == "val" and recipe.plan["evaluate.thresholds"] == "moved":
-            materials = _decided(materials, scores[part], reporter)
-        if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
-            refitted = head.refit(network)
+    refits = head.judges is not None and _refits(recipe.plan, state.counters)
+    refitted = head.refit(network) if refits else None
+    if "test" in materials.held_out:
+        outputs["test"] = materials.outputs(network, "test", recipe.plan, views=views)
     forgotten = measure_forgetting(materials, network, reporter) if recipe.plan["transfer.forgetting"] else None
-    finish(run, materials, recipe, state, scores, learnt, refitted, forgotten, reporter)
+    finish(run, materials, recipe, state, outputs, decided, learnt, refitted, forgotten, reporter)
 
 
 def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
@@ -234,17 +236,6 @@ def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Re
         recipe, materials.networks, seconds=clock.left, ranged=run.range_test, trials=trials, reporter=reporter
     )
     return materials.under(referee(materials, plan, clock.left(), trials, reporter))
-
-
-def _decided(materials: Materials, scores: NDArray[np.float32], reporter: Reporter) -> Materials:
-    """The same with thresholds moved by the validation samples."""
-    frequencies = materials.targets["train"].sum(dim=0).tolist()
-    found = move_thresholds(scores, materials.targets["val"].numpy(), frequencies)
-    reporter.line(
-        f"thresholds: probabilities over the class's frequency to the power of {found.strength:g}; on validation F1 "
-        f"with classes alike {found.before:.4f} → {found.after:.4f}"
-    )
-    return replace(materials, task=materials.task.with_factors(found.factors))
 
 
 class _Head:
