@@ -58,13 +58,15 @@ def photos() -> Plan:
     return planned(pictures({"cat": 60, "dog": 60}))
 
 
-def test_a_metric_that_judges_another_thing_than_the_loss_says_so() -> None:
+def test_a_quantile_is_judged_at_the_share_that_the_loss_aims_at() -> None:
     dataset = measured((16, 16, 3))
-    assert planned(dataset).decisions["train.metric"].because == "in the target's own unit"
-    mine = {"loss.name": Decision("quantile", "mine", "user"), "loss.options": Decision({"share": 0.9}, "mine", "user")}
-    because = planned(dataset, overrides=mine).decisions["train.metric"].because
-    assert "median" in because
-    assert "0.9" in because
+    usual = planned(dataset).decisions["train.metric"]
+    assert (usual.value, usual.because) == ("mae", "in the target's own unit")
+    for options, share in (({"share": 0.9}, "0.9"), ({"share": "2.5e-1"}, "0.25"), ({}, "0.5")):
+        mine = {"loss.name": Decision("quantile", "", "user"), "loss.options": Decision(options, "", "user")}
+        found = planned(dataset, overrides=mine).decisions["train.metric"]
+        assert found.value == "pinball"
+        assert f"a share of {share} lies below" in found.because
 
 
 def test_graphs_and_folding_are_never_two_ways_in_one(photos: Plan) -> None:

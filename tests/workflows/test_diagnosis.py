@@ -218,7 +218,11 @@ def test_a_quantile_is_not_judged_as_a_guess(tmp_path: Path, monkeypatch: pytest
     data = {"x": random.integers(0, 256, (60, 8, 8), np.uint8), "y": random.normal(size=60)}
     for share, judged in ((0.9, False), (0.5, True)):
         options = {"loss.name": "quantile", "loss.options": {"share": share}, "batch.size": 16}
-        evidence, _ = looked_at(monkeypatch, tmp_path / f"{share}", data, epochs=1, set=options)
+        evidence, run = looked_at(monkeypatch, tmp_path / f"{share}", data, epochs=1, set=options)
+        assert run.metrics["headline"] == run.plan["train.metric"] == "pinball"
+        low, high = run.metrics["test"]["pinball_interval"]
+        assert low <= run.metrics["test"]["pinball"] <= high
+        assert f"q being {share}" in (run.path / "report.html").read_text()
         assert (evidence.train is not None, evidence.val is not None) == (judged, judged)
 
 

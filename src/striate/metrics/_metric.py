@@ -24,6 +24,9 @@ class Metric(ABC):
     It judges decisions, if `of_decisions` says so, and then is given scores of which the largest is what was decided;
     otherwise what was given for every class.
 
+    It judges how near a task came to what its loss aims at, if `of_loss` names that loss: then it is only for tasks
+    with it, and its options, keyword-only, are set as the loss's of the same name are.
+
     Args:
         kind: the kind of target.
         outputs: K.
@@ -35,6 +38,7 @@ class Metric(ABC):
     kinds: ClassVar[tuple[TargetKind, ...]]
     higher_is_better: ClassVar[bool] = True
     of_decisions: ClassVar[bool] = False
+    of_loss: ClassVar[str | None] = None
 
     def __init__(self, kind: TargetKind, outputs: int) -> None:
         if not self.applies(kind, outputs):

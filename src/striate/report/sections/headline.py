@@ -22,6 +22,7 @@ MEANINGS = {
     "loss": "the training loss, on these pictures; lower is better",
     "mae": "mean distance from the true value, in its unit; lower is better",
     "rmse": "root of the mean squared distance; large misses weigh more; lower is better",
+    "pinball": "mean of q × what falls short and (1 − q) × what exceeds, q being {share}; lower is better",
     "r2": "share of the variance explained; 1 is perfect, 0 is the mean's guess",
 }
 _UNIT_SCALE = ("accuracy", "f1", "precision", "recall", "r2")
@@ -100,10 +101,17 @@ def _table(facts: Facts) -> Html:
     names.sort(key=lambda name: name != facts.headline)
     columns = [Column("metric", "name"), *(Column(words, "number") for _, words, _ in reversed(scored))]
     rows = [
-        [label(name), *(_cell(found, name) for _, _, found in reversed(scored)), MEANINGS.get(name, "")]
+        [label(name), *(_cell(found, name) for _, _, found in reversed(scored)), _meaning(name, facts)]
         for name in names
     ]
     return table("All metrics, with 95 % intervals where recorded", [*columns, Column("what it is", "about")], rows)
+
+
+def _meaning(name: str, facts: Facts) -> str:
+    """What a metric is, in a sentence; of a quantile with its share."""
+    options = facts.decisions.get("loss.options")
+    share = None if options is None else _object(options.value).get("share")
+    return MEANINGS.get(name, "").format(share="the ½ of the loss's own default" if share is None else share)
 
 
 def _cell(found: dict[str, Any], name: str) -> Html:
