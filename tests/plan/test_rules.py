@@ -13,6 +13,8 @@ from striate.data.audit import run_audit
 from striate.data.split import make_split
 from striate.nets import Weights
 from striate.plan import Budget, Machine, make_plan
+from striate.plan.planner import user_decisions
+from striate.plan.rules.batch import chosen_size
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
@@ -465,3 +467,34 @@ def test_the_cache_takes_a_tenth_of_the_free_disk() -> None:
     assert [limit(free).value for free in (0, 10**10, 10**13)] == [0, 10**9, 2 * 10**10]
     assert "no folder" in limit(0).because
     assert "a tenth" in limit(10**10).because
+
+
+@pytest.mark.parametrize(
+    ("scale", "count", "most", "tuned", "size"),
+    [
+        (300.0, 10_000, 4096, False, 256),  # nearest by ratio
+        (400.0, 10**6, 4096, False, 512),
+        (181.0, 10**6, 4096, False, 128),
+        (10**9, 10_000, 4096, False, 256),  # steps bound it: 10,000 / 20 = 500
+        (10**9, 10_000, 4096, True, 2048),  # 4 steps of pretrained weights
+        (10**9, 10**6, 512, False, 512),  # memory does
+        (float("inf"), 10**6, 512, False, 512),
+        (1.0, 10**6, 4096, False, 128),  # never below the usual
+        (0.0, 10**6, 4096, True, 32),
+        (1.0, 10**6, 64, False, 4),  # but for memory that does not hold it
+        (1.0, 3, 4096, False, 4),
+    ],
+)
+def test_a_batch_by_noise_is_bounded(scale: float, count: int, most: int, tuned: bool, size: int) -> None:
+    found, because = chosen_size(scale, count, most, tuned=tuned)
+    assert found == size
+    assert found & (found - 1) == 0
+    assert ("the usual" in because) == (scale < 20 and most == 4096 and count > 3)
+
+
+def test_rules_plan_by_the_usual_batch_while_it_is_still_to_be_measured() -> None:
+    dataset = pictures({"cat": 300, "dog": 300})
+    usual, asked = planned(dataset), planned(dataset, overrides=user_decisions({"batch.size": "auto"}))
+    assert asked.unresolved() == sorted({*usual.unresolved(), "batch.size"}, key=list(asked).index)
+    assert {key for key in usual if usual[key] != asked[key]} == {"batch.size"}
+    assert asked.decisions["batch.accumulate"] == usual.decisions["batch.accumulate"]

@@ -20,11 +20,11 @@ from striate.core.events import Reporter
 from striate.core.machine import cores, processor, versions
 from striate.core.plan import Plan
 from striate.infer import ready
-from striate.train import pilots, speed
+from striate.train import noise, pilots, speed
 
 _FILE = "trial.json"
 _BYTES = 2**14
-_CODE = (ready, speed, pilots)
+_CODE = (ready, speed, pilots, noise)
 _ASIDE = ("train.seed", "train.checkpoint_seconds", "execution.pack_bytes", "execution.cache_bytes")
 """Leaves of the plan that no trial hangs on, or that say what the machine has free at the moment."""
 
