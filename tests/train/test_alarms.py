@@ -52,6 +52,21 @@ def test_an_alarm_is_told_once_and_kept(tmp_path: Path) -> None:
     assert "What helps: a lower rate" in warning
 
 
+@pytest.mark.parametrize("weights", [None, "somewhere.safetensors"])
+def test_first_weights_are_judged_where_they_were_drawn(tmp_path: Path, weights: str | None) -> None:
+    recipe, told = toy_recipe(network__weights=weights), Listening()
+    networks = toy_networks(recipe)
+    with torch.no_grad():
+        networks["network"].get_submodule("stem.conv1").get_parameter("weight").mul_(10)
+    state = fresh_state(recipe, networks)
+    fit(state, recipe, toy_run(tmp_path / "run"), told)
+    found = [
+        text for text in told.warnings if text.startswith("first weights too large at the first step: stem.conv1, ")
+    ]
+    kept = [one["layer"] for one in state.counters.alarms if one["kind"] == "first weights too large"]
+    assert (len(found), kept) == ((0, []) if weights else (1, ["stem.conv1"]))
+
+
 def test_resuming_tells_nothing_twice_and_keeps_what_was_told(tmp_path: Path) -> None:
     recipe, run, told = toy_recipe(optimizer__rate=1e-9), toy_run(tmp_path / "run"), Listening()
     whole = hurt(recipe)
@@ -71,7 +86,8 @@ def test_it_looks_ever_more_rarely_and_at_the_start_for_the_scale_too(
     recipe = toy_recipe(train__epochs=9, train__checkpoint_seconds=60.0)
     state = toy_state(recipe)
 
-    def watched(*_: Any, start: bool) -> list[Any]:
+    def watched(*_: Any, start: bool, drawn: bool) -> list[Any]:
+        assert drawn is start  # the toy has no pretrained weights
         seen.append((state.counters.epoch, start))
         return []
 
