@@ -18,11 +18,11 @@ from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.core.tensors import write_tensors
 from striate.nets import build, resolve
 from striate.nets.sources import described
-from striate.plan.rules.network import Probed, chosen_weights
+from striate.plan.rules.network import ProbedWeights, chosen_weights
 from striate.tasks import TASKS, TaskSettings
 from striate.train.pilots import PARTS
 from striate.train.probe import parts_of
-from striate.workflows.choosing import probe, spread, standard_error
+from striate.workflows.choosing import places_by_class, probe, standard_error
 from striate.workflows.request import ReadRequest, Request
 from tests.e2e.made_photos import QUICK, folder, save
 
@@ -82,11 +82,11 @@ def test_values_and_several_labels_are_probed_too() -> None:
 def test_samples_that_are_taken_keep_the_shares_of_classes() -> None:
     labels = np.array([0] * 60 + [1] * 30 + [2] * 10)
     np.random.default_rng(0).shuffle(labels)
-    places = spread(samples(labels), classify(), 50)
+    places = places_by_class(samples(labels), classify(), 50)
     assert len(set(places)) == 50
     assert places == sorted(places)
     assert np.bincount(labels[places]).tolist() == [30, 15, 5]
-    assert spread(samples(labels), classify(), 100) == list(range(100))
+    assert places_by_class(samples(labels), classify(), 100) == list(range(100))
 
 
 def test_the_error_of_a_mean_counts_units_and_not_samples() -> None:
@@ -97,8 +97,8 @@ def test_the_error_of_a_mean_counts_units_and_not_samples() -> None:
     assert standard_error(twice, np.arange(80)) < standard_error(figures, np.arange(40))
 
 
-def one(score: float, behind: float, error: float, macs: int) -> Probed:
-    return Probed("label", 100, score, 0.02, behind, error, macs)
+def one(score: float, behind: float, error: float, macs: int) -> ProbedWeights:
+    return ProbedWeights("label", 100, score, 0.02, behind, error, macs)
 
 
 def test_the_cheapest_of_equals_is_taken_and_the_ranking_said() -> None:

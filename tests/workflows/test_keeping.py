@@ -14,7 +14,7 @@ import striate as st
 from striate.core.errors import PlanError
 from striate.core.events import Silent
 from striate.core.plan import By, Decision
-from striate.plan.rules.augment import Probed
+from striate.plan.rules.augment import ProbedAugmentation
 from striate.plan.rules.views import views_after
 from striate.train.class_check import VIEWS, ClassProbe, Known
 from striate.workflows import keeping
@@ -200,7 +200,7 @@ def test_what_has_no_classes_or_no_validation_samples_cannot_be_checked(digits: 
     ("lost", "error", "kept"), [(0.03, 0.01, False), (0.03, 0.02, True), (0.009, 0.001, True), (-0.1, 0.01, True)]
 )
 def test_a_loss_counts_above_two_standard_errors_and_a_point(lost: float, error: float, kept: bool) -> None:
-    found = Probed(0.9, 400, 0.2, lost, error)
+    found = ProbedAugmentation(0.9, 400, 0.2, lost, error)
     assert found.keeps_class is kept
     assert "90.0% of 400" in str(found)
     assert "20.0% before it was taught" in str(found)

@@ -100,7 +100,7 @@ def _in_time(context: Context, side: int, count: int) -> Decisions:
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbedWeights:
     """How a head on the frozen features of some weights did on samples that it was not fitted to.
 
     Args:
@@ -120,15 +120,16 @@ class Probed:
     macs: int
 
 
-def chosen_weights(sources: Sequence[str], found: Sequence[Probed]) -> tuple[int, str]:
+def chosen_weights(sources: Sequence[str], found: Sequence[ProbedWeights]) -> tuple[int, str]:
     """Which weights to take, by place, and the because: the cheapest that is not behind the best by a standard error.
 
     Args:
         sources: what they were read from.
         found: how each did; empty where nothing could be tried.
 
-    >>> one = Probed("label", 90, 0.8, 0.03, 0.0, 0.0, 300_000_000)
-    >>> chosen_weights(["a.safetensors", "b.safetensors"], [one, Probed("label", 90, 0.6, 0.04, 0.2, 0.05, 10**8)])[0]
+    >>> one = ProbedWeights("label", 90, 0.8, 0.03, 0.0, 0.0, 300_000_000)
+    >>> other = ProbedWeights("label", 90, 0.6, 0.04, 0.2, 0.05, 100_000_000)
+    >>> chosen_weights(["a.safetensors", "b.safetensors"], [one, other])[0]
     0
     """
     if not found:
