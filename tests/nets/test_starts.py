@@ -12,6 +12,7 @@ from striate.nets import FAMILIES, build, head_name, resolve_shape
 from striate.nets.alarms import Alarm, find_alarms
 from striate.nets.families import in_grid
 from striate.nets.gradients import layers_with_weights
+from striate.nets.nodes.attention import ChannelLinear
 from striate.nets.starts import first_weights, without_bias
 
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -165,6 +166,7 @@ def test_layers_drawn_for_the_gradients_size_are_well() -> None:
     ("part", "images"),
     [
         (nn.Linear(6, 4), torch.randn(3, 5, 6)),
+        (ChannelLinear(6, 4), torch.randn(3, 6, 5)),
         (nn.Conv1d(4, 6, 3, groups=2), torch.randn(2, 4, 9)),
         (nn.Conv2d(3, 4, 3), torch.randn(2, 3, 8, 8)),
         (nn.ConvTranspose2d(4, 6, 2, stride=2, groups=2), torch.randn(2, 4, 3, 3)),
@@ -192,3 +194,12 @@ def test_units_and_biases_of_every_kind_of_layer(part: nn.Module, images: Tensor
         weight[0, 0].add_(0.1)
     assert not equal()
     assert first_weights("norm", nn.BatchNorm2d(3), 1.0, 1.0, 1.0) is None
+
+
+def test_a_layer_that_arranges_its_units_otherwise_keeps_its_bias() -> None:
+    class Turned(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(input).mT
+
+    outputs = Turned(6, 4)(torch.randn(3, 5, 6))
+    assert without_bias(Turned(6, 4), outputs) is outputs

@@ -1,4 +1,4 @@
-"""Samples that weights have met before: they stay in the split that they were in, and none that was learnt is tested."""
+"""Samples that weights have met before: they stay in the split that they were in, and what was learnt is no test."""
 
 from __future__ import annotations
 

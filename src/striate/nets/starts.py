@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from striate.core.wording import plural, some
+from striate.nets.nodes.attention import ChannelLinear
 
 LARGE, SMALL = 4.0, 0.14
 """The gain above which a layer is too loud, and the share of the median gain below which it is too quiet."""
@@ -77,11 +78,16 @@ def first_weights(name: str, part: nn.Module, inputs: float, outputs: float, gra
 
 
 def without_bias(part: nn.Module, output: Tensor) -> Tensor:
-    """What a layer's weights alone made of its inputs; of small inputs a bias is the larger part."""
+    """What a layer's weights alone made of its inputs; of small inputs a bias is the larger part.
+
+    Of a layer that arranges its units another way the bias stays.
+    """
     if not isinstance(part, nn.Linear | _ConvNd) or part.bias is None:
         return output
-    bias = part.bias.detach()
-    return output - (bias if isinstance(part, nn.Linear) else bias.reshape(-1, *[1] * (output.dim() - 2)))
+    bias, first = part.bias.detach(), isinstance(part, _ConvNd | ChannelLinear)
+    if output.shape[1 if first else -1] != len(bias):
+        return output
+    return output - (bias.reshape(-1, *[1] * (output.dim() - 2)) if first else bias)
 
 
 def _units(weight: Tensor, groups: int, transposed: bool) -> Tensor:
