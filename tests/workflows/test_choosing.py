@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 
 import striate as st
 from striate.core.errors import UsageError, WeightsError
-from striate.core.events import Silent
 from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.core.tensors import write_tensors
 from striate.nets import build, resolve
@@ -25,6 +24,7 @@ from striate.train.probe import parts_of
 from striate.workflows.choosing import places_by_class, probe, standard_error
 from striate.workflows.request import ReadRequest, Request
 from tests.e2e.made_photos import QUICK, folder, save
+from tests.made_data import Listener
 
 SET = {key: value for key, value in QUICK.items() if key != "network.arguments"} | {"optimizer.rate": 1e-4}
 ARGUMENTS = {"width": 8, "blocks": [1, 1]}
@@ -168,17 +168,6 @@ def files(photos: Path, known: Any) -> tuple[Path, Path]:
     return file(photos.parent / "empty.safetensors", empty), knowing
 
 
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
-
-
 @pytest.fixture(scope="module")
 def tuned(photos: Path, files: tuple[Path, Path]) -> Any:
     settings = {**SET, "transfer.forgetting": True}
@@ -267,7 +256,7 @@ def test_a_network_without_norms_cannot_tell(photos: Path, tmp_path: Path) -> No
     said = sidecar("lenet5")
     said |= {"arguments": {}, "preprocessing": {**said["preprocessing"], "size": 32}}
     path.with_suffix(".json").write_text(json.dumps(said))
-    reporter = Lines()
+    reporter = Listener()
     run = st.train(photos, out=tmp_path / "run", weights=path, epochs=1, set=SET, reporter=reporter)
     assert any("cannot be told: the network has no batch norms" in line for line in reporter.said)
     assert json.loads((run.path / "weights.json").read_text())["gap"] is None

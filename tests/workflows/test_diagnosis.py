@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 import striate as st
-from striate.core.events import Silent
 from striate.evaluate.findings import Evidence, Finding, diagnose
 from striate.workflows import diagnose as workflow
 from striate.workflows.materials import watched
+from tests.made_data import Listener
 
 Data = dict[str, NDArray[Any]]
 SETTINGS: dict[str, Any] = {
@@ -160,16 +160,8 @@ def test_no_healthy_training_is_called_ill(tmp_path: Path, case: str) -> None:
     assert HEALTHY[case](tmp_path) == []
 
 
-class Listening(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def test_a_run_holds_and_tells_its_diagnosis(tmp_path: Path) -> None:
-    told = Listening()
+    told = Listener()
     run = st.train(digits(200), out=tmp_path / "run", epochs=1, set=SETTINGS, reporter=told)
     content = json.loads((run.path / "diagnosis.json").read_text())
     assert content == run.diagnosis
