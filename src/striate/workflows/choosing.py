@@ -33,7 +33,7 @@ from striate.plan.rules.network import ProbedWeights, chosen_weights
 from striate.tasks import Task
 from striate.train.pilots import HeadPilot, head_pilots
 from striate.train.probe import Features
-from striate.workflows.trials import Trials
+from striate.workflows.trials import Trials, time_for
 
 MOST, LEAST, TIMED, AT_ONCE = 1000, 60, 16, 32
 """Samples that features are of at most, below which a ranking says nothing, that are timed, and at once."""
@@ -119,12 +119,10 @@ def choose_weights(
     ]
     trials = Trials(cache, {**about, "plans": leaves}, reporter)
     question = {"choosing": [MOST, LEAST], "specs": [one.spec for one in candidates]}
-    found = trials.recall(question)
-    if found is None:
-        allowed = SECONDS if minutes is None else min(SECONDS, SHARE * 60 * minutes)
-        found = [asdict(one) for one in _probed(candidates, dataset, known, allowed, reporter)]
-        if found:  # where the time was too short it may not be another time
-            trials.keep(question, found)
+    allowed = time_for(SECONDS, SHARE, None if minutes is None else 60 * minutes)
+    found = trials.known(
+        question, lambda: [asdict(one) for one in _probed(candidates, dataset, known, allowed, reporter)]
+    )
     place, because = chosen_weights([one.weights.source for one in candidates], [ProbedWeights(**one) for one in found])
     reporter.line(f"weights: {candidates[place].weights.source} ({because})")
     return place, because

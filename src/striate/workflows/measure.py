@@ -47,7 +47,7 @@ from striate.train.step import train_step
 from striate.workflows.known_body import KnownBody
 from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
-from striate.workflows.trials import Trials
+from striate.workflows.trials import Trials, time_for
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
 """Of a range test: steps, seconds where no minutes are given, and the share of all steps, 1 in so many, at most."""
@@ -159,11 +159,10 @@ def _steps_resolved(
     reporter.stage("measuring")
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
-        allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
-        plan = _execution(recipe, networks, allowed, trials, quiet)
+        plan = _execution(recipe, networks, time_for(TRIAL_SECONDS, 0.03, left), trials, quiet)
     if any(plan[f"predict.{leaf}"] == AUTO for leaf in (*ForwardWay._fields, "batch")):
         left = seconds()
-        allowed = FORWARD_SECONDS if left is None else min(FORWARD_SECONDS, 0.01 * left)
+        allowed = time_for(FORWARD_SECONDS, 0.01, left)
         plan = _prediction(replace(recipe, plan=plan), networks, allowed, trials, quiet)
     if plan["optimizer.rate"] == AUTO:
         left = seconds()

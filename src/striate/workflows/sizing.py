@@ -65,16 +65,16 @@ def _noise(recipe: Recipe, materials: Materials, allowed: float, trials: Trials)
         rate = usual_rate(plan, recipe.batches.batch_size, materials.count("train"))
     question: dict[str, Any] = {"noise": [rate, steps, recipe.batches.batch_size], "seed": plan["train.seed"]}
     question["parts"] = plan["batch.accumulate"]
-    found = trials.recall(question)
-    if found is None:
+
+    def measured() -> dict[str, Any] | None:
         ways, _ = safe_ways(plan, materials.networks())
         tried = with_execution(recipe, ways[0])
         tried = replace(tried, rates=lambda step: rate * min(1.0, (step + 1) / WARM))
         noise = measure_noise(tried, materials.networks(), steps=steps, seconds=allowed)
-        if noise is not None:  # where the time was too short it may not be another time
-            trials.keep(question, asdict(noise))
-        return noise
-    return Noise(**found)
+        return None if noise is None else asdict(noise)
+
+    found = trials.known(question, measured)
+    return None if found is None else Noise(**found)
 
 
 def _words(noise: Noise) -> str:

@@ -9,6 +9,7 @@ from striate.nets import profile, resolve
 from striate.nets.families import cifarnet, reference_of
 from striate.nets.families.compact import fit
 from striate.plan.context import Context
+from striate.plan.equals import equal_words, is_equal
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
@@ -138,7 +139,7 @@ def chosen_weights(sources: Sequence[str], found: Sequence[ProbedWeights]) -> tu
     if len(set(names)) < len(names):
         names = list(sources)
     best = max(range(len(found)), key=lambda place: found[place].score)
-    equals = [place for place, one in enumerate(found) if place == best or one.behind <= one.behind_error]
+    equals = [place for place, one in enumerate(found) if place == best or is_equal(one.behind, one.behind_error)]
     place = min(equals, key=lambda place: (found[place].macs, -found[place].score))
     ranking = ", ".join(
         f"{names[at]} {found[at].score:.3f} ± {found[at].error:.3f} ({found[at].macs / 1e6:,.0f} M operations)"
@@ -148,7 +149,7 @@ def chosen_weights(sources: Sequence[str], found: Sequence[ProbedWeights]) -> tu
     because += f" that it was not fitted to: {ranking}"
     if place != best:
         one = found[place]
-        because += f"; {one.behind:.3f} behind, within a standard error of {one.behind_error:.3f}, and cheaper"
+        because += equal_words(one.behind, one.behind_error, "cheaper")
     return place, because
 
 
