@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from striate.core.events import Silent
 from striate.core.records import Dataset, Label, Labels, Sample, Source, Target, Value
 
 
@@ -88,13 +89,15 @@ def arrays(pixels: np.ndarray, targets: Sequence[Target]) -> Dataset:
     return dataset(samples, arrays={"x": pixels})
 
 
-class Listener:
-    """A Reporter that keeps what it hears."""
+class Listener(Silent):
+    """A Reporter that keeps what it hears: `said` is lines and warnings in their order."""
 
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.steps: list[tuple[int, int, str]] = []
         self.lines: list[str] = []
+        self.warnings: list[str] = []
+        self.said: list[str] = []
 
     def stage(self, title: str) -> None:
         self.stages.append(title)
@@ -104,8 +107,8 @@ class Listener:
 
     def line(self, text: str) -> None:
         self.lines.append(text)
+        self.said.append(text)
 
     def warn(self, text: str) -> None:
-        self.lines.append(text)
-
-    def figures(self, step: int, values: Mapping[str, float]) -> None: ...
+        self.warnings.append(text)
+        self.said.append(text)

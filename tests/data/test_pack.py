@@ -126,7 +126,7 @@ def test_it_says_when_pictures_do_not_fit_and_how_far_it_is(tmp_path: Path) -> N
     listener = Listener()
     keys = [sample.key for sample in data.samples]
     pack(data, keys, PREPROCESSING, keep_margin=False, workers=0, memory_bytes=100, reporter=listener)
-    assert any("decoded anew in each epoch" in line for line in listener.lines)
+    assert any("decoded anew in each epoch" in line for line in listener.said)
     pack(data, keys, PREPROCESSING, keep_margin=False, workers=0, memory_bytes=10**6, reporter=listener)
     assert listener.steps[-1][:2] == (4, 4)
 
@@ -204,7 +204,7 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.
     second = kept(data, tmp_path / "cache", listener=listener)
     assert torch.equal(everything(second), expected)
     assert not listener.steps
-    assert any("40 pictures found on disk" in line for line in listener.lines)
+    assert any("40 pictures found on disk" in line for line in listener.said)
     batch = second.batch(np.array([3, 1]))
     batch.zero_()  # a batch is its own memory, here too
     assert torch.equal(everything(second), expected)
@@ -288,7 +288,7 @@ def test_without_room_on_disk_it_is_as_without_a_cache(tmp_path: Path, monkeypat
     listener = Listener()
     pictures = kept(data, tmp_path / "cache", listener=listener)
     assert isinstance(pictures, StreamingPictures)
-    assert any("not kept for another run: the disk is full" in line for line in listener.lines)
+    assert any("not kept for another run: the disk is full" in line for line in listener.said)
     assert not list((tmp_path / "cache").iterdir())
     assert torch.equal(everything(pictures), everything(packed(data)))
 
@@ -328,7 +328,7 @@ def test_a_disk_that_fails_while_it_is_checked_ends_nothing(tmp_path: Path, monk
     listener = Listener()
     found = kept(data, folder, listener=listener)
     assert torch.equal(everything(found), expected)
-    assert any("cannot be read" in line for line in listener.lines)
+    assert any("cannot be read" in line for line in listener.said)
 
 
 def test_what_one_run_removes_another_goes_on_reading(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from striate.core.errors import DataError
 from striate.core.events import Silent
 from striate.core.records import Damaged, Dataset, Label, Labels, Value
 from striate.data.audit import Audit, run_audit
-from striate.data.split import MET, SplitTable, _enough, make_split
+from striate.data.dealing import enough
+from striate.data.met_before import MET
+from striate.data.split import SplitTable, make_split
 
 
 def judged(data: Dataset, **more: object) -> Audit:
@@ -37,12 +39,12 @@ def classes(**sizes: int) -> Dataset:
 
 
 def test_large_data_validate_on_no_more_than_is_needed() -> None:
-    assert _enough((0.64, 0.16, 0.2), 31_250, 10) == (0.64, 0.16, 0.2)
-    train, val, test = _enough((0.64, 0.16, 0.2), 100_000, 10)
+    assert enough((0.64, 0.16, 0.2), 31_250, 10) == (0.64, 0.16, 0.2)
+    train, val, test = enough((0.64, 0.16, 0.2), 100_000, 10)
     assert (val, test) == (0.05, 0.2)
     assert train == pytest.approx(0.75)
-    assert _enough((0.8, 0.2, 0.0), 100_000, 1000)[1] == 0.1  # ten of each class
-    assert _enough((1.0, 0.0, 0.0), 100_000, 10) == (1.0, 0.0, 0.0)
+    assert enough((0.8, 0.2, 0.0), 100_000, 1000)[1] == 0.1  # ten of each class
+    assert enough((1.0, 0.0, 0.0), 100_000, 10) == (1.0, 0.0, 0.0)
 
 
 @given(st.integers(0, 2**16), st.integers(0, 60))

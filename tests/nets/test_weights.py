@@ -17,7 +17,8 @@ from torch import nn
 from striate.core.errors import WeightsError
 from striate.core.tensors import write_tensors
 from striate.nets import LoadReport, Normalize, Weights, build, head_name, load_weights, read_weights, resolve
-from striate.nets.weights import adapt_channels, adapt_positions, check_sidecar
+from striate.nets.loading import adapt_channels, adapt_positions
+from striate.nets.weights import check_sidecar
 
 REAL = Path(os.environ.get("STRIATE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "weights"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real weights files are not on this machine")

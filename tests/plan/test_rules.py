@@ -13,6 +13,8 @@ from striate.data.audit import run_audit
 from striate.data.split import make_split
 from striate.nets import Weights
 from striate.plan import Budget, Machine, make_plan
+from striate.plan.planner import user_decisions
+from striate.plan.rules.batch import chosen_size
 from striate.plan.rules.execution import Way, fastest, ways
 from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
@@ -58,13 +60,15 @@ def photos() -> Plan:
     return planned(pictures({"cat": 60, "dog": 60}))
 
 
-def test_a_metric_that_judges_another_thing_than_the_loss_says_so() -> None:
+def test_a_quantile_is_judged_at_the_share_that_the_loss_aims_at() -> None:
     dataset = measured((16, 16, 3))
-    assert planned(dataset).decisions["train.metric"].because == "in the target's own unit"
-    mine = {"loss.name": Decision("quantile", "mine", "user"), "loss.options": Decision({"share": 0.9}, "mine", "user")}
-    because = planned(dataset, overrides=mine).decisions["train.metric"].because
-    assert "median" in because
-    assert "0.9" in because
+    usual = planned(dataset).decisions["train.metric"]
+    assert (usual.value, usual.because) == ("mae", "in the target's own unit")
+    for options, share in (({"share": 0.9}, "0.9"), ({"share": "2.5e-1"}, "0.25"), ({}, "0.5")):
+        mine = {"loss.name": Decision("quantile", "", "user"), "loss.options": Decision(options, "", "user")}
+        found = planned(dataset, overrides=mine).decisions["train.metric"]
+        assert found.value == "pinball"
+        assert f"a share of {share} lies below" in found.because
 
 
 def test_graphs_and_folding_are_never_two_ways_in_one(photos: Plan) -> None:
@@ -471,3 +475,34 @@ def test_validation_calibrates_classes_and_finds_what_is_possible(photos: Plan) 
     values = planned(measured((24, 24, 3)))
     assert (values["predict.calibration"], values["evaluate.coverage"]) == ("none", 0.9)
     assert "which values have not" in values.decisions["predict.calibration"].because
+
+
+@pytest.mark.parametrize(
+    ("scale", "count", "most", "tuned", "size"),
+    [
+        (300.0, 10_000, 4096, False, 256),  # nearest by ratio
+        (400.0, 10**6, 4096, False, 512),
+        (181.0, 10**6, 4096, False, 128),
+        (10**9, 10_000, 4096, False, 256),  # steps bound it: 10,000 / 20 = 500
+        (10**9, 10_000, 4096, True, 2048),  # 4 steps of pretrained weights
+        (10**9, 10**6, 512, False, 512),  # memory does
+        (float("inf"), 10**6, 512, False, 512),
+        (1.0, 10**6, 4096, False, 128),  # never below the usual
+        (0.0, 10**6, 4096, True, 32),
+        (1.0, 10**6, 64, False, 4),  # but for memory that does not hold it
+        (1.0, 3, 4096, False, 4),
+    ],
+)
+def test_a_batch_by_noise_is_bounded(scale: float, count: int, most: int, tuned: bool, size: int) -> None:
+    found, because = chosen_size(scale, count, most, tuned=tuned)
+    assert found == size
+    assert found & (found - 1) == 0
+    assert ("the usual" in because) == (scale < 20 and most == 4096 and count > 3)
+
+
+def test_rules_plan_by_the_usual_batch_while_it_is_still_to_be_measured() -> None:
+    dataset = pictures({"cat": 300, "dog": 300})
+    usual, asked = planned(dataset), planned(dataset, overrides=user_decisions({"batch.size": "auto"}))
+    assert asked.unresolved() == sorted({*usual.unresolved(), "batch.size"}, key=list(asked).index)
+    assert {key for key in usual if usual[key] != asked[key]} == {"batch.size"}
+    assert asked.decisions["batch.accumulate"] == usual.decisions["batch.accumulate"]

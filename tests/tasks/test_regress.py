@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import mean_pinball_loss
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
 from striate.core.errors import DataError, UsageError
 from striate.core.records import Sample, Value
-from striate.tasks import TASKS, Task, TaskSettings, make_task
+from striate.tasks import TASKS, Task, TaskSettings, make_task, task_from_dict
 
 NAMES = ("cells", "area")
 VALUES = np.random.default_rng(0).normal([200.0, 1e-4], [50.0, 2e-5], (40, 2))
@@ -20,8 +23,8 @@ def rows(values: np.ndarray) -> list[Sample]:
     return [Sample(f"{row}", (), Value(tuple(map(float, value)))) for row, value in enumerate(values)]
 
 
-def made(loss: str = "huber") -> Task:
-    return make_task("regress", NAMES, rows(VALUES), loss=loss)
+def made(loss: str = "huber", **options: float) -> Task:
+    return make_task("regress", NAMES, rows(VALUES), loss=loss, loss_options=options)
 
 
 def test_mean_and_spread_are_those_of_scikit_learn() -> None:
@@ -52,6 +55,22 @@ def test_a_network_that_says_nothing_scores_as_the_mean() -> None:
     found = task.metrics(task.scores(torch.zeros(40, 2)).numpy(), VALUES)
     assert found["r2"] == pytest.approx(0.0, abs=1e-6)
     assert found["rmse"] == pytest.approx(np.mean(VALUES.std(0)), rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_a_quantile_is_judged_at_its_share_and_nothing_else_is(share: float) -> None:
+    task = made("quantile", share=share)
+    again = task_from_dict(json.loads(json.dumps(task.to_dict())))
+    scores = VALUES + np.random.default_rng(3).normal(0, [40.0, 1e-5], VALUES.shape)
+    for one in (task, again):
+        found = one.metrics(scores, VALUES)
+        assert found["pinball"] == pytest.approx(mean_pinball_loss(VALUES, scores, alpha=share), rel=1e-12)
+        assert not one.higher_is_better("pinball")
+        for place, row in enumerate(one.per_class(scores, VALUES)):
+            expected = mean_pinball_loss(VALUES[:, place], scores[:, place], alpha=share)
+            assert row["pinball"] == pytest.approx(expected, rel=1e-12)
+    assert "pinball" not in made().metric_names
+    assert "pinball" not in made("mean_absolute").metric_names
 
 
 def test_every_value_has_its_own_row() -> None:

@@ -15,7 +15,8 @@ from striate.train import alarms, loop
 from striate.train.loop import fit
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
-from tests.train.test_loop import Listening, StopAt
+from tests.made_data import Listener
+from tests.train.test_loop import StopAt
 from tests.train.toy import bits, toy_networks, toy_recipe, toy_run, toy_state
 
 
@@ -41,7 +42,7 @@ def test_the_training_is_the_same_to_the_bit(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_alarm_is_told_once_and_kept(tmp_path: Path) -> None:
-    recipe, told = toy_recipe(optimizer__rate=1e-9), Listening()
+    recipe, told = toy_recipe(optimizer__rate=1e-9), Listener()
     state = hurt(recipe)
     fit(state, recipe, toy_run(tmp_path / "run"), told)
     found = [one for one in state.counters.alarms if one["kind"] == "dead units"]
@@ -52,8 +53,23 @@ def test_an_alarm_is_told_once_and_kept(tmp_path: Path) -> None:
     assert "What helps: a lower rate" in warning
 
 
+@pytest.mark.parametrize("weights", [None, "somewhere.safetensors"])
+def test_first_weights_are_judged_where_they_were_drawn(tmp_path: Path, weights: str | None) -> None:
+    recipe, told = toy_recipe(network__weights=weights), Listener()
+    networks = toy_networks(recipe)
+    with torch.no_grad():
+        networks["network"].get_submodule("stem.conv1").get_parameter("weight").mul_(10)
+    state = fresh_state(recipe, networks)
+    fit(state, recipe, toy_run(tmp_path / "run"), told)
+    found = [
+        text for text in told.warnings if text.startswith("first weights too large at the first step: stem.conv1, ")
+    ]
+    kept = [one["layer"] for one in state.counters.alarms if one["kind"] == "first weights too large"]
+    assert (len(found), kept) == ((0, []) if weights else (1, ["stem.conv1"]))
+
+
 def test_resuming_tells_nothing_twice_and_keeps_what_was_told(tmp_path: Path) -> None:
-    recipe, run, told = toy_recipe(optimizer__rate=1e-9), toy_run(tmp_path / "run"), Listening()
+    recipe, run, told = toy_recipe(optimizer__rate=1e-9), toy_run(tmp_path / "run"), Listener()
     whole = hurt(recipe)
     fit(whole, recipe, toy_run(tmp_path / "whole"), Silent())
     with pytest.raises(Interrupted):
@@ -71,7 +87,8 @@ def test_it_looks_ever_more_rarely_and_at_the_start_for_the_scale_too(
     recipe = toy_recipe(train__epochs=9, train__checkpoint_seconds=60.0)
     state = toy_state(recipe)
 
-    def watched(*_: Any, start: bool) -> list[Any]:
+    def watched(*_: Any, start: bool, drawn: bool) -> list[Any]:
+        assert drawn is start  # the toy has no pretrained weights
         seen.append((state.counters.epoch, start))
         return []
 
@@ -81,18 +98,11 @@ def test_it_looks_ever_more_rarely_and_at_the_start_for_the_scale_too(
 
 
 def test_what_memory_cannot_hold_twice_is_said_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Lines(Silent):
-        def __init__(self) -> None:
-            self.lines: list[str] = []
-
-        def line(self, text: str) -> None:
-            self.lines.append(text)
-
     def full(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(alarms, "find_alarms", full)
-    recipe, said = toy_recipe(), Lines()
+    recipe, said = toy_recipe(), Listener()
     state = toy_state(recipe)
     fit(state, recipe, toy_run(tmp_path / "run"), said)
     assert state.counters.accumulate == recipe.plan["batch.accumulate"]

@@ -20,8 +20,9 @@ from striate.train.features import Features, find_features, hindrance, only_head
 from striate.train.loop import fit
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import State
+from tests.made_data import Listener
 from tests.train.test_loop import StopAt
-from tests.train.toy import bits, toy_networks, toy_recipe, toy_run, toy_state
+from tests.train.toy import bits, toy_networks, toy_recipe, toy_run, toy_state, undropped
 
 PLAIN: dict[str, Any] = {
     **{f"augment__{name}": 0.0 for name in ("shift", "rotate", "scale", "color", "mixup")},
@@ -30,14 +31,6 @@ PLAIN: dict[str, Any] = {
     "transfer__frozen_epochs": 3,
     "transfer__cached_features": True,
 }
-
-
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def unjudged(recipe: Recipe) -> Recipe:
@@ -49,13 +42,13 @@ class _Double(nn.Module):
         return images.double()
 
 
-def trained(path: Path, cached: bool, *, double: bool = False, **changes: Any) -> tuple[State, Lines]:
+def trained(path: Path, cached: bool, *, double: bool = False, **changes: Any) -> tuple[State, Listener]:
     recipe = unjudged(toy_recipe(**{**PLAIN, **changes, "transfer__cached_features": cached}))
     networks = toy_networks(recipe)
     if double:
         recipe = replace(recipe, normalize=nn.Sequential(recipe.normalize, _Double()))
         networks["network"].double()
-    state, lines = fresh_state(recipe, networks), Lines()
+    state, lines = fresh_state(recipe, networks), Listener()
     fit(state, recipe, toy_run(path), lines)
     return state, lines
 
@@ -107,14 +100,6 @@ def test_the_body_sees_each_sample_once(tmp_path: Path, monkeypatch: pytest.Monk
     first = seen[0]
     assert sum(seen) == len(recipe.batches.pictures) + first  # the first part once more, to see whether anything draws
     assert state.counters.step == epochs * len(recipe.batches)
-
-
-def undropped(recipe: Recipe) -> dict[str, nn.Module]:
-    networks = toy_networks(recipe)
-    for one in networks["network"].modules():
-        if isinstance(one, nn.Dropout):
-            one.p = 0.0
-    return networks
 
 
 @pytest.mark.parametrize("step", [1, 6, 13])

@@ -21,6 +21,7 @@ from striate.train.graphs import Replayed
 from striate.train.loop import fit
 from striate.train.recipe import Recipe, fresh_state, refuse_contradictions
 from striate.train.state import State
+from tests.made_data import Listener
 from tests.train.toy import PLAN, SIDE, bits, toy_recipe, toy_run, toy_state
 
 
@@ -33,14 +34,6 @@ class StopAt(Silent):
     def progress(self, done: int, total: int, text: str = "") -> None:
         if done == self.step:
             os.kill(os.getpid(), signal.SIGINT)
-
-
-class Listening(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def trained(path: Path, recipe: Recipe) -> tuple[State, bytes]:
@@ -222,7 +215,7 @@ def test_running_out_of_memory_halves_the_batch_and_says_so(tmp_path: Path, monk
         return real(state, recipe, batch)
 
     monkeypatch.setattr(loop, "train_step", small_machine)
-    run, state, said = toy_run(tmp_path / "run"), toy_state(recipe), Listening()
+    run, state, said = toy_run(tmp_path / "run"), toy_state(recipe), Listener()
     fit(state, recipe, run, said)
     assert failed == [1, 2]
     assert state.counters.accumulate == 4
@@ -231,7 +224,7 @@ def test_running_out_of_memory_halves_the_batch_and_says_so(tmp_path: Path, monk
 
 def test_a_deadline_ends_training_with_a_validation(tmp_path: Path) -> None:
     recipe = toy_recipe(train__epochs=50)
-    run, state, said = toy_run(tmp_path / "run"), toy_state(recipe), Listening()
+    run, state, said = toy_run(tmp_path / "run"), toy_state(recipe), Listener()
     fit(state, recipe, run, said, deadline=0.0)
     assert state.counters.done == "time"
     assert len(run.history.read_text().splitlines()) == 1
@@ -385,7 +378,7 @@ def test_what_cannot_be_recorded_as_graphs_is_said(changes: dict[str, Any], why:
 
 def test_passes_that_cannot_be_recorded_are_computed_as_ever_and_it_is_said(tmp_path: Path) -> None:
     recipe = toy_recipe(batch__accumulate=1)
-    state, said = toy_state(recipe), Listening()
+    state, said = toy_state(recipe), Listener()
     replay = Replayed(state.networks["network"], low=False)
     replay.refused = "it waits for the device"
     state.replays["network"] = replay
@@ -429,7 +422,7 @@ def test_where_memory_runs_out_graphs_are_let_go(tmp_path: Path, monkeypatch: py
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return self.network[0](images)
 
-    recipe, said = toy_recipe(batch__accumulate=1), Listening()
+    recipe, said = toy_recipe(batch__accumulate=1), Listener()
     state = toy_state(recipe)
     state.replays["network"] = Held(state.networks["network"])  # type: ignore[assignment]
     real, emptied = loop.train_step, []

@@ -159,6 +159,15 @@ def toy_networks(recipe: Recipe) -> dict[str, nn.Module]:
         return {"network": build(spec)}
 
 
+def undropped(recipe: Recipe) -> dict[str, nn.Module]:
+    """The same without dropout."""
+    networks = toy_networks(recipe)
+    for one in networks["network"].modules():
+        if isinstance(one, nn.Dropout):
+            one.p = 0.0
+    return networks
+
+
 def toy_state(recipe: Recipe) -> State:
     """The state before the first step."""
     return fresh_state(recipe, toy_networks(recipe))

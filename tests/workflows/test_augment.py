@@ -13,10 +13,10 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import RunError, UsageError
-from striate.core.events import Silent
 from striate.plan import Budget
 from striate.workflows import stages
 from striate.workflows.sheet import GAP
+from tests.made_data import Listener
 
 SET = {"augment.shift": 0.25, "augment.flip": "horizontal", "augment.mixup": 0.2}
 
@@ -62,16 +62,8 @@ def test_the_sheet_shows_samples_as_they_are_and_as_training_alters_them(photos:
     assert Path(again["sheet"]).read_bytes() == Path(found["sheet"]).read_bytes()
 
 
-class Said(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def test_a_check_that_only_training_does_is_told(photos: Path, tmp_path: Path) -> None:
-    said = Said()
+    said = Listener()
     options: dict[str, Any] = {"sheet": tmp_path / "a.png", "rows": 1, "views": 1, "label_depth": 2, "reporter": said}
     st.augment(photos, set=SET, **options)
     assert not said.warnings

@@ -13,6 +13,7 @@ from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.data.augment import Augmenter
 from striate.plan.rules.augment import stronger
 from striate.workflows.augmenting import augmenter_of, small_classes, tell_minority
+from tests.made_data import Listener
 
 SETTINGS = {"flip": "horizontal", "color": 0.2, "noise": 0.1, "minority": 3.0, "check": False, "function": None}
 SIDE = 8
@@ -61,21 +62,13 @@ def test_strengths_stay_within_their_leaves() -> None:
     assert stronger({"rotate": 10.0}, 1.0) == {"rotate": 10.0}
 
 
-class Said(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-
 def mine(**settings: object) -> Plan:
     """A plan whose factor for small classes is the user's."""
     return plan(**settings).replace(augment={"minority": Decision(3.0, "set by you", "user")})
 
 
 def test_small_classes_are_named_with_what_alters_them() -> None:
-    said = Said()
+    said = Listener()
     tell_minority(mine(), labelled(*["a"] * 9, "b", *["c"] * 9), said)
     assert said.lines == ["augment.minority: samples of b are altered more strongly: color 0.2 → 0.6, noise 0.1 → 0.3"]
     many = labelled(*["a"] * 99, *(f"rare{number}" for number in range(10)))

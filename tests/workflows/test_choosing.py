@@ -13,18 +13,18 @@ from sklearn.linear_model import LogisticRegression
 
 import striate as st
 from striate.core.errors import UsageError, WeightsError
-from striate.core.events import Silent
 from striate.core.records import Label, Labels, Sample, Source, Value
 from striate.core.tensors import write_tensors
 from striate.nets import build, resolve
 from striate.nets.sources import described
-from striate.plan.rules.network import Probed, chosen_weights
+from striate.plan.rules.network import ProbedWeights, chosen_weights
 from striate.tasks import TASKS, TaskSettings
 from striate.train.pilots import PARTS
 from striate.train.probe import parts_of
-from striate.workflows.choosing import probe, spread, standard_error
+from striate.workflows.choosing import places_by_class, probe, standard_error
 from striate.workflows.request import ReadRequest, Request
 from tests.e2e.made_photos import QUICK, folder, save
+from tests.made_data import Listener
 
 SET = {key: value for key, value in QUICK.items() if key != "network.arguments"} | {"optimizer.rate": 1e-4}
 ARGUMENTS = {"width": 8, "blocks": [1, 1]}
@@ -82,11 +82,11 @@ def test_values_and_several_labels_are_probed_too() -> None:
 def test_samples_that_are_taken_keep_the_shares_of_classes() -> None:
     labels = np.array([0] * 60 + [1] * 30 + [2] * 10)
     np.random.default_rng(0).shuffle(labels)
-    places = spread(samples(labels), classify(), 50)
+    places = places_by_class(samples(labels), classify(), 50)
     assert len(set(places)) == 50
     assert places == sorted(places)
     assert np.bincount(labels[places]).tolist() == [30, 15, 5]
-    assert spread(samples(labels), classify(), 100) == list(range(100))
+    assert places_by_class(samples(labels), classify(), 100) == list(range(100))
 
 
 def test_the_error_of_a_mean_counts_units_and_not_samples() -> None:
@@ -97,8 +97,8 @@ def test_the_error_of_a_mean_counts_units_and_not_samples() -> None:
     assert standard_error(twice, np.arange(80)) < standard_error(figures, np.arange(40))
 
 
-def one(score: float, behind: float, error: float, macs: int) -> Probed:
-    return Probed("label", 100, score, 0.02, behind, error, macs)
+def one(score: float, behind: float, error: float, macs: int) -> ProbedWeights:
+    return ProbedWeights("label", 100, score, 0.02, behind, error, macs)
 
 
 def test_the_cheapest_of_equals_is_taken_and_the_ranking_said() -> None:
@@ -166,17 +166,6 @@ def files(photos: Path, known: Any) -> tuple[Path, Path]:
     blank = build(resolve("compact", outputs=2, channels=3, height=16, width=16, arguments=ARGUMENTS)).state_dict()
     empty = {name: torch.zeros_like(one) if one.dim() == 4 else one for name, one in blank.items()}
     return file(photos.parent / "empty.safetensors", empty), knowing
-
-
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +256,7 @@ def test_a_network_without_norms_cannot_tell(photos: Path, tmp_path: Path) -> No
     said = sidecar("lenet5")
     said |= {"arguments": {}, "preprocessing": {**said["preprocessing"], "size": 32}}
     path.with_suffix(".json").write_text(json.dumps(said))
-    reporter = Lines()
+    reporter = Listener()
     run = st.train(photos, out=tmp_path / "run", weights=path, epochs=1, set=SET, reporter=reporter)
     assert any("cannot be told: the network has no batch norms" in line for line in reporter.said)
     assert json.loads((run.path / "weights.json").read_text())["gap"] is None

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 import striate as st
-from striate.core.events import Silent
 from striate.evaluate.findings import Evidence, Finding, diagnose
 from striate.workflows import diagnose as workflow
 from striate.workflows.materials import watched
+from tests.made_data import Listener
 
 Data = dict[str, NDArray[Any]]
 SETTINGS: dict[str, Any] = {
@@ -160,16 +160,8 @@ def test_no_healthy_training_is_called_ill(tmp_path: Path, case: str) -> None:
     assert HEALTHY[case](tmp_path) == []
 
 
-class Listening(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def test_a_run_holds_and_tells_its_diagnosis(tmp_path: Path) -> None:
-    told = Listening()
+    told = Listener()
     run = st.train(digits(200), out=tmp_path / "run", epochs=1, set=SETTINGS, reporter=told)
     content = json.loads((run.path / "diagnosis.json").read_text())
     assert content == run.diagnosis
@@ -218,7 +210,11 @@ def test_a_quantile_is_not_judged_as_a_guess(tmp_path: Path, monkeypatch: pytest
     data = {"x": random.integers(0, 256, (60, 8, 8), np.uint8), "y": random.normal(size=60)}
     for share, judged in ((0.9, False), (0.5, True)):
         options = {"loss.name": "quantile", "loss.options": {"share": share}, "batch.size": 16}
-        evidence, _ = looked_at(monkeypatch, tmp_path / f"{share}", data, epochs=1, set=options)
+        evidence, run = looked_at(monkeypatch, tmp_path / f"{share}", data, epochs=1, set=options)
+        assert run.metrics["headline"] == run.plan["train.metric"] == "pinball"
+        low, high = run.metrics["test"]["pinball_interval"]
+        assert low <= run.metrics["test"]["pinball"] <= high
+        assert f"q being {share}" in (run.path / "report.html").read_text()
         assert (evidence.train is not None, evidence.val is not None) == (judged, judged)
 
 

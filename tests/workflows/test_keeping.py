@@ -14,7 +14,7 @@ import striate as st
 from striate.core.errors import PlanError
 from striate.core.events import Silent
 from striate.core.plan import By, Decision
-from striate.plan.rules.augment import Probed
+from striate.plan.rules.augment import ProbedAugmentation
 from striate.plan.rules.views import views_after
 from striate.train.class_check import VIEWS, ClassProbe, Known
 from striate.workflows import keeping
@@ -22,20 +22,9 @@ from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.request import ReadRequest, Request
 from striate.workflows.stages import prepare
+from tests.made_data import Listener
 
 DATA = Path(os.environ.get("STRIATE_DATA", "shared/data"))
-
-
-class Said(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.warnings: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +44,7 @@ def planned(materials: Materials, by: By = "rule", **augment: Any) -> Materials:
 
 
 def test_vertical_flips_of_digits_are_dropped_and_the_views_of_predictions_follow(digits: Materials) -> None:
-    said, materials = Said(), planned(digits, flip="both", color=0.2, noise=0.02, mixup=0.2)
+    said, materials = Listener(), planned(digits, flip="both", color=0.2, noise=0.02, mixup=0.2)
     plan = keeping_classes(materials, said).plan
     assert plan["augment.flip"] != "both"
     assert plan["predict.views"] == {"none": "single", "horizontal": "mirrored"}[plan["augment.flip"]]
@@ -72,7 +61,7 @@ def test_vertical_flips_of_digits_are_dropped_and_the_views_of_predictions_follo
 
 
 def test_what_the_user_has_set_stays_with_a_warning(digits: Materials) -> None:
-    said = Said()
+    said = Listener()
     plan = keeping_classes(planned(digits, by="user", flip="both"), said).plan
     assert (plan["augment.flip"], plan["predict.views"]) == ("both", "flipped")
     (warning,) = said.warnings
@@ -104,7 +93,7 @@ QUICK = {
 
 
 def test_what_the_user_has_set_stays_in_a_training_too_and_what_a_rule_chose_is_dropped(tmp_path: Path) -> None:
-    said, settings = Said(), {**TINY, **QUICK}
+    said, settings = Listener(), {**TINY, **QUICK}
     run = st.train(halves(), out=tmp_path / "rule", epochs=1, set=settings, reporter=said)
     flip = run.plan.decisions["augment.flip"]
     assert (flip.value, flip.by, run.plan["predict.views"]) == ("none", "measured", "single")
@@ -118,7 +107,7 @@ def test_what_the_user_has_set_stays_in_a_training_too_and_what_a_rule_chose_is_
 
 
 def test_it_keeps_within_its_share_of_the_time(digits: Materials, monkeypatch: pytest.MonkeyPatch) -> None:
-    said, materials = Said(), planned(digits, flip="both", color=0.2)
+    said, materials = Listener(), planned(digits, flip="both", color=0.2)
     plan = keeping_classes(materials, said, seconds=0.0).plan
     assert plan["augment.flip"] == "both"
     assert plan.decisions["augment.check"].because.endswith("for want of time not checked: flip, color")
@@ -148,14 +137,14 @@ def test_a_function_of_the_users_is_asked_for_too(
 ) -> None:
     (tmp_path / "emptied.py").write_text("def all(image, generator):\n    return image * 0\n")
     monkeypatch.chdir(tmp_path)
-    said = Said()
+    said = Listener()
     plan = keeping_classes(planned(digits, by="user", function="emptied:all"), said).plan
     assert plan["augment.function"] == "emptied:all"
     assert any("augment.function=emptied:all may not keep the class" in warning for warning in said.warnings)
 
 
 def test_the_strengths_for_small_classes_are_asked_for(digits: Materials) -> None:
-    said = Said()
+    said = Listener()
     plan = keeping_classes(planned(digits, by="user", noise=0.02, minority=10.0), said).plan
     assert (plan["augment.noise"], plan["augment.minority"]) == (0.02, 10.0)
     (warning,) = said.warnings
@@ -171,7 +160,7 @@ def test_the_strengths_for_small_classes_are_asked_for(digits: Materials) -> Non
 
 
 def test_where_all_that_would_be_strengthened_is_dropped_so_is_the_factor(digits: Materials) -> None:
-    said = Said()
+    said = Listener()
     plan = keeping_classes(planned(digits, noise=0.5, minority=2.0), said).plan
     assert (plan["augment.noise"], plan["augment.minority"]) == (0.0, 1.0)
 
@@ -200,7 +189,7 @@ def test_what_has_no_classes_or_no_validation_samples_cannot_be_checked(digits: 
     ("lost", "error", "kept"), [(0.03, 0.01, False), (0.03, 0.02, True), (0.009, 0.001, True), (-0.1, 0.01, True)]
 )
 def test_a_loss_counts_above_two_standard_errors_and_a_point(lost: float, error: float, kept: bool) -> None:
-    found = Probed(0.9, 400, 0.2, lost, error)
+    found = ProbedAugmentation(0.9, 400, 0.2, lost, error)
     assert found.keeps_class is kept
     assert "90.0% of 400" in str(found)
     assert "20.0% before it was taught" in str(found)

@@ -12,27 +12,19 @@ import torch
 from torch import nn
 
 from striate.core.cache import Cache
-from striate.core.events import Silent
 from striate.core.load import Load
 from striate.core.plan import Decision, Plan
 from striate.data.loader import EvalBatches
 from striate.plan.rules.execution import ways
 from striate.train.frozen import cached_seconds
-from striate.train.recipe import Recipe, refuse_contradictions
+from striate.train.recipe import refuse_contradictions
 from striate.train.speed import RangeTest, learning_state
 from striate.workflows import measure
 from striate.workflows.measure import first_of, forward_seconds, passes_after, passes_beside
 from striate.workflows.quiet import Quiet
 from striate.workflows.trials import Trials
-from tests.train.toy import toy_networks, toy_recipe
-
-
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
+from tests.made_data import Listener
+from tests.train.toy import toy_networks, toy_recipe, undropped
 
 
 @pytest.mark.parametrize(
@@ -87,14 +79,6 @@ IDLE: dict[str, Any] = {
 }
 
 
-def undropped(recipe: Recipe) -> dict[str, nn.Module]:
-    networks = toy_networks(recipe)
-    for one in networks["network"].modules():
-        if isinstance(one, nn.Dropout):
-            one.p = 0.0
-    return networks
-
-
 @pytest.mark.parametrize(
     ("changes", "cached"),
     [
@@ -125,7 +109,7 @@ def test_a_body_that_never_learns_is_looked_at_once(
         monkeypatch.setattr(measure, name, lambda *_, figure=figure: figure)
     monkeypatch.setattr(measure, "range_test", lambda *_, **__: RangeTest([], 5.0))  # with the whole network
     validation = EvalBatches(recipe.batches.pictures, batch_size=8, targets=recipe.batches.targets)
-    plan = measure._length(recipe, lambda: undropped(recipe), validation, lambda: 20.0, 0, tmp_path, Quiet(Lines()))
+    plan = measure._length(recipe, lambda: undropped(recipe), validation, lambda: 20.0, 0, tmp_path, Quiet(Listener()))
     samples, batches = 72, len(recipe.batches)
     looks = (1 + (frozen > 0)) * batches * 16 * 0.001 + (samples * 0.001 if known else 0)
     each = batches * 0.002 + 0.01 + (0 if known else samples * 0.001)
@@ -152,7 +136,7 @@ def test_a_layout_in_which_torch_corrupts_memory_is_not_tried(tmp_path: Path, mo
 
     monkeypatch.setattr(measure, "try_ways", watched)
     narrow = nn.Sequential(nn.Conv2d(8, 16, 1, stride=2), nn.Flatten(), nn.Linear(4, 3))
-    said = Lines()
+    said = Listener()
     plan = measure._execution(
         recipe, lambda: {"network": narrow}, 1.0, Trials(Cache(tmp_path, 0), {}, said), Quiet(said)
     )
@@ -180,7 +164,7 @@ def test_what_was_measured_beside_others_is_not_kept(tmp_path: Path, monkeypatch
     for name, function in (("ways", "try_ways"), ("forward", "forward_rates"), ("batches", "batch_rates")):
         monkeypatch.setattr(measure, function, timed(name))
     monkeypatch.setattr("striate.workflows.quiet.PAUSE", 0.0)
-    trials, said = Trials(Cache(tmp_path, 10**6), {}, Lines()), Lines()
+    trials, said = Trials(Cache(tmp_path, 10**6), {}, Listener()), Listener()
     for disturbed in (True, False, False):
         monkeypatch.setattr(Load, "disturbs", lambda self, disturbed=disturbed: disturbed)
         tries.clear()
@@ -211,9 +195,9 @@ def test_memory_that_runs_out_while_measuring_leaves_no_way_that_needs_whole_bat
         "scored": 0,
         "folder": tmp_path,
         "ranged": tmp_path / "range.json",
-        "reporter": Lines(),
+        "reporter": Listener(),
     }
-    trials = Trials(Cache(tmp_path, 0), {}, Lines())
+    trials = Trials(Cache(tmp_path, 0), {}, Listener())
     plan = measure.resolve_plan(recipe, lambda: toy_networks(recipe), None, trials=trials, **options)
     assert [one["batch.accumulate"] for one in seen] == [1, 2, 4]
     assert [one["execution.graphed"] for one in seen] == [graphed, False, False]

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from striate.core.events import Silent
 from striate.workflows import quiet
 from striate.workflows.quiet import TIMES, Quiet
-
-
-class Said(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
+from tests.made_data import Listener
 
 
 @pytest.fixture
@@ -39,7 +31,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_a_quiet_machine_is_measured_once(others: list[float]) -> None:
     others += [0.02]
-    said, figures = Said(), iter([1.0, 2.0])
+    said, figures = Listener(), iter([1.0, 2.0])
     assert Quiet(said).measure(lambda: next(figures), seconds=60) == 1.0
     assert not said.warnings
     assert not others
@@ -47,14 +39,14 @@ def test_a_quiet_machine_is_measured_once(others: list[float]) -> None:
 
 def test_what_was_disturbed_is_measured_again(others: list[float]) -> None:
     others += [0.9, 0.5, 0.0]
-    said, figures = Said(), iter([35.0, 20.0, 1.0])
+    said, figures = Listener(), iter([35.0, 20.0, 1.0])
     assert Quiet(said).measure(lambda: next(figures), seconds=60) == 1.0
     assert not said.warnings
 
 
 def test_where_it_stays_disturbed_the_least_disturbed_counts_and_it_is_said_once(others: list[float]) -> None:
     others += [0.9, 0.4, 0.8] * 2
-    said, figures = Said(), iter([35.0, 20.0, 30.0] * 2)
+    said, figures = Listener(), iter([35.0, 20.0, 30.0] * 2)
     quiet_one = Quiet(said)
     assert [quiet_one.measure(lambda: next(figures), seconds=60) for _ in range(2)] == [20.0, 20.0]
     (warning,) = said.warnings
@@ -66,6 +58,6 @@ def test_where_it_stays_disturbed_the_least_disturbed_counts_and_it_is_said_once
 
 def test_no_try_is_begun_after_its_time(others: list[float]) -> None:
     others += [0.9, 0.0]
-    said, figures = Said(), iter([35.0, 1.0])
+    said, figures = Listener(), iter([35.0, 1.0])
     assert Quiet(said).measure(lambda: next(figures), seconds=0.1) == 35.0
     assert len(said.warnings) == 1

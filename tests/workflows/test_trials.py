@@ -8,23 +8,15 @@ import pytest
 
 import striate as st
 from striate.core.cache import Cache
-from striate.core.events import Silent
 from striate.train import speed
 from striate.workflows import measure
 from striate.workflows.trials import Trials
 from tests.e2e.made_photos import folder
-
-
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.said.append(text)
+from tests.made_data import Listener
 
 
 def trials(root: Path | None, about: dict[str, object] | None = None) -> Trials:
-    return Trials(Cache(root, 10**6), about or {"network": "a"}, Lines())
+    return Trials(Cache(root, 10**6), about or {"network": "a"}, Listener())
 
 
 def test_the_same_question_is_answered_from_before(tmp_path: Path) -> None:

@@ -8,30 +8,25 @@ the user gives are obeyed; then what would leak from the training side is exclud
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
-from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target, Value
+from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
 from striate.core.wording import some
 from striate.data.audit import Audit, target_classes
+from striate.data.dealing import deal, enough, strata_of
+from striate.data.met_before import check_known, kept_splits, mark_known, say_known
 
 FATES = (*SPLITS, "quarantined", "excluded")
 FRACTIONS = (0.64, 0.16, 0.20)
 """Shares of training, validation and test where the data gives no split."""
-VALIDATED, OF_EACH_CLASS = 5_000, 10
-"""Samples that validation needs at most, in all and of each class: they tell weights apart to half a point."""
 
 _HEADER = ("key", "split", "target", "group", "reason")
-_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -176,16 +171,16 @@ def make_split(
         frozenset({"test"}): (fractions[0] / (fractions[0] + fractions[1]), fractions[1] / sum(fractions[:2]), 0.0),
         frozenset({"val"}): (1 - fractions[2], 0.0, fractions[2]),
     }.get(frozenset(held), fractions)
-    shares = _enough(shares, sum(map(len, pool)), len(dataset.target_names))
-    kept = _kept(pool, shares, known or {})
+    shares = enough(shares, sum(map(len, pool)), len(dataset.target_names))
+    kept = kept_splits(pool, shares, known or {})
     fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]
-    dealt = iter(deal(fresh, shares, seed, _strata(fresh)))
+    dealt = iter(deal(fresh, shares, seed, strata_of(fresh)))
     for unit, split in zip(pool, kept, strict=True):
         fates.update(dict.fromkeys((sample.key for sample in unit), split or next(dealt)))
     if known:
-        _say_known(notes, pool, kept, fates)
-        _mark_known(units, fates, reasons, known, given if held else {})
-        _check_known(dataset, fates, held)
+        say_known(notes, pool, kept, fates)
+        mark_known(units, fates, reasons, known, given if held else {})
+        check_known(dataset, fates, held)
     _say(notes, held, shares, file, fates, reasons)
     classes = _classes(samples, fates)
     _check(dataset, samples, fates, classes)
@@ -284,171 +279,6 @@ def _exclude_leaks(
                 reasons[sample.key] = f"{same} {held.key}, which is given for {kept}"
     for split, number in sorted(count.items()):
         notes.append(f"{number} samples given for {split} are left out: duplicates, or of the group, of held-out ones.")
-
-
-def _strata(units: Sequence[Sequence[Sample]]) -> list[dict[str, int]]:
-    """For each unit, how many of its samples are in each stratum.
-
-    Strata are classes, each class of a multi-label sample, or bins of equal counts over the values.
-    """
-    values = [sample.target.values for unit in units for sample in unit if isinstance(sample.target, Value)]
-    edges = _edges(values) if values else []
-    strata = []
-    for unit in units:
-        count: Counter[str] = Counter()
-        for sample in unit:
-            if isinstance(sample.target, Value):
-                bins = [
-                    int(np.searchsorted(edge, value, side="right"))
-                    for edge, value in zip(edges, sample.target.values, strict=False)
-                ]
-                count["-".join(map(str, bins))] += 1
-            else:
-                count.update(target_classes(sample.target))
-        strata.append(dict(count))
-    return strata
-
-
-def _edges(values: Sequence[tuple[float, ...]]) -> list[NDArray[np.float64]]:
-    """Inner edges of the bins of each column: ten in all, over the first three columns at most."""
-    table = np.array(values, np.float64)[:, :3]
-    bins = max(1, min(round(_BINS ** (1 / table.shape[1])), len(table) // 5))
-    return [np.quantile(column, np.arange(1, bins) / bins) for column in table.T]
-
-
-MET = "is given, but the weights had learnt from it, an equal picture or its group"
-"""How the reason ends of a held-out sample that is no test of the weights that training begins with."""
-
-
-def _kept(
-    pool: Sequence[Sequence[Sample]], shares: tuple[float, float, float], known: Mapping[str, str]
-) -> list[str | None]:
-    """The split of each unit that was in one where the weights come from; None of a new one.
-
-    What was held out there stays so only where training knows its classes, and of a split that gets nothing, what was
-    validated is trained on, and what was tested is new.
-    """
-    places = {split for split, share in zip(SPLITS, shares, strict=True) if share > 0}
-    found: list[str | None] = []
-    for unit in pool:
-        before = {known[sample.key] for sample in unit if sample.key in known}
-        first = next((split for split in SPLITS if split in before), None)
-        found.append("train" if first == "val" and "val" not in places else first if first in places else None)
-    strata = _strata(pool)
-    trained = {name for one, split in zip(strata, found, strict=True) if split == "train" for name in one}
-    missing = {"val": "train", "test": None}
-    return [
-        missing[split] if split in missing and not one.keys() <= trained else split
-        for one, split in zip(strata, found, strict=True)
-    ]
-
-
-def _check_known(dataset: Dataset, fates: Mapping[str, str], held: set[str]) -> None:
-    counts = Counter(fates.values())
-    if not counts["test"] and "test" not in held and counts["train"]:
-        raise DataError(
-            f"none of the {counts['train'] + counts['val']} usable samples of {dataset.path} is left to test with: the "
-            "Run that the weights come from has trained or validated on them",
-            fix="add new samples, give others with `--test DIR`, or train without these weights",
-        )
-
-
-def _say_known(
-    notes: list[str], pool: Sequence[Sequence[Sample]], kept: Sequence[str | None], fates: Mapping[str, str]
-) -> None:
-    stay = Counter(fates[one.key] for unit, split in zip(pool, kept, strict=True) if split for one in unit)
-    if stay:
-        parts = ", ".join(f"{stay[split]} {split}" for split in SPLITS)
-        notes.append(
-            f"{stay.total()} samples stay in the split that they were in for the weights' Run, so that none is tested "
-            f"that these have seen: {parts}; {sum(map(len, pool)) - stay.total()} new ones were drawn."
-        )
-
-
-def _mark_known(
-    units: Iterable[Sequence[Sample]],
-    fates: Mapping[str, str],
-    reasons: dict[str, str],
-    known: Mapping[str, str],
-    given: Mapping[str, str],
-) -> None:
-    """Say of given held-out samples that the weights have learnt from them: what the user gives is obeyed."""
-    for unit in units:
-        before = {known.get(sample.key) for sample in unit}
-        for sample in unit:
-            fate = fates[sample.key]
-            seen = before & {"train", "val"} if fate == "test" else before & {"train"}
-            if seen and fate in ("test", "val") and given.get(sample.key) == fate:
-                reasons.setdefault(sample.key, f"kept, since the {fate} {MET}")
-
-
-def _enough(shares: tuple[float, float, float], samples: int, classes: int) -> tuple[float, float, float]:
-    """The shares, where validation would get more than it needs with the rest of it to train on.
-
-    >>> _enough((0.8, 0.2, 0.0), 50_000, 10)
-    (0.9, 0.1, 0.0)
-    """
-    train, val, test = shares
-    most = max(VALIDATED, OF_EACH_CLASS * classes) / max(1, samples)
-    return (train, val, test) if val <= most else (round(train + val - most, 9), most, test)
-
-
-def deal(
-    units: Sequence[Sequence[Sample]],
-    shares: tuple[float, float, float],
-    seed: int,
-    strata: Sequence[Mapping[str, int]],
-) -> list[str]:
-    """Deal units out to train, val and test so that every stratum, and the whole, is divided by the shares.
-
-    Each unit in turn goes where, counting it as dealt, its strata and the whole lack most: the error that one unit
-    leaves is carried to the next, so that shares hold to about one unit for each stratum. Large units come first, and
-    a stratum's first unit goes to train, so that nothing is tested that was not learnt.
-
-    Args:
-        shares: of train, val and test; a share of 0 gets nothing.
-        strata: for each unit, its samples in each stratum.
-
-    Returns:
-        the split of each unit.
-    """
-    totals: Counter[str] = Counter()
-    for one in strata:
-        totals.update(one)
-    options = [(split, share) for split, share in zip(SPLITS, shares, strict=True) if share > 0]
-    placed: dict[str, Counter[str]] = {split: Counter() for split, _ in options}
-    sizes: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
-    total = 0
-
-    def turn(index: int) -> tuple[object, ...]:
-        names = sorted(strata[index], key=lambda name: (totals[name], name))
-        return -len(units[index]), [(totals[name], name) for name in names], _lot(seed, units[index][0].key)
-
-    found = [""] * len(units)
-    for index in sorted(range(len(units)), key=turn):
-        counts, size = strata[index], len(units[index])
-        seen.update(counts)
-        total += size
-
-        new = any("train" in placed and not placed["train"][name] for name in counts)
-        lack = [
-            sum(number * (share * seen[name] - placed[split][name]) for name, number in counts.items())
-            / max(1, sum(counts.values()))
-            + share * total
-            - sizes[split]
-            for split, share in options
-        ]
-        split = "train" if new else options[lack.index(max(lack))][0]
-        placed[split].update(counts)
-        sizes[split] += size
-        found[index] = split
-    return found
-
-
-def _lot(seed: int, key: str) -> bytes:
-    """A unit's place in the order, by its first key alone: files that come or go do not stir the others."""
-    return hashlib.sha256(f"{seed}\0{key}".encode("utf-8", "surrogateescape")).digest()
 
 
 def _say(

@@ -17,13 +17,19 @@ from striate.metrics._ranked import Ordered, Ranked, mean_defined, of_all_pairs,
 METRICS: Registry[type[Metric]] = Registry("metric", "striate.metrics")
 
 
-def metric_names(kind: TargetKind, outputs: int) -> tuple[str, ...]:
+def metric_names(kind: TargetKind, outputs: int, loss: str | None = None) -> tuple[str, ...]:
     """The metrics that say something for that kind of target and number of outputs, sorted.
+
+    Args:
+        loss: the name of the task's loss; without it those that judge by one loss's aim are left out.
 
     >>> metric_names("value", 1)
     ('explained_variance', 'mae', 'median_absolute_error', 'r2', 'rmse', 'spearman')
+    >>> set(metric_names("value", 1, "quantile")) - set(metric_names("value", 1))
+    {'pinball'}
     """
-    return tuple(name for name, metric in METRICS.items() if metric.applies(kind, outputs))
+    fitting = ((name, metric) for name, metric in METRICS.items() if metric.applies(kind, outputs))
+    return tuple(name for name, metric in fitting if metric.of_loss in (None, loss))
 
 
 __all__ = [

@@ -27,6 +27,9 @@ class Metric(ABC):
     It is `costly` where each resample takes time for every number of the scores, so that large ones get fewer, and
     `rises_by_chance` where fewer samples make it larger, so that a resample, of fewer distinct ones, is above it.
 
+    It judges how near a task came to what its loss aims at, if `of_loss` names that loss: then it is only for tasks
+    with it, and its options, keyword-only, are set as the loss's of the same name are.
+
     Args:
         kind: the kind of target.
         outputs: K.
@@ -40,6 +43,7 @@ class Metric(ABC):
     of_decisions: ClassVar[bool] = False
     costly: ClassVar[bool] = False
     rises_by_chance: ClassVar[bool] = False
+    of_loss: ClassVar[str | None] = None
 
     def __init__(self, kind: TargetKind, outputs: int) -> None:
         if not self.applies(kind, outputs):

@@ -27,6 +27,7 @@ from striate.nets.first_weights import INITS, LAST_NORMS, with_first_weights
 from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
+from striate.nets.loading import LoadReport, load_weights, match_weights
 from striate.nets.mapping import hub_network, translated
 from striate.nets.measure import Profile, profile, profile_module
 from striate.nets.memory import Memory, memory
@@ -62,7 +63,7 @@ from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
 from striate.nets.regularise import regularised
 from striate.nets.spec import build, read_base, resolve, resolve_shape
-from striate.nets.weights import LoadReport, Weights, load_weights, match_weights, read_weights
+from striate.nets.weights import Weights, read_weights
 
 __all__ = [
     "EDITS",

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from striate.core.wording import plural
 from striate.nets.anatomy import head_name
 from striate.nets.gradients import EXPLODED, VANISHED, LayerGradient, flow_verdict, layers_with_weights
+from striate.nets.starts import FirstWeights, first_weights, judge_start, without_bias
 
 DEAD, SATURATED = 0.5, 0.5
 """Shares of a layer above which it is told: half of its units, or of its numbers, hand no gradient on."""
@@ -36,7 +37,8 @@ class Alarm:
     """Something that will keep a layer from learning.
 
     Args:
-        kind: "dead units", "saturated activations", or "vanishing" or "exploding" "gradients" or "activations".
+        kind: "dead units", "saturated activations", or "vanishing" or "exploding" "gradients" or "activations", or
+            "first weights" that are "too large", "too small", "all zero" or "all equal".
         layer: its dotted name.
         finding: a sentence that names the layer, with its figures.
         remedy: what helps.
@@ -53,12 +55,16 @@ _DEAD = (
     "slope is nowhere zero"
 )
 _SATURATED = "`relu` in its place, a norm before it (`BatchNorm`), or smaller first weights (`xavier_normal`)"
+_DRAWN = (
+    "`init: he_normal` in the layer's node (`xavier_normal` before sigmoid and tanh); of a network that is no page of "
+    "nodes, weights drawn anew"
+)
 _SCALE = (
     "first weights by `he_normal` (`xavier_normal` before sigmoid and tanh), or a norm after each layer (`BatchNorm`)"
 )
 
 
-def find_alarms(module: nn.Module, losses: Losses, parts: int, *, start: bool) -> list[Alarm]:
+def find_alarms(module: nn.Module, losses: Losses, parts: int, *, start: bool, drawn: bool = False) -> list[Alarm]:
     """Watch a copy of a network while it is computed forward and backward, as it is: modes and weights stay.
 
     Args:
@@ -67,6 +73,7 @@ def find_alarms(module: nn.Module, losses: Losses, parts: int, *, start: bool) -
             backward; the others are asked for where units look dead, to see whether they are silent there too.
         parts: how many parts there are.
         start: whether these are the first weights: the scale of the activations is then judged as well.
+        drawn: whether they were drawn at random: then each layer's are judged too, see `striate.nets.starts`.
     """
     module = copy.deepcopy(module)
     module.zero_grad(set_to_none=True)
@@ -76,6 +83,7 @@ def find_alarms(module: nn.Module, losses: Losses, parts: int, *, start: bool) -
         with torch.enable_grad():
             losses(module, 0).backward()  # type: ignore[no-untyped-call]
         gradients = watch.gradients()
+        first = watch.first_weights(gradients) if drawn else []
         with torch.no_grad():
             for part in range(1, parts):
                 if not any(one.share > DEAD for one in watch.units.values()):
@@ -84,7 +92,13 @@ def find_alarms(module: nn.Module, losses: Losses, parts: int, *, start: bool) -
     finally:
         watch.remove()
     found = [*_dead(watch.units), *_saturated(watch.saturated), *_flow(gradients)]
-    return found + (_scale(watch.scales, _head(module)) if start else [])
+    if not start:
+        return found
+    head = _head(module)
+    faults = [Alarm(one.kind, one.layer, one.finding, _DRAWN) for one in judge_start(first, head)]
+    if any(one.kind == "first weights all zero" for one in faults):
+        return faults  # what is dead or lost behind them follows from it
+    return [*found, *_scale(watch.scales, head), *faults]
 
 
 @dataclass
@@ -108,6 +122,7 @@ class _Watch:
     units: dict[str, _Units] = field(default_factory=dict)
     saturated: dict[str, Tensor] = field(default_factory=dict)
     scales: dict[str, Tensor] = field(default_factory=dict)
+    passed: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     executed: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,10 +141,15 @@ class _Watch:
             return self._squashed
         return self._scaled if learns else None
 
-    def _seen(self, name: str, note: Callable[[str, nn.Module, Tensor], None], part: Any, _: Any, output: Any) -> None:
+    def _seen(
+        self, name: str, note: Callable[[str, nn.Module, Tensor], None], part: Any, given: Any, output: Any
+    ) -> None:
         if isinstance(output, Tensor):
             self._uses[name] = number = self._uses.get(name, 0) + 1
-            note(name if number == 1 else f"{name} (use {number})", part, output.detach())
+            name = name if number == 1 else f"{name} (use {number})"
+            note(name, part, output.detach())
+            if name in self.scales and name not in self.passed and given and isinstance(given[0], Tensor):
+                self.passed[name] = _size(given[0].detach()), _size(without_bias(part, output.detach()))
 
     def _rectified(self, name: str, part: nn.Module, output: Tensor) -> None:
         if output.dim() not in (2, 4):
@@ -146,7 +166,7 @@ class _Watch:
 
     def _scaled(self, name: str, part: nn.Module, output: Tensor) -> None:
         self.executed.setdefault(name)
-        self.scales.setdefault(name, output.float().square().mean().sqrt())
+        self.scales.setdefault(name, _size(output))
 
     def gradients(self) -> list[LayerGradient]:
         """Of the layers' weights, in the order in which they were executed."""
@@ -160,10 +180,25 @@ class _Watch:
             found.append(LayerGradient(name, type(part).__name__, (norm,)))
         return found
 
+    def first_weights(self, gradients: Sequence[LayerGradient]) -> list[FirstWeights]:
+        """Of the layers that were executed, in that order."""
+        found = []
+        for one in gradients:
+            if one.name in self.passed:
+                given, output = map(float, self.passed[one.name])
+                part = self.module.get_submodule(one.name)
+                found.append(first_weights(one.name, part, given, output, one.largest))
+        return [one for one in found if one is not None]
+
     def remove(self) -> None:
         """Take the hooks away."""
         for handle in self._handles:
             handle.remove()
+
+
+def _size(tensor: Tensor) -> Tensor:
+    """The root mean square."""
+    return tensor.float().square().mean().sqrt()
 
 
 @torch.no_grad()

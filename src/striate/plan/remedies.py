@@ -11,6 +11,7 @@ from typing import Any
 
 from striate.core.errors import PlanError
 from striate.core.plan import AUTO, Decision
+from striate.plan.equals import equal_words, is_equal
 
 NEIGHBOURS = 5
 """That SMOTE draws towards (Chawla et al. 2002, section 4.2)."""
@@ -196,11 +197,8 @@ def chosen_remedy(
     because = f"F1 with classes alike, in short trials: {told}"
     best = max(figures, key=lambda one: (figures[one], one == "none"))
     for name in ("none",) if best == "none" else (*allowed, "none"):
-        if name in behind and behind[name][0] <= behind[name][1]:
-            if name != best:
-                far, error = behind[name]
-                because += f"; {far:.3f} behind, within a standard error of {error:.3f}, and it asks less"
-            return name, because
+        if name in behind and is_equal(*behind[name]):
+            return name, because + ("" if name == best else equal_words(*behind[name], "it asks less"))
     raise ValueError("nothing is the best of them")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.core.errors import DataError, NetworkError, UnknownName, UsageError
+from striate.core.options import options_of, with_options
 from striate.core.records import Sample, TargetKind
 from striate.losses import LOSSES, WEIGHTINGS
 from striate.metrics import METRICS, Metric, checked, metric_names
@@ -226,9 +227,9 @@ class Task(ABC):
 
     def measures(self) -> dict[str, Metric]:
         """All metrics of this task by name, the headline first, each before it has seen anything."""
-        names = metric_names(self.kind, self.outputs)
+        names = metric_names(self.kind, self.outputs, self.settings.loss)
         ordered = (self.headline, *(name for name in names if name != self.headline))
-        return {name: METRICS.get(name)(self.kind, self.outputs) for name in ordered}
+        return {name: self._measure(name, self.outputs) for name in ordered}
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -282,6 +283,12 @@ class Task(ABC):
         return {"name": self.name, "target_names": list(self.target_names), **asdict(self.settings)}
 
     # -- for subclasses
+
+    def _measure(self, name: str, outputs: int) -> Metric:
+        """A metric for so many outputs; one of the loss's aim has the loss's options."""
+        metric = METRICS.get(name)
+        given = {option: self._loss.keywords[option] for option in options_of(metric) if option in self._loss.keywords}
+        return with_options(metric, given, f"the metric {name}")(self.kind, outputs)
 
     def _place(self, name: str, sample: Sample) -> int:
         if name not in self._places:

@@ -15,7 +15,7 @@ from torch import Tensor
 from striate.core.errors import DataError, UsageError
 from striate.core.records import Sample, Value
 from striate.losses import LOSSES
-from striate.metrics import METRICS, checked
+from striate.metrics import checked
 from striate.tasks import TASKS
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, defined, no_target
@@ -114,12 +114,13 @@ class Regress(Task):
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """All metrics of each value, in its own unit, and its support."""
         scores, targets = checked(scores, targets)
+        measures = {metric: self._measure(metric, 1) for metric in self.metric_names}
         return [
             {
                 "value": name,
                 **{
-                    metric: defined(METRICS.get(metric)("value", 1).measure(scores[:, [place]], targets[:, [place]]))
-                    for metric in self.metric_names
+                    metric: defined(measure.measure(scores[:, [place]], targets[:, [place]]))
+                    for metric, measure in measures.items()
                 },
                 "support": len(scores),
             }

@@ -52,7 +52,9 @@ def look(state: State, recipe: Recipe, batch: Batch, reporter: Reporter) -> None
             return sum(losses_of(copied, recipe, parts[part]).values(), torch.zeros((), device=recipe.device))
 
         try:
-            new += find_alarms(state.networks[name], loss, len(parts), start=state.counters.step == 0)
+            start = state.counters.step == 0
+            drawn = recipe.plan.get("network.weights") is None
+            new += find_alarms(state.networks[name], loss, len(parts), start=start, drawn=start and drawn)
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise

@@ -16,7 +16,7 @@ from striate.data.augment import Augmenter, centre
 from striate.data.pictures import Pictures
 from striate.infer import ForwardWay, made_ready
 from striate.infer.features import HeadInputs
-from striate.plan.rules.augment import Probed
+from striate.plan.rules.augment import ProbedAugmentation
 
 Features: TypeAlias = Callable[[Tensor], Tensor]
 """From images (N, C, H, W) on 0 to 255 to features (N, D)."""
@@ -69,7 +69,7 @@ class ClassProbe:
         """On the held-out samples as they are."""
         return float(self._right.mean())
 
-    def under(self, augmenter: Augmenter) -> Probed:
+    def under(self, augmenter: Augmenter) -> ProbedAugmentation:
         """What the held-out accuracy loses under an augmentation.
 
         First of the probe as it is. One that loses may only not have been shown such pictures, as a linear one of
@@ -81,8 +81,8 @@ class ClassProbe:
         if lost > LOUD * error:
             rows = np.concatenate([self._rows, self._of(self._train, augmenter, 0)])
             taught = _Linear(rows, np.tile(self._train.labels, 2), self._classes)
-            return Probed(self.accuracy, len(self._right), lost, *self._lost(taught, views))
-        return Probed(self.accuracy, len(self._right), lost, lost, error)
+            return ProbedAugmentation(self.accuracy, len(self._right), lost, *self._lost(taught, views))
+        return ProbedAugmentation(self.accuracy, len(self._right), lost, lost, error)
 
     def _lost(self, probe: _Linear, views: list[NDArray[np.float64]]) -> tuple[float, float]:
         """The mean paired difference, and its standard error, in which a group counts as one."""

@@ -36,10 +36,10 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
         NonFinite: a loss or gradient is not finite; names the samples. The weights are as before the step.
     """
     plan, counters = recipe.plan, state.counters
-    total = _backward(state, recipe, batch)
+    total = backward(state, recipe, batch)
     if plan["optimizer.sam"] > 0:
         with uphill(list(state.networks.values()), plan["optimizer.sam"]):
-            _backward(state, recipe, batch)
+            backward(state, recipe, batch)
     for name, optimizer in state.optimizers.items():
         if plan["optimizer.l1"] > 0:
             penalise(optimizer.param_groups, plan["optimizer.l1"])
@@ -74,7 +74,7 @@ def train_step(state: State, recipe: Recipe, batch: Batch) -> float:
 _BOUNDS = {"most": "clip", "value": "clip_value", "adaptive": "adaptive_clip"}
 
 
-def _backward(state: State, recipe: Recipe, batch: Batch) -> torch.Tensor:
+def backward(state: State, recipe: Recipe, batch: Batch) -> torch.Tensor:
     """Gradients of a batch, added part by part; the loss, on the device, in float64 where that has it."""
     total = torch.zeros((), dtype=_wide(recipe), device=recipe.device)
     for part, portion in enumerate(batch.split(recipe.parts(batch, state.counters.accumulate))):

@@ -98,7 +98,7 @@ def augment(
             "augment.check is applied by `striate train` and not here: what it would drop is on the sheet and in what "
             "is written out; the sheet in the report of a Run shows what was left"
         )
-    places = drawing.spread(len(keys), rows)
+    places = drawing.even_places(len(keys), rows)
     shown = [keys[int(place)] for place in places]
     reporter.stage("sheet")
     pictures = _pictures(prepared, shown, reporter)

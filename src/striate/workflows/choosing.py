@@ -30,11 +30,11 @@ from striate.data.prepare import Preprocessing
 from striate.evaluate import units_of
 from striate.infer.features import head_inputs
 from striate.nets import Normalize, Weights, build, head_name, load_weights, profile
-from striate.plan.rules.network import Probed, chosen_weights
+from striate.plan.rules.network import ProbedWeights, chosen_weights
 from striate.tasks import Task
 from striate.train.pilots import HeadPilot, head_pilots
 from striate.train.probe import Features
-from striate.workflows.trials import Trials
+from striate.workflows.trials import Trials, time_for
 
 MOST, LEAST, TIMED, AT_ONCE = 1000, 60, 16, 32
 """Samples that features are of at most, below which a ranking says nothing, that are timed, and at once."""
@@ -119,13 +119,11 @@ def choose_weights(
     ]
     trials = Trials(cache, {**about, "plans": leaves}, reporter)
     question = {"choosing": [MOST, LEAST], "specs": [one.spec for one in candidates]}
-    found = trials.recall(question)
-    if found is None:
-        allowed = SECONDS if minutes is None else min(SECONDS, SHARE * 60 * minutes)
-        found = [asdict(one) for one in _probed(candidates, dataset, known, allowed, reporter)]
-        if found:  # where the time was too short it may not be another time
-            trials.keep(question, found)
-    place, because = chosen_weights([one.weights.source for one in candidates], [Probed(**one) for one in found])
+    allowed = time_for(SECONDS, SHARE, None if minutes is None else 60 * minutes)
+    found = trials.known(
+        question, lambda: [asdict(one) for one in _probed(candidates, dataset, known, allowed, reporter)]
+    )
+    place, because = chosen_weights([one.weights.source for one in candidates], [ProbedWeights(**one) for one in found])
     reporter.line(f"weights: {candidates[place].weights.source} ({because})")
     return place, because
 
@@ -141,7 +139,7 @@ def digest(weights: Weights) -> str:
 
 def _probed(
     candidates: Sequence[Candidate], dataset: Dataset, known: Sequence[Sample], allowed: float, reporter: Reporter
-) -> Iterator[Probed]:
+) -> Iterator[ProbedWeights]:
     """How each did; nothing where the time carries too few samples."""
     networks = [one.network() for one in candidates]
     count = _affordable(candidates, networks, dataset, known, allowed)
@@ -150,7 +148,7 @@ def _probed(
             f"no weights are probed: {allowed:.0f} s carry {count} samples of each, and below {LEAST} they say little"
         )
         return
-    samples = [known[place] for place in spread(known, candidates[0].task, count)]
+    samples = [known[place] for place in places_by_class(known, candidates[0].task, count)]
     units = units_of([sample.group for sample in samples])
     right = []
     for number, (one, network) in enumerate(zip(candidates, networks, strict=True)):
@@ -160,7 +158,7 @@ def _probed(
     best = max(right, key=lambda each: float(each.mean()))
     for one, each in zip(candidates, right, strict=True):
         behind = best - each
-        yield Probed(
+        yield ProbedWeights(
             one.task.kind,
             len(samples),
             float(each.mean()),
@@ -179,7 +177,7 @@ def _affordable(
     allowed: float,
 ) -> int:
     """How many samples each candidate can look at in the time, by how long a few take that one process decodes."""
-    few = [known[place] for place in spread(known, candidates[0].task, min(TIMED, len(known)))]
+    few = [known[place] for place in places_by_class(known, candidates[0].task, min(TIMED, len(known)))]
     started = time.perf_counter()
     for one, network in zip(candidates, networks, strict=True):
         one.features(network, dataset, few, 0)
@@ -187,7 +185,7 @@ def _affordable(
     return min(MOST, len(known), int(allowed / each))
 
 
-def spread(samples: Sequence[Sample], task: Task, count: int) -> list[int]:
+def places_by_class(samples: Sequence[Sample], task: Task, count: int) -> list[int]:
     """The places of so many of the samples, evenly spread, those of a class by its share of all."""
     order = np.arange(len(samples))
     if task.kind == "label":

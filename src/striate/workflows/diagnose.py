@@ -16,7 +16,7 @@ from striate.core.plan import Plan
 from striate.core.run import RunFolder
 from striate.evaluate import score
 from striate.evaluate.findings import FINDINGS, Evidence, Judged, diagnose, doubt_of
-from striate.plan.rules.optimizer import default_rate
+from striate.plan.rules.optimizer import usual_rate
 from striate.tasks import Task
 from striate.train.state import Counters
 from striate.workflows.materials import Learnt, Materials
@@ -78,7 +78,7 @@ def _evidence(
     learnt: Learnt,
 ) -> Evidence:
     task, audit, tuned = materials.task, materials.prepared.audit, plan["network.weights"] is not None
-    name = judged_by(task, str(plan["train.metric"]))
+    name, samples = judged_by(task, str(plan["train.metric"])), materials.count("train")
     lines = run.history.read_text("utf-8").splitlines() if run.history.exists() else []
     single = task.kind == "label" and "val" in scores
     train, val = _judged(materials, metrics, scores, learnt, name)
@@ -93,11 +93,11 @@ def _evidence(
         loss_error=_half(metrics.get("val", {}), "rmse" if task.kind == "value" else "log_loss"),
         chance=float(targets.mean(0).max()) if single else 0.0,
         doubt=doubt_of(scores["val"], targets) if single else None,
-        samples=materials.count("train"),
+        samples=samples,
         duplicates=len(audit.duplicates),
         conflicts=len(audit.conflicts),
         rate=float(plan["optimizer.rate"]),
-        usual_rate=default_rate(plan["optimizer.name"], min(plan["batch.size"], materials.count("train")), tuned=tuned),
+        usual_rate=usual_rate(plan, min(plan["batch.size"], samples), samples),
         optimizer=str(plan["optimizer.name"]),
         epochs=int(plan["train.epochs"]),
         minutes=plan["train.minutes"],

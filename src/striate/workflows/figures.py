@@ -36,7 +36,7 @@ def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:
     """
     make_folder(folder)
     plan, batches = recipe.plan, recipe.batches
-    places = sheet.spread(len(batches.pictures), ROWS)
+    places = sheet.even_places(len(batches.pictures), ROWS)
     sizes = [recipe.size(epoch) for epoch in range(min(VIEWS, plan["train.epochs"]))]
     columns = sheet.columns(batches.pictures, places, batches.augmenter, places, sizes)
     write_bytes(folder / "augmentation.png", sheet.as_png(sheet.sheet(columns, SIDE // 2)))

@@ -14,13 +14,13 @@ from striate.core.events import Reporter
 from striate.core.plan import Decision, Plan
 from striate.data.augment import ASIDE, AUGMENTATIONS, Augmenter, BatchAugmentation, centre, switched_off, switched_on
 from striate.evaluate import units_of
-from striate.plan.rules.augment import Probed, weaker
+from striate.plan.rules.augment import ProbedAugmentation, weaker
 from striate.plan.rules.views import views_after
 from striate.train.class_check import VIEWS, ClassProbe, Features, Known, frozen_features
 from striate.train.patches import Patches, looked_at
 from striate.workflows.augmenting import strengthened
 from striate.workflows.materials import Materials
-from striate.workflows.sheet import spread
+from striate.workflows.sheet import even_places
 
 TAUGHT, ASKED = 2000, 1000
 """Samples at most, spread evenly, that the probe is fitted to, and that it is asked for."""
@@ -151,9 +151,9 @@ def _settings(plan: Plan) -> Iterator[tuple[str, Any, dict[str, Any]]]:
 
 def _judged(
     materials: Materials, probe: ClassProbe, setting: str, value: Any, others: Mapping[str, Any]
-) -> tuple[Probed, Any]:
+) -> tuple[ProbedAugmentation, Any]:
     """What the probe finds of a value, and the value that keeps the class: it, a weaker one, or that which is off."""
-    first: Probed | None = None
+    first: ProbedAugmentation | None = None
     trying = value
     while trying is not None:
         augmenter = Augmenter({setting: trying, **others}, materials.plan["train.seed"], materials.shape[1:])
@@ -185,14 +185,14 @@ def _probe(materials: Materials, settings: int, until: float | None) -> ClassPro
 def _seconds(materials: Materials, features: Features) -> float:
     """What the features of a picture take."""
     pictures = materials.pictures["train"]
-    shown = centre(pictures.batch(spread(len(pictures), TIMED)), materials.shape[1:])
+    shown = centre(pictures.batch(even_places(len(pictures), TIMED)), materials.shape[1:])
     started = time.monotonic()
     features(shown)
     return max(1e-9, time.monotonic() - started) / len(shown)
 
 
 def _known(materials: Materials, part: str, most: int) -> Known:
-    places = spread(materials.count(part), most)
+    places = even_places(materials.count(part), most)
     units = units_of([sample.group for sample in materials.samples[part]])
     labels = materials.targets[part].argmax(1).numpy()
     return Known(materials.pictures[part], places, labels[places], units[places])

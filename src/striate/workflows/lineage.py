@@ -14,7 +14,8 @@ from striate.core.artifacts import write_csv
 from striate.core.records import SPLITS
 from striate.core.run import RunFolder
 from striate.data.audit import Audit
-from striate.data.split import MET, SplitTable
+from striate.data.met_before import MET
+from striate.data.split import SplitTable
 
 _HEADER, _DIGITS = ("key", "pixels", "split"), 32
 """Of a SHA-256, so many digits tell pictures apart."""

@@ -16,7 +16,7 @@ from striate.core.artifacts import read_json
 from striate.core.cache import Cache, cache_folder
 from striate.core.errors import DataError
 from striate.core.events import Reporter
-from striate.core.plan import Plan
+from striate.core.plan import AUTO, Plan
 from striate.core.records import Sample
 from striate.core.run import RunFolder
 from striate.core.seeds import derive, permutation
@@ -30,6 +30,7 @@ from striate.data.sampling import Sampler, sampler
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Views, made_ready, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
+from striate.plan.rules.batch import usual_size
 from striate.tasks import Task
 from striate.train.recipe import Recipe, Validate
 from striate.workflows.augmenting import augmenter_of
@@ -126,7 +127,13 @@ class Materials:
     @property
     def _at_once(self) -> int:
         """Evaluation keeps no activations, so it takes more at once."""
-        return max(32, min(256, 2 * int(self.plan["batch.size"])))
+        return max(32, min(256, 2 * self.batch_size(self.plan)))
+
+    def batch_size(self, plan: Plan) -> int:
+        """Samples a step by a plan; where that is still to be measured, the usual number, by which it is."""
+        if plan["batch.size"] == AUTO:
+            return usual_size(self.count("train"), tuned=plan["network.weights"] is not None)
+        return int(plan["batch.size"])
 
     def networks(self) -> dict[str, nn.Module]:
         """Networks with their first weights, equal each time."""
@@ -167,7 +174,7 @@ class Materials:
             self.pictures["train"],
             self.targets["train"],
             self.task.weights(self.samples["train"]),
-            batch_size=min(plan["batch.size"], self.count("train")),
+            batch_size=min(self.batch_size(plan), self.count("train")),
             seed=plan["train.seed"],
             sampler=self._sampler(plan),
             augmenter=augmenter_of(plan, self.samples["train"], self.size),

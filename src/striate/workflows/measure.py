@@ -26,7 +26,7 @@ from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_part
 from striate.plan.rules.execution import Way, fastest
 from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
-from striate.plan.rules.optimizer import chosen_rate, default_rate
+from striate.plan.rules.optimizer import chosen_rate, usual_rate
 from striate.plan.rules.prediction import batches_of, best_batch, forward_ways
 from striate.train.checkpoints import save_checkpoint
 from striate.train.frozen import cached_seconds
@@ -47,7 +47,7 @@ from striate.train.step import train_step
 from striate.workflows.known_body import KnownBody
 from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
-from striate.workflows.trials import Trials
+from striate.workflows.trials import Trials, time_for
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
 """Of a range test: steps, seconds where no minutes are given, and the share of all steps, 1 in so many, at most."""
@@ -79,7 +79,7 @@ def resolve_plan(
         trials: what was measured before.
     """
     quiet = Quiet(reporter, recipe.device.type)
-    return _in_parts(
+    return in_parts_that_fit(
         recipe,
         lambda recipe: _resolved(recipe, networks, validation, seconds, scored, folder, ranged, trials, quiet),
         reporter,
@@ -101,10 +101,12 @@ def resolve_steps(
         recipe, networks, seconds, ranged, trials: as for `resolve_plan`.
     """
     quiet = Quiet(reporter, recipe.device.type)
-    return _in_parts(recipe, lambda recipe: _steps_resolved(recipe, networks, seconds, ranged, trials, quiet), reporter)
+    return in_parts_that_fit(
+        recipe, lambda recipe: _steps_resolved(recipe, networks, seconds, ranged, trials, quiet), reporter
+    )
 
 
-def _in_parts(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Reporter) -> Plan:
+def in_parts_that_fit(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Reporter) -> Plan:
     """What resolves a plan, with batches in more parts where memory runs out."""
     refuse_contradictions(recipe.plan)
     if recipe.plan["train.epochs"] != AUTO:
@@ -114,7 +116,7 @@ def _in_parts(recipe: Recipe, resolve: Callable[[Recipe], Plan], reporter: Repor
             return resolve(recipe)
         except (RuntimeError, MemoryError) as error:
             parts = recipe.plan["batch.accumulate"] * 2
-            if not ran_out_of_memory(error) or parts > recipe.plan["batch.size"]:
+            if not ran_out_of_memory(error) or parts > recipe.batches.batch_size:
                 raise
         because = f"memory ran out while measuring: each batch is computed in {parts} parts"
         reporter.warn(because)
@@ -157,11 +159,10 @@ def _steps_resolved(
     reporter.stage("measuring")
     if any(plan[f"execution.{leaf}"] == AUTO for leaf in Way._fields):
         left = seconds()
-        allowed = TRIAL_SECONDS if left is None else min(TRIAL_SECONDS, 0.03 * left)
-        plan = _execution(recipe, networks, allowed, trials, quiet)
+        plan = _execution(recipe, networks, time_for(TRIAL_SECONDS, 0.03, left), trials, quiet)
     if any(plan[f"predict.{leaf}"] == AUTO for leaf in (*ForwardWay._fields, "batch")):
         left = seconds()
-        allowed = FORWARD_SECONDS if left is None else min(FORWARD_SECONDS, 0.01 * left)
+        allowed = time_for(FORWARD_SECONDS, 0.01, left)
         plan = _prediction(replace(recipe, plan=plan), networks, allowed, trials, quiet)
     if plan["optimizer.rate"] == AUTO:
         left = seconds()
@@ -243,7 +244,7 @@ def _rate(
     reporter: Reporter,
 ) -> Decision:
     plan = recipe.plan
-    usual = default_rate(plan["optimizer.name"], recipe.batches.batch_size, tuned=plan["network.weights"] is not None)
+    usual = usual_rate(plan, recipe.batches.batch_size, len(recipe.batches.pictures))
     low, high, steps = usual / 300, usual * 30, RANGE_STEPS
     if epochs != AUTO:
         steps = min(steps, recipe.steps // RANGE_SHARE)

@@ -19,7 +19,7 @@ from striate.evaluate.forgetting import forgetting, moved_by
 from striate.infer.features import head_inputs
 from striate.nets import head_name
 from striate.nets.sources import described
-from striate.workflows.choosing import spread
+from striate.workflows.choosing import places_by_class
 from striate.workflows.materials import Materials
 
 LOOKED_AT, COMPARED, LEAST_COMPARED, AT_ONCE = 64, 1000, 8, 32
@@ -91,7 +91,7 @@ def measure_forgetting(materials: Materials, network: nn.Module, reporter: Repor
 def _pictures(materials: Materials, part: str, most: int) -> Iterator[Tensor]:
     """Some pictures of a split, evenly spread, as networks take them but for the standardising."""
     samples = materials.samples[part]
-    places = np.array(spread(samples, materials.task, min(most, len(samples))))
+    places = np.array(places_by_class(samples, materials.task, min(most, len(samples))))
     pictures = materials.pictures[part]
     for batch in EvalBatches(pictures, batch_size=AT_ONCE, size=materials.size, ahead=0, rows=places):
         yield batch.images

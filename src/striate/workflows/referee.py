@@ -26,7 +26,7 @@ from striate.train.pilots import HeadPilot, head_pilots, step_pilot
 from striate.train.probe import Look
 from striate.train.speed import TIMED, range_test, with_execution
 from striate.workflows.materials import Materials
-from striate.workflows.trials import Trials
+from striate.workflows.trials import Trials, time_for
 
 SECONDS, SHARE, LEAST_STEPS = 240.0, 0.15, 20
 """For all trials: at most, of the time for the training, and the steps below which one says nothing."""
@@ -55,16 +55,14 @@ def referee(materials: Materials, plan: Plan, seconds: float | None, trials: Tri
         "possible": possible(plan.decisions),
         "way": [plan[key] for key in plan if key.startswith("execution.")],
     }
-    found = trials.recall(question)
-    if found is None:
-        allowed = SECONDS if seconds is None else min(SECONDS, SHARE * seconds)
-        scores = trial(materials, plan, allowed, reporter)
+
+    def measured() -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+        scores = trial(materials, plan, time_for(SECONDS, SHARE, seconds), reporter)
         units = units_of([sample.group for sample in materials.samples[part]])
         targets = materials.targets[part].numpy()
-        found = judged(scores, targets, _frequencies(materials), plan["train.seed"], units)
-        if scores:  # where the time was too short it may not be another time
-            trials.keep(question, found)
-    figures, behind = found
+        return judged(scores, targets, _frequencies(materials), plan["train.seed"], units)
+
+    figures, behind = trials.known(question, measured, worth=lambda found: bool(found[0]))
     remedy, because = chosen_remedy(figures, behind, possible(plan.decisions))
     reporter.line(f"imbalance: {remedy} ({because})")
     return plan.replace(**applied(remedy, because))

@@ -21,7 +21,7 @@ GAP, CELL = 4, 96
 """Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
 
 
-def spread(count: int, rows: int) -> NDArray[np.int64]:
+def even_places(count: int, rows: int) -> NDArray[np.int64]:
     """So many places, or fewer, spread evenly over so many samples."""
     return np.unique(np.linspace(0, count - 1, min(rows, count)).astype(np.int64))
 

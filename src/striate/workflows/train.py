@@ -37,6 +37,7 @@ from striate.workflows.measure import first_of, forward_seconds, passes_after, r
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment
+from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
 
 
@@ -177,6 +178,9 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
     recipe = materials.recipe(materials.plan)
     if not run.plan.exists():
         keep_origin(run, materials, reporter)
+        if materials.plan["batch.size"] == AUTO:
+            materials = with_measured_batch(materials, clock.left(), reporter)
+            recipe = materials.recipe(materials.plan)
         if prepared.plan["imbalance.remedy"] == AUTO:
             materials = _refereed(run, materials, recipe, reporter, clock)
             recipe = materials.recipe(materials.plan)

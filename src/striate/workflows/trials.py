@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,11 +20,13 @@ from striate.core.events import Reporter
 from striate.core.machine import cores, processor, versions
 from striate.core.plan import Plan
 from striate.infer import ready
-from striate.train import pilots, speed
+from striate.train import noise, pilots, speed
+
+T = TypeVar("T")
 
 _FILE = "trial.json"
 _BYTES = 2**14
-_CODE = (ready, speed, pilots)
+_CODE = (ready, speed, pilots, noise)
 _ASIDE = ("train.seed", "train.checkpoint_seconds", "execution.pack_bytes", "execution.cache_bytes")
 """Leaves of the plan that no trial hangs on, or that say what the machine has free at the moment."""
 
@@ -71,9 +73,35 @@ class Trials:
         except CacheError as error:
             self.reporter.line(f"what was measured is not kept for another run: {error.message}")
 
+    def known(self, question: Mapping[str, Any], measure: Callable[[], T], *, worth: Callable[[T], bool] = bool) -> T:
+        """What was found for a question before, or is found now.
+
+        Args:
+            measure: finds it, as plain values.
+            worth: whether it is kept; where the time was too short for anything it may not be another time.
+        """
+        found: T | None = self.recall(question)
+        if found is None:
+            found = measure()
+            if worth(found):
+                self.keep(question, found)
+        return found
+
     def _asked(self, question: Mapping[str, Any]) -> tuple[Any, str]:
         content = json.dumps({**self.about, **question}, sort_keys=True, default=str)
         return json.loads(content), hashlib.sha256(content.encode()).hexdigest()[:40]
+
+
+def time_for(most: float, share: float, left: float | None) -> float:
+    """The seconds that a trial may take: at most so many, and of the time that is left a share.
+
+    Args:
+        left: seconds; None without a time budget.
+
+    >>> time_for(15.0, 0.03, 100.0), time_for(15.0, 0.03, None)
+    (3.0, 15.0)
+    """
+    return most if left is None else min(most, share * left)
 
 
 def _machine() -> dict[str, Any]:

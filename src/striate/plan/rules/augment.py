@@ -28,7 +28,7 @@ UNMEASURED = ("cutmix", "shear", "perspective", "elastic", "gamma", "hue", "grey
 """What stays off unless it is set."""
 
 
-class Probed(NamedTuple):
+class ProbedAugmentation(NamedTuple):
     """What a small probe finds of held-out samples under one augmentation, as accuracies.
 
     Args:

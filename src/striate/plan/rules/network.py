@@ -9,6 +9,7 @@ from striate.nets import profile, resolve
 from striate.nets.families import cifarnet, reference_of
 from striate.nets.families.compact import fit
 from striate.plan.context import Context
+from striate.plan.equals import equal_words, is_equal
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
@@ -100,7 +101,7 @@ def _in_time(context: Context, side: int, count: int) -> Decisions:
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbedWeights:
     """How a head on the frozen features of some weights did on samples that it was not fitted to.
 
     Args:
@@ -120,15 +121,16 @@ class Probed:
     macs: int
 
 
-def chosen_weights(sources: Sequence[str], found: Sequence[Probed]) -> tuple[int, str]:
+def chosen_weights(sources: Sequence[str], found: Sequence[ProbedWeights]) -> tuple[int, str]:
     """Which weights to take, by place, and the because: the cheapest that is not behind the best by a standard error.
 
     Args:
         sources: what they were read from.
         found: how each did; empty where nothing could be tried.
 
-    >>> one = Probed("label", 90, 0.8, 0.03, 0.0, 0.0, 300_000_000)
-    >>> chosen_weights(["a.safetensors", "b.safetensors"], [one, Probed("label", 90, 0.6, 0.04, 0.2, 0.05, 10**8)])[0]
+    >>> one = ProbedWeights("label", 90, 0.8, 0.03, 0.0, 0.0, 300_000_000)
+    >>> other = ProbedWeights("label", 90, 0.6, 0.04, 0.2, 0.05, 100_000_000)
+    >>> chosen_weights(["a.safetensors", "b.safetensors"], [one, other])[0]
     0
     """
     if not found:
@@ -137,7 +139,7 @@ def chosen_weights(sources: Sequence[str], found: Sequence[Probed]) -> tuple[int
     if len(set(names)) < len(names):
         names = list(sources)
     best = max(range(len(found)), key=lambda place: found[place].score)
-    equals = [place for place, one in enumerate(found) if place == best or one.behind <= one.behind_error]
+    equals = [place for place, one in enumerate(found) if place == best or is_equal(one.behind, one.behind_error)]
     place = min(equals, key=lambda place: (found[place].macs, -found[place].score))
     ranking = ", ".join(
         f"{names[at]} {found[at].score:.3f} ± {found[at].error:.3f} ({found[at].macs / 1e6:,.0f} M operations)"
@@ -147,7 +149,7 @@ def chosen_weights(sources: Sequence[str], found: Sequence[Probed]) -> tuple[int
     because += f" that it was not fitted to: {ranking}"
     if place != best:
         one = found[place]
-        because += f"; {one.behind:.3f} behind, within a standard error of {one.behind_error:.3f}, and cheaper"
+        because += equal_words(one.behind, one.behind_error, "cheaper")
     return place, because
 
 

@@ -2,10 +2,11 @@
 
 import math
 
-from striate.core.plan import AUTO
+from striate.core.plan import AUTO, Plan
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+from striate.plan.rules.batch import planned_size, usual_size
 
 BATCH_OF_REFERENCE = 128
 USUAL_RATES = {"sgd": 0.1, "adagrad": 1e-2, "rmsprop": 1e-3, "lion": 3e-4}
@@ -61,9 +62,9 @@ def optimizer(context: Context) -> Decisions:
     rate: tuple[float | str, str] = (AUTO, "a short range test decides")
     if context["network.name"] == "cifarnet" and (mine is None or mine.value == "sgd"):
         rate = (
-            round(RATE_OF_CIFARNET * (context["batch.size"] / BATCH_OF_REFERENCE) ** 0.5, 4),
+            round(RATE_OF_CIFARNET * (planned_size(context) / BATCH_OF_REFERENCE) ** 0.5, 4),
             f"every convolution is normalised, so its rate is known: {RATE_OF_CIFARNET} at a batch of "
-            f"{BATCH_OF_REFERENCE}, by the square root of {context['batch.size']}",
+            f"{BATCH_OF_REFERENCE}, by the square root of {planned_size(context)}",
         )
     return {
         "optimizer.name": ("sgd", "with Nesterov's momentum: the best final score from scratch on convolutions"),
@@ -92,7 +93,7 @@ def _gentle_rate(context: Context) -> tuple[float | str, str]:
     other = mine is not None and mine.value != "adamw"
     if not context.scarce or other or context["task.kind"] == "regress" or not context["transfer.probe"]:
         return AUTO, "a short range test decides"
-    usual = default_rate("adamw", context["batch.size"], tuned=True)
+    usual = default_rate("adamw", planned_size(context), tuned=True)
     return (
         float(f"{usual / 5:.3g}"),
         f"a fifth of the usual {usual:.2g}: {count} samples, which the fitted head explains already, teach the layers "
@@ -104,6 +105,32 @@ def default_rate(name: str, batch_size: int, tuned: bool) -> float:
     """The rate that the range test starts from and stays near; it grows with the square root of the batch."""
     reference = USUAL_RATES.get(name, 2e-3) * ((0.1 if name == "sgd" else 0.5) if tuned else 1.0)
     return float(reference * (batch_size / BATCH_OF_REFERENCE) ** 0.5)
+
+
+def rate_power(name: str) -> tuple[float, str]:
+    """The power of the batch by which a rate grows up to the noise scale, and the words for it.
+
+    Linear for SGD (Goyal et al. 2017, "Accurate, large minibatch SGD", section 2.1), whose step is the gradient's mean;
+    the square root for those that divide it by its size (Malladi et al. 2022, "On the SDEs and scaling rules for
+    adaptive gradient algorithms", section 5). `default_rate` grows more slowly for SGD: it holds beyond that scale too.
+    """
+    if name == "sgd":
+        return 1.0, "linearly, as for SGD"
+    return 0.5, f"by its square root, as for {name} and all that divide the gradient by its size"
+
+
+def usual_rate(plan: Plan, batch_size: int, count: int) -> float:
+    """The usual rate of a plan whose batch is known: where noise chose that, scaled from the batch it was measured by.
+
+    Args:
+        batch_size: samples a step.
+        count: training samples.
+    """
+    name, tuned = plan["optimizer.name"], plan["network.weights"] is not None
+    if plan.decisions["batch.size"].by != "measured":
+        return default_rate(name, batch_size, tuned=tuned)
+    start = min(count, usual_size(count, tuned=tuned))
+    return default_rate(name, start, tuned=tuned) * float((batch_size / start) ** rate_power(name)[0])
 
 
 def chosen_rate(curve: list[tuple[float, float]], usual: float) -> tuple[float, str]:

@@ -1,5 +1,6 @@
 """What the weights are selected by, and what is averaged."""
 
+from striate.losses import LOSSES
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.remedies import RATIO
@@ -33,7 +34,7 @@ def selection(context: Context) -> Decisions:
     elif kind == "multilabel":
         metric = ("macro_f1", "each label counts the same")
     else:
-        metric = ("mae", _judged(context))
+        metric = _of_values(context)
     mean = context.overrides.get("train.swa")
     return {
         "train.seed": (0, "repeatable; other seeds show the spread"),
@@ -46,12 +47,10 @@ def selection(context: Context) -> Decisions:
     }
 
 
-def _judged(context: Context) -> str:
-    """Why the mean absolute error judges values, and where it judges another thing than the loss."""
-    if context["loss.name"] != "quantile":
-        return "in the target's own unit"
-    share = context["loss.options"].get("share", 0.5)
-    return (
-        f"in the target's own unit; it is least at the median and the loss aims at the share {share}, so of the epochs "
-        "it takes one nearer the median: no metric knows the share"
-    )
+def _of_values(context: Context) -> tuple[str, str]:
+    """The mean absolute error, which is least at the median; of a quantile what is least at that."""
+    loss = LOSSES.get(context["loss.name"])
+    if loss.name != "quantile":
+        return "mae", "in the target's own unit"
+    share = loss.bind(context["loss.options"]).keywords.get("share", loss.options["share"])
+    return "pinball", f"in the target's own unit, and least where a share of {share:g} lies below, as the loss aims at"

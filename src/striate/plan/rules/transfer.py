@@ -7,6 +7,7 @@ from striate.nets import build, head_name, read_base
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+from striate.plan.rules.batch import planned_size
 
 NEW_LAYERS = "the weights are of the network before its edits: layers that are new must learn from the start"
 
@@ -94,7 +95,7 @@ def transfer(context: Context) -> Decisions:
         if edited
         else (
             True,
-            f"statistics over a batch of {context['batch.size']} are rougher than those that the weights came with",
+            f"statistics over a batch of {planned_size(context)} are rougher than those that the weights came with",
         ),
     }
 

@@ -34,6 +34,7 @@ MEANINGS = {
     "median_absolute_error": "the distance from the true value that half of the pictures exceed; lower is better",
     "explained_variance": "share of the variance explained, a constant error forgiven",
     "spearman": "correlation of the order of predictions with that of true values",
+    "pinball": "mean of q × what falls short and (1 − q) × what exceeds, q being {share}; lower is better",
     "r2": "share of the variance explained; 1 is perfect, 0 is the mean's guess",
 }
 _UNIT_SCALE = ("accuracy", "f1", "precision", "recall", "r2", "auc")
@@ -112,10 +113,17 @@ def _table(facts: Facts) -> Html:
     names.sort(key=lambda name: name != facts.headline)
     columns = [Column("metric", "name"), *(Column(words, "number") for _, words, _ in reversed(scored))]
     rows = [
-        [label(name), *(_cell(found, name) for _, _, found in reversed(scored)), MEANINGS.get(name, "")]
+        [label(name), *(_cell(found, name) for _, _, found in reversed(scored)), _meaning(name, facts)]
         for name in names
     ]
     return table("All metrics, with 95 % intervals where recorded", [*columns, Column("what it is", "about")], rows)
+
+
+def _meaning(name: str, facts: Facts) -> str:
+    """What a metric is, in a sentence; of a quantile with its share."""
+    options = facts.decisions.get("loss.options")
+    share = None if options is None else _object(options.value).get("share")
+    return MEANINGS.get(name, "").format(share="the ½ of the loss's own default" if share is None else share)
 
 
 def _cell(found: dict[str, Any], name: str) -> Html:
