@@ -15,7 +15,9 @@ from striate.core.events import Reporter
 from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
+from striate.core.wording import plural
 from striate.data.store import Store
+from striate.data.twins import Near
 from striate.evaluate import score
 from striate.infer import Model
 from striate.nets import profile
@@ -82,7 +84,7 @@ def finish(
         "not_checked": [
             *scored_before(run),
             *met_before(materials.prepared.split),
-            *not_checked(materials.prepared.dataset, validated="val" in scores),
+            *not_checked(materials.prepared.dataset, materials.prepared.audit.near, validated="val" in scores),
             *([_MOVED] if task.settings.factors is not None else []),
             *([forgotten] if isinstance(forgotten, str) else []),
             *undrawn,
@@ -210,9 +212,14 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
     return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
 
 
-def not_checked(dataset: Dataset, validated: bool) -> list[str]:
+def not_checked(dataset: Dataset, near: Near, validated: bool) -> list[str]:
     """What the score rests on without having been checked."""
-    sentences = ["Near-duplicates (recompressed, resized or cropped copies) were not searched for; exact ones were."]
+    sentences = near.unchecked()
+    if near.pairs_parted:
+        sentences.append(
+            f"{plural(near.pairs_parted, 'pair', 'pairs')} of near-duplicates may stand on both sides of the split, "
+            "since their group would have grown too large."
+        )
     if not any(sample.group for sample in dataset.samples):
         sentences.append(
             "No groups were given (`--group`): several pictures of one object or person may stand on both sides of the "
