@@ -1,4 +1,7 @@
-"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee, planted."""
+"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee or planted.
+
+Docs: docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 

@@ -59,8 +59,9 @@ def _recompressed(pixels: Pixels, draws: random.Random) -> bytes:
 
 
 def _resized(pixels: Pixels, draws: random.Random) -> bytes:
-    scale = 2 ** draws.uniform(-1, 1) size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1]) return
-    _jpeg(np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)), 90)  # type: ignore[arg-type]
+    scale = 2 ** draws.uniform(-1, 1)
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    return _jpeg(np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)), 90)
 
 
 def _brightened(pixels: Pixels, draws: random.Random) -> bytes:
@@ -110,12 +111,25 @@ def _zeroed(content: bytes, draws: random.Random) -> bytes:
     return content[:begin] + bytes(len(content) - begin)
 
 
+def _flipped(content: bytes, draws: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(8):
+        changed[draws.randrange(len(changed))] ^= 1 << draws.randrange(8)
+    return bytes(changed)
+
+
+def _png_flipped(content: bytes, draws: random.Random) -> bytes:
+    return _flipped(_saved(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), "PNG"), draws)
+
+
 DAMAGE: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "truncated": _truncated,
     "empty": _empty,
     "another format": _foreign,
     "bits of the header flipped": _header_flipped,
     "zeros from somewhere on": _zeroed,
+    "8 bits of a PNG flipped": _png_flipped,
+    "8 bits of a JPEG flipped": _flipped,
 }
 
 
@@ -138,7 +152,7 @@ def plant(name: str, data: Path, folder: Path, count: int, seed: int) -> dict[st
         count: pictures of which copies are made, and again as many, at most, of which damaged files are.
 
     Returns:
-        by kind, the key of each planted file and that of its original; of damaged ones, an empty original.
+        by kind, the key of each planted file and that of its original.
     """
     draws = random.Random(f"{name} {seed}")
     files = list(pictures(name, data))
@@ -160,7 +174,7 @@ def plant(name: str, data: Path, folder: Path, count: int, seed: int) -> dict[st
         for place, (kind, made) in enumerate(COPIES.items()):
             planted[kind].append((put(f"{number:05}-{place}.jpg", made(pixels, draws)), original))
         for place, (kind, damaged) in enumerate(DAMAGE.items()):
-            planted[kind].append((put(f"{number:05}-damaged-{place}.jpg", damaged(content, draws)), ""))
+            planted[kind].append((put(f"{number:05}-damaged-{place}.jpg", damaged(content, draws)), original))
     return planted
 
 
@@ -184,7 +198,7 @@ def found_of(planted: dict[str, list[tuple[str, str]]], audit: Audit) -> dict[st
 
 def false_groups(planted: dict[str, list[tuple[str, str]]], audit: Audit) -> tuple[int, int]:
     """Near-duplicates in groups, and those of them in a group with a picture that is no copy of theirs."""
-    own = {key: original for rows in planted.values() for key, original in rows if original}
+    own = {key: original for rows in planted.values() for key, original in rows}
     total = odd = 0
     for group in audit.near.duplicates:
         sources = {own.get(key, key) for key in group}

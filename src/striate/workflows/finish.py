@@ -24,6 +24,7 @@ from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
+from striate.workflows.alike import draw_near
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
@@ -183,6 +184,7 @@ def _figures(
     reporter: Reporter,
 ) -> list[str]:
     """Draw what can be drawn; what cannot is said, and the score stands all the same."""
+    audit = materials.prepared.audit
     entries, missing = [augmentation_sheet(run.figures, recipe)], []
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None:
@@ -199,6 +201,11 @@ def _figures(
             except (NetworkError, DataError, OSError) as error:
                 missing.append(f"The {section} are not drawn: {str(error).splitlines()[0]}")
                 reporter.warn(missing[-1])
+    try:
+        entries += draw_near(run.figures, materials.prepared.dataset, audit.near, audit.full_scale)
+    except (DataError, OSError) as error:
+        missing.append(f"The near-duplicates are not drawn: {str(error).splitlines()[0]}")
+        reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing
 
