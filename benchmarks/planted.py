@@ -3,13 +3,16 @@
 Pictures are drawn from each data set and written, as they are, into a temporary folder; beside them, of others, damaged
 files and copies of every kind, one of each to a picture. The audit reads the folder; a copy is found where it stands in
 one group with its original, a damaged file where it is quarantined. Of the near-duplicates that are named, those among
-pictures that were not planted are listed beside the table, to be judged by eye; --judged reads the verdicts.
+pictures that were not planted are listed beside the table, to be judged by eye.
+
+Verdicts on such pairs are in `results/planted-judged.csv`.
 
 `--time N` makes N miniatures (those of CIFAR-10, and their mirror images, which are no copies) and times the search.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import random
@@ -283,7 +286,16 @@ def run(call: Any) -> list[str]:
         started = time.perf_counter()
         search(stack, np.full(count, 32))
         say("cifar10, mirrored", "", "seconds to search so many", count, round(time.perf_counter() - started, 1))
-    return lines
+    return lines + judged(VERDICTS)
+
+
+def judged(path: Path) -> list[str]:
+    """The share of the pairs that were judged to be of one picture or thing, by data set."""
+    verdicts: dict[str, list[bool]] = {}
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            verdicts.setdefault(row["data"], []).append(row["verdict"] == "same")
+    return [f"{name}: {sum(found)} of {len(found)} judged pairs are the same" for name, found in verdicts.items()]
 
 
 def _right(total: int, odd: int) -> tuple[int, int]:
