@@ -40,7 +40,8 @@ def even_out(
         order: by which the first of several units of one kind is taken.
 
     >>> strata = [{"a": 3}, {"a": 1}, {"a": 1}, {"a": 1}]
-    >>> even_out(["train", "test", "test", "test"], {"train": 0.7, "test": 0.3}, strata, [3, 1, 1, 1], [b"d", b"a", b"b", b"c"])
+    >>> order = [b"d", b"a", b"b", b"c"]
+    >>> even_out(["train", "test", "test", "test"], {"train": 0.7, "test": 0.3}, strata, [3, 1, 1, 1], order)
     ['train', 'train', 'test', 'test']
     """
     splits = list(shares)
