@@ -1,4 +1,7 @@
-"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee."""
+"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee or planted.
+
+Docs: docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, referee, sweep
+from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, planted, referee, sweep
 from striate.core.errors import StriateError
 
 
@@ -81,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     command = verbs.add_parser("referee", help=referee.__doc__.splitlines()[0], description=referee.__doc__)
     command.add_argument("names", nargs="*", choices=[[], *referee.CASES], metavar="NAME", help="trashnet or cifar10")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("planted", help=planted.__doc__.splitlines()[0], description=planted.__doc__)
+    command.add_argument("--data", nargs="*", choices=planted.SETS, default=list(planted.SETS))
+    command.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    command.add_argument("--count", type=int, default=150, help="pictures that faults are planted of, and as many more")
+    command.add_argument("--natural", nargs="*", choices=planted.SETS, default=[], help="whole sets, as they are")
+    command.add_argument("--judge", type=int, default=100, help="pairs of these that are listed to be judged")
+    command.add_argument("--time", type=int, nargs="*", default=[], metavar="N", help="pictures to search")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -97,6 +108,7 @@ def main() -> int:
             "sweep": sweep.run,
             "gpu": gpu.run,
             "referee": referee.run,
+            "planted": planted.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from striate.infer import Model, Prediction, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
-from striate.report import write_diagram, write_report
+from striate.report import write_audit, write_diagram, write_report
+from striate.workflows import alike as alike_workflow
 from striate.workflows import attack as attack_workflow
 from striate.workflows import augment as augment_workflow
 from striate.workflows import bench as bench_workflow
@@ -154,6 +156,8 @@ def audit(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    near_duplicates: bool = True,
+    html: str | Path | None = None,
     workers: int | None = None,
     reporter: Reporter | None = None,
 ) -> Audit:
@@ -167,6 +171,8 @@ def audit(
         root: what a table's paths are relative to.
         group: a column, or a pattern for the file names, of what must not straddle a split.
         val, test: further data for these splits.
+        near_duplicates: whether to search for them.
+        html: a file to write what was found to, with near-duplicates drawn side by side.
         workers: decoding processes; the machine's cores by default.
         reporter: told of the progress.
 
@@ -177,7 +183,13 @@ def audit(
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
-    return run_audit(dataset, workers=processors() if workers is None else workers, reporter=reporter)
+    workers = processors() if workers is None else workers
+    found = run_audit(dataset, workers=workers, reporter=reporter, near=near_duplicates)
+    if html is not None:
+        with TemporaryDirectory() as folder:
+            drawn = alike_workflow.draw_near(Path(folder), dataset, found.near, found.full_scale)
+            write_audit(Path(html), Path(dataset.path), found.to_dict(), Path(folder), drawn)
+    return found
 
 
 def plan(

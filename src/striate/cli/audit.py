@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from striate.cli import _options
 from striate.cli._console import figure, print_json, print_table, reporting, say
@@ -19,6 +21,10 @@ def audit(
     group: _options.Group = None,
     val: _options.Val = None,
     test: _options.Test = None,
+    near_duplicates: Annotated[
+        bool, typer.Option(help="Search for recompressed, resized and cropped copies too.")
+    ] = True,
+    html: Annotated[str | None, typer.Option(help="Write a page with the pairs drawn.", metavar="FILE")] = None,
     as_json: _options.Json = False,
 ) -> None:
     """Read every sample once and say what is there.
@@ -29,6 +35,7 @@ def audit(
     [bold]Examples[/]
     striate audit photos/
     striate audit cifar10.zip --json
+    striate audit photos/ --html audit.html     near-duplicates side by side
     """
     options = _options.given(
         data=data,
@@ -39,11 +46,12 @@ def audit(
         group=group,
         val=val,
         test=test,
+        html=html,
     )
     from striate import api
 
     with reporting() as reporter:
-        found = api.audit(**options, reporter=reporter)
+        found = api.audit(**options, near_duplicates=near_duplicates, reporter=reporter)
     content = found.to_dict()
     if as_json:
         print_json(content)
@@ -56,6 +64,9 @@ def _show(audit: dict[str, Any]) -> None:
     rows.append(["damaged, left out", f"{len(audit['quarantined']):,}"])
     rows.append(["groups of exact duplicates", f"{len(audit['duplicates']):,}"])
     rows.append(["… of them with different targets", f"{len(audit['conflicts']):,}"])
+    near = f"{len(audit['near_duplicates']):,}" if audit["near_duplicates_checked"] else "not checked, see remarks"
+    rows.append(["groups of near-duplicates", near])
+    rows.append(["… of them with different targets", f"{len(audit['near_conflicts']):,}"])
     rows.append(["leaks between given splits", f"{len(audit['leaks']):,}"])
     for name, value in audit["sizes"].items():
         rows.append([name, _flat(value)])
@@ -75,7 +86,16 @@ def _show(audit: dict[str, Any]) -> None:
         "exact duplicates",
         ["  =  ".join(group) + ("   (different targets)" if group in conflicts else "") for group in twins],
     )
-    _list("leaks", [f"test {one.get('test')}  =  train {one.get('train')}" for one in audit["leaks"]])
+    at_odds = {tuple(group) for group in audit["near_conflicts"]}
+    alike = sorted((tuple(group) for group in audit["near_duplicates"]), key=lambda group: group not in at_odds)
+    _list(
+        "near-duplicates",
+        ["  ≈  ".join(group) + ("   (different targets)" if group in at_odds else "") for group in alike],
+    )
+    _list(
+        "leaks",
+        [f"test {one.get('test')}  =  train {one.get('train')}   ({one.get('kind')})" for one in audit["leaks"]],
+    )
     _list("remarks", [str(text) for text in audit.get("remarks") or []])
 
 

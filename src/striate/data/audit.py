@@ -20,11 +20,12 @@ import numpy as np
 
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
-from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target, Value
+from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target
 from striate.core.wording import plural
+from striate.data.audit_figures import full_scale, orientation_of, sizes, statistics, target_summary
 from striate.data.examination import Examine, Facts, Finding, Row
-from striate.data.orientation import orientation
 from striate.data.store import Store
+from striate.data.twins import Near, near_duplicates
 from striate.data.workers import WorkerPool, chunks
 
 DAMAGE_LIMIT = 0.05
@@ -65,6 +66,7 @@ class Audit:
             each group; see `striate.data.orientation`. From the training part where the data gives splits. Empty where
             they are too few or too small to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
+        near: what is known of near-duplicates.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
         hashes: SHA-256 of each undamaged sample's pixels by key; not written to files.
@@ -89,6 +91,7 @@ class Audit:
     detail: float = 1.0
     orientation: dict[str, float] = field(default_factory=dict)
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
+    near: Near = field(default_factory=Near)
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
     hashes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -102,19 +105,19 @@ class Audit:
             content[name] = [list(group) for group in content[name]]
         for name in ("leaks", "value_range", "mean", "std", "remarks"):
             content[name] = list(content[name])
-        content["near_duplicates"] = []
-        content["near_duplicates_checked"] = False
-        return content
+        del content["near"]
+        return content | self.near.to_dict()
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Audit:
         """What `to_dict` wrote. Raises `DataError` where it is something else."""
-        known = {one.name for one in fields(cls)} - {"hashes"}
-        content = {key: value for key, value in content.items() if not key.startswith("near_duplicates")}
+        known = {one.name for one in fields(cls)} - {"hashes", "near"}
+        content = dict(content)
+        near = Near.take(content)
         if (set(content) ^ known) - {"orientation", "by_size"}:  # an audit from before they were looked at may be read
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
-        plain = dict(content)
+        plain = {**content, "near": near}
         plain["quarantined"] = tuple(Damaged(one["path"], one["reason"]) for one in content["quarantined"])
         for name in ("duplicates", "conflicts"):
             plain[name] = tuple(tuple(group) for group in content[name])
@@ -130,7 +133,7 @@ class Audit:
             "groups of exact duplicates": f"{len(self.duplicates):,}",
             "of these with different targets": f"{len(self.conflicts):,}",
             "leaks between given splits": f"{len(self.leaks):,}",
-            "near-duplicates": "not checked",
+            "groups of near-duplicates": f"{len(self.near.duplicates):,}" if self.near.checked else "not checked",
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
@@ -145,18 +148,21 @@ class Audit:
         return f"<table>{cells}</table>"
 
 
-def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: float = DAMAGE_LIMIT) -> Audit:
+def run_audit(
+    dataset: Dataset, *, workers: int, reporter: Reporter, limit: float = DAMAGE_LIMIT, near: bool = True
+) -> Audit:
     """Read and decode every sample once and say what was found. Alters nothing.
 
     Args:
         workers: processes that decode; 0 works in this one.
         limit: the share of damaged samples above which `check_audit` will refuse to train; here only a remark.
+        near: whether to search for near-duplicates.
 
     Raises:
         DataError: a worker process died. Damaged samples raise nothing: they are quarantined.
     """
     samples = sorted(dataset.samples, key=lambda sample: sample.key)
-    findings = _examine(samples, Store(dataset.arrays), 0 if dataset.arrays else workers, reporter)
+    findings = _examine(samples, Examine(Store(dataset.arrays), near), 0 if dataset.arrays else workers, reporter)
     pairs = list(zip(samples, findings, strict=True))
     quarantined = tuple(Damaged(sample.key, found) for sample, found in pairs if isinstance(found, str))
     whole = [(sample, found) for sample, found in pairs if isinstance(found, Facts)]
@@ -165,6 +171,7 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         alike[found.digest].append(sample)
     doubled = sorted((group for group in alike.values() if len(group) > 1), key=lambda group: group[0].key)
     twofold = [group for group in doubled if len({sample.target for sample in group}) > 1]
+    similar = _near(whole, reporter) if near else Near()
     depth = max((found.depth for _, found in whole), default=8)
     deepest = [found for _, found in whole if found.depth == depth]
     value_range = (
@@ -176,9 +183,9 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         quarantined=quarantined,
         duplicates=tuple(tuple(sample.key for sample in group) for group in doubled),
         conflicts=tuple(tuple(sample.key for sample in group) for group in twofold),
-        leaks=_leaks(samples, doubled),
+        leaks=_leaks(samples, doubled, similar),
         classes=count_classes(dataset, [sample for sample, _ in whole]),
-        sizes=_sizes([found for _, found in whole]),
+        sizes=sizes([found for _, found in whole]),
         by_size=_counts(f"{found.height}x{found.width}" for _, found in whole),
         channels=_counts(str(len(found.means)) for _, found in whole),
         modes=_counts(found.mode for _, found in whole),
@@ -187,17 +194,18 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         value_range=value_range,
         full_scale=full_scale(depth, *value_range),
         detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
-        target_summary=_target_summary(dataset, [sample for sample, _ in whole]),
+        target_summary=target_summary(dataset, [sample for sample, _ in whole]),
         fingerprint=_fingerprint(pairs),
+        near=similar,
         hashes={sample.key: found.digest for sample, found in whole},
     )
     training = [pair for pair in whole if given_split(pair[0]) == "train"] or whole
-    mean, std = _statistics([found for _, found in training], audit.full_scale)
-    audit = replace(audit, mean=mean, std=std, orientation=_orientation(training))
+    mean, std = statistics([found for _, found in training], audit.full_scale)
+    audit = replace(audit, mean=mean, std=std, orientation=orientation_of(training))
     return replace(audit, remarks=tuple(_remarks(audit, dataset, limit)))
 
 
-def _examine(samples: list[Sample], store: Store, workers: int, reporter: Reporter) -> list[Finding]:
+def _examine(samples: list[Sample], examine: Examine, workers: int, reporter: Reporter) -> list[Finding]:
     """Each sample's finding, in order. Arrays are examined in this process: sending them costs more than it gains."""
     reporter.stage("audit")
     started = time.monotonic()
@@ -207,7 +215,7 @@ def _examine(samples: list[Sample], store: Store, workers: int, reporter: Report
     )
     findings: list[Finding] = []
     damaged = 0
-    with WorkerPool(Examine(store), min(workers, math.ceil(len(samples) / size)), _describe) as pool:
+    with WorkerPool(examine, min(workers, math.ceil(len(samples) / size)), _describe) as pool:
         for found in pool.map(items):
             findings += found
             damaged += sum(isinstance(one, str) for one in found)
@@ -224,25 +232,46 @@ def _describe(rows: Sequence[Row]) -> str:
     return rows[0][0] if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}"
 
 
+def _near(whole: list[tuple[Sample, Facts]], reporter: Reporter) -> Near:
+    started = time.monotonic()
+    found = near_duplicates(whole, {sample.key: given_split(sample) for sample, _ in whole})
+    if found.compared:
+        pace = duration(time.monotonic() - started)
+        reporter.line(f"audit: {found.compared:,} pictures compared in {pace}, {found.pairs_found:,} pairs near-equal")
+    return found
+
+
 def given_split(sample: Sample) -> str:
     """The split that the data gives a sample; one without is there to be trained on."""
     return sample.split or "train"
 
 
-def _leaks(samples: Iterable[Sample], doubled: Iterable[Sequence[Sample]]) -> tuple[dict[str, str], ...]:
-    """Pairs that straddle given splits, by duplicates and by groups."""
+def _leaks(samples: Sequence[Sample], doubled: Sequence[Sequence[Sample]], near: Near) -> tuple[dict[str, str], ...]:
+    """Pairs that straddle given splits, by duplicates, by near-duplicates and by groups."""
     grouped: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         if sample.group is not None:
             grouped[sample.group].append(sample)
-    found = []
-    for kind, groups in (("exact duplicate", doubled), ("same group", [grouped[name] for name in sorted(grouped)])):
+    by_key = {sample.key: sample for sample in samples} if near.duplicates else {}
+    kinds: tuple[tuple[str, Iterable[Sequence[Sample]]], ...] = (
+        ("exact duplicate", doubled),
+        ("near-duplicate", ([by_key[key] for key in group] for group in near.duplicates)),
+        ("same group", [grouped[name] for name in sorted(grouped)]),
+    )
+    found: list[dict[str, str]] = []
+    exact: set[str] = set()
+    for kind, groups in kinds:
         for group in groups:
             for held, others in (("test", ("train", "val")), ("val", ("train",))):
                 outside = next((sample.key for sample in group if given_split(sample) in others), None)
                 if outside is not None:
                     inside = [sample.key for sample in group if given_split(sample) == held]
-                    found += [{"test": key, "train": outside, "kind": kind} for key in inside]
+                    told = kind == "near-duplicate"  # those that are equal were named already
+                    found += [
+                        {"test": key, "train": outside, "kind": kind} for key in inside if not (told and key in exact)
+                    ]
+        if kind == "exact duplicate":
+            exact = {leak["test"] for leak in found}
     return tuple(found)
 
 
@@ -270,87 +299,6 @@ def count_classes(dataset: Dataset, samples: Iterable[Sample]) -> dict[str, int]
         for name in target_classes(sample.target):
             counts[name] = counts.get(name, 0) + 1
     return counts
-
-
-def _sizes(found: list[Facts]) -> dict[str, dict[str, float]]:
-    if not found:
-        return {}
-    columns = {
-        "height": np.array([one.height for one in found], np.float64),
-        "width": np.array([one.width for one in found], np.float64),
-        "aspect": np.array([one.width / one.height for one in found], np.float64),
-    }
-    return {
-        name: {"min": float(values.min()), "median": float(np.median(values)), "max": float(values.max())}
-        for name, values in columns.items()
-    }
-
-
-def full_scale(depth: int, low: float, high: float) -> float:
-    """The value that means white in pictures of a depth, by the highest value in them.
-
-    16 bits: the smallest 2^k − 1, k from 8 to 16, that is not exceeded, since cameras put 10, 12 or 14 bits into 16.
-    Floating point: 1, 255 or 65535, whichever is the first not exceeded, else the highest value itself.
-
-    >>> full_scale(8, 0, 16), full_scale(16, 0, 3900), full_scale(16, 0, 65000), full_scale(32, -0.5, 1.0)
-    (255.0, 4095.0, 65535.0, 1.0)
-    """
-    if depth == 8:
-        return 255.0
-    if depth == 16:
-        return float(next(2**bits - 1 for bits in range(8, 17) if high <= 2**bits - 1))
-    largest = max(abs(low), abs(high))
-    return next((scale for scale in (1.0, 255.0, 65535.0) if largest <= scale), largest)
-
-
-def _statistics(found: list[Facts], scale: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel on a 0 to 1 scale; grey beside colour counts in each channel."""
-    if not found:
-        return (), ()
-    width = max(len(one.means) for one in found)
-    used = [one for one in found if len(one.means) in (1, width)]
-    mean, std = [], []
-    for channel in range(width):
-        firsts, seconds = [], []
-        for one in used:
-            index = channel if len(one.means) == width else 0
-            white = 255.0 if one.depth == 8 else scale
-            firsts.append(one.means[index] / white)
-            seconds.append(one.squares[index] / white**2)
-        average = math.fsum(firsts) / len(used)
-        mean.append(average)
-        std.append(math.sqrt(max(0.0, math.fsum(seconds) / len(used) - average**2)))
-    return tuple(mean), tuple(std)
-
-
-def _orientation(whole: Iterable[tuple[Sample, Facts]]) -> dict[str, float]:
-    """Of one picture of each group and of each set of duplicates: the others would be recognised by it."""
-    seen: set[str] = set()
-    alone = []
-    for sample, found in whole:
-        units = {found.digest} if sample.group is None else {found.digest, f"group {sample.group}"}
-        if found.thumbnail is not None and not units & seen:
-            alone.append((found.thumbnail, sample.target.name if isinstance(sample.target, Label) else None))
-            seen |= units
-    return orientation(alone)
-
-
-def _target_summary(dataset: Dataset, samples: list[Sample]) -> dict[str, dict[str, float]]:
-    rows = [sample.target.values for sample in samples if isinstance(sample.target, Value)]
-    if not rows:
-        return {}
-    table = np.array(rows, np.float64)
-    names = dataset.target_names or tuple(str(number) for number in range(table.shape[1]))
-    return {
-        name: {
-            "mean": float(column.mean()),
-            "std": float(column.std()),
-            "min": float(column.min()),
-            "max": float(column.max()),
-            "distinct": len(np.unique(column)),
-        }
-        for name, column in zip(names, table.T, strict=True)
-    }
 
 
 def _fingerprint(pairs: Iterable[tuple[Sample, Finding]]) -> str:
@@ -383,7 +331,7 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
             f"{plural(len(audit.leaks), 'held-out sample has', 'held-out samples have')} a duplicate or a member of "
             "their group in another given split: those in the training data are left out of it."
         )
-    yield "Near-duplicates (the same thing photographed or cropped twice) were not checked."
+    yield from audit.near.remarks()
     if not any(sample.group for sample in dataset.samples):
         yield "No groups are given: whether samples belong together (one patient, one speaker) could not be checked."
     counts = [count for count in audit.classes.values() if count]

@@ -17,18 +17,22 @@ from striate.core.cache import Cache
 from striate.core.errors import CacheError, StriateError
 from striate.core.machine import versions
 from striate.core.records import Dataset
-from striate.data import audit, decode, detail, examination, orientation, store
+from striate.data import audit, audit_figures, decode, detail, examination, likeness, near, orientation, store, twins
 from striate.data.audit import Audit
 
 _FILE = "audit.json"
-_CODE = (audit, decode, detail, examination, orientation, store)
+_CODE = (audit, audit_figures, decode, detail, examination, likeness, near, orientation, store, twins)
 
 
-def audit_key(dataset: Dataset) -> str | None:
-    """A hash of all that decides an audit, without reading a picture; None for arrays, and where a file is gone."""
+def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
+    """A hash of all that decides an audit, without reading a picture; None for arrays, and where a file is gone.
+
+    Args:
+        search: whether near-duplicates are searched for.
+    """
     if dataset.arrays:
         return None
-    found = hashlib.sha256(repr([dataset.task, dataset.target_names]).encode("utf-8", "surrogateescape"))
+    found = hashlib.sha256(repr([dataset.task, dataset.target_names, search]).encode("utf-8", "surrogateescape"))
     found.update(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
     for module in _CODE:
         found.update(Path(str(module.__file__)).read_bytes())
@@ -64,10 +68,12 @@ def find_audit(key: str, cache: Cache) -> Audit | None:
 def keep_audit(key: str, found: Audit, cache: Cache) -> str | None:
     """Keep an audit, unless it quarantined a sample: what could not be read today may be read tomorrow.
 
+    Nor one that ran out of time before all pictures were compared.
+
     Returns:
         why it cannot be kept, or None.
     """
-    if found.quarantined:
+    if found.quarantined or found.near.missed:
         return None
     content: dict[str, Any] = {"audit": found.to_dict(), "hashes": dict(found.hashes)}
     size = sum(len(name) + len(value) + 8 for name, value in found.hashes.items()) + 2**16

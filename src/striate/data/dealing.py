@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from striate.core.records import SPLITS, Sample, Value
 from striate.data.audit import target_classes
+from striate.data.balance import even_out
 
 VALIDATED, OF_EACH_CLASS = 5_000, 10
 """Samples that validation needs at most, in all and of each class: they tell weights apart to half a point."""
@@ -26,6 +27,21 @@ def enough(shares: tuple[float, float, float], samples: int, classes: int) -> tu
     train, val, test = shares
     most = max(VALIDATED, OF_EACH_CLASS * classes) / max(1, samples)
     return (train, val, test) if val <= most else (round(train + val - most, 9), most, test)
+
+
+def dealt(units: Sequence[Sequence[Sample]], shares: tuple[float, float, float], seed: int, *, even: bool) -> list[str]:
+    """The split of each unit; where units are large, by groups or as asked, evened out after dealing.
+
+    Args:
+        even: whether to even out without groups, too.
+    """
+    strata = strata_of(units)
+    found = deal(units, shares, seed, strata)
+    if not even and all(sample.group is None for unit in units for sample in unit):
+        return found
+    lots = [_lot(seed, unit[0].key) for unit in units]
+    used = {split: share for split, share in zip(SPLITS, shares, strict=True) if share > 0}
+    return even_out(found, used, strata, [len(unit) for unit in units], lots)
 
 
 def deal(

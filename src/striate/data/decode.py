@@ -10,7 +10,7 @@ The rules:
   the high byte of 16-bit colour; the low one is fetched by a second decode (PNG and TIFF). JPEG 2000, AVIF and
   premultiplied or CMYK TIFF of more than 8 bits a colour come as 8 bits.
 - Of several frames the first is taken, and that is noted.
-- A truncated file is an error, whatever Pillow's global switch says.
+- A truncated file is an error, whatever Pillow's global switch says; so is a JPEG that ends in zeros.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000"
 PIXEL_CAP = 100_000_000
 """Pixels of one picture above which it is refused: 196 megapixels fit in a PNG of 600 kB and take 800 MB decoded."""
 
+_ZEROS = 64  # bytes at the end of a file: fewer may be a picture's own
 _ORIENTATION, _PLANAR, _BITS, _SAMPLE_FORMAT = 0x0112, 284, 258, 339
 
 
@@ -189,6 +190,8 @@ def _decode(content: bytes, pixel_cap: int) -> Picture:
     width, height = image.size
     if width * height > pixel_cap:
         raise DecodeError(f"it has {height:,} × {width:,} pixels; at most {pixel_cap:,} are decoded")
+    if image.format in ("JPEG", "MPO") and _zeros_for_an_end(content):
+        raise DecodeError("it is truncated: from somewhere on it holds nothing but zeros")
     deep = _deep_colour(content, image)
     if deep is None:
         step = _key_step(content, image)
@@ -204,6 +207,14 @@ def _decode(content: bytes, pixel_cap: int) -> Picture:
     if frames > 1:
         notes.append(f"first of {frames} frames")
     return Picture(np.ascontiguousarray(_turn(_checked(pixels), turned)), mode, tuple(notes))
+
+
+def _zeros_for_an_end(content: bytes) -> bool:
+    """Whether a JPEG ends in zeros without its end marker, as a broken download or disk leaves it.
+
+    Zeros are valid codes: the decoder fills the rest of the picture with grey and finds nothing wrong.
+    """
+    return content.endswith(bytes(_ZEROS)) and content.find(b"\xff\xd9", content.rfind(b"\xff\xda")) < 0
 
 
 def _open(content: bytes) -> ImageFile.ImageFile:

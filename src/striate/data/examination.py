@@ -17,6 +17,7 @@ from striate.core.errors import DataError
 from striate.core.records import Sample, Source
 from striate.data.decode import decode_sample
 from striate.data.detail import detail
+from striate.data.likeness import miniature
 from striate.data.orientation import thumbnail
 from striate.data.store import Store
 
@@ -31,6 +32,7 @@ class Facts(NamedTuple):
         means, squares: of each channel, the mean of the values and of their squares.
         detail: how far the picture's detail reaches, as a share of its resolution; see `striate.data.detail`.
         thumbnail: what tells which way is up; see `striate.data.orientation`.
+        miniature: what tells near-duplicates; see `striate.data.likeness`.
     """
 
     digest: str
@@ -45,6 +47,7 @@ class Facts(NamedTuple):
     squares: tuple[float, ...]
     detail: float
     thumbnail: NDArray[np.float16] | None
+    miniature: NDArray[np.uint8] | None
 
 
 Finding: TypeAlias = Facts | str
@@ -56,10 +59,12 @@ class Examine:
 
     Args:
         store: reads the bytes.
+        near: whether near-duplicates will be searched for.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, near: bool = True) -> None:
         self.store = store
+        self.near = near
 
     def __call__(self, rows: Sequence[Row]) -> list[Finding]:
         """For each key and its sources: the facts, or the reason why there are none."""
@@ -74,10 +79,10 @@ class Examine:
             raise DataError(
                 f"memory ran out while decoding {sample.key}", fix="use fewer workers, or free memory"
             ) from error
-        return _facts(picture.pixels, picture.mode, picture.notes)
+        return _facts(picture.pixels, picture.mode, picture.notes, self.near)
 
 
-def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...]) -> Finding:
+def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...], near: bool) -> Finding:
     height, width, channels = pixels.shape
     if not pixels.size:
         return f"it has no pixels: {height}×{width}×{channels}"
@@ -108,6 +113,7 @@ def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...]) -> Finding:
         tuple(total / count for total in squares),
         detail(pixels),
         thumbnail(pixels),
+        miniature(pixels) if near else None,
     )
 
 

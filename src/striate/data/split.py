@@ -1,8 +1,9 @@
 """The split: every sample's fate, such that a score on held-out samples is honest.
 
-Exact duplicates and members of a group are one unit, and a unit never straddles a split. Units are dealt out by
-classes (or by quantiles of the values), in an order that only the seed and the keys decide. Splits that the data or
-the user gives are obeyed; then what would leak from the training side is excluded, never what is held out.
+Exact duplicates, near-duplicates and members of a group are one unit, and a unit never straddles a split.
+Units are dealt out by classes (or by quantiles of the values), in an order that only the seed and the keys decide, and
+exchanged while that makes the division more even. Splits that the data or the user gives are obeyed; then what would
+leak from the training side is excluded, never what is held out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
 from striate.core.wording import some
 from striate.data.audit import Audit, target_classes
-from striate.data.dealing import deal, enough, strata_of
+from striate.data.dealing import dealt, enough
 from striate.data.met_before import check_known, kept_splits, mark_known, say_known
 
 FATES = (*SPLITS, "quarantined", "excluded")
@@ -160,7 +161,7 @@ def make_split(
     _exclude_conflicts(audit, fates, reasons, free)
     units = _units([sample for sample in free if fates.get(sample.key) != "excluded"], audit)
     if held:
-        _exclude_leaks(units, fates, reasons, notes)
+        _exclude_leaks(units, audit, fates, reasons, notes)
     pool = [
         unit
         for members in units
@@ -174,9 +175,9 @@ def make_split(
     shares = enough(shares, sum(map(len, pool)), len(dataset.target_names))
     kept = kept_splits(pool, shares, known or {})
     fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]
-    dealt = iter(deal(fresh, shares, seed, strata_of(fresh)))
+    places = iter(dealt(fresh, shares, seed, even=bool(audit.near.duplicates)))
     for unit, split in zip(pool, kept, strict=True):
-        fates.update(dict.fromkeys((sample.key for sample in unit), split or next(dealt)))
+        fates.update(dict.fromkeys((sample.key for sample in unit), split or next(places)))
     if known:
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
@@ -236,7 +237,7 @@ def _exclude_conflicts(audit: Audit, fates: dict[str, str], reasons: dict[str, s
 
 
 def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
-    """Samples that must stay together: equal pictures, and members of a group, transitively. Sorted by key."""
+    """Samples that must stay together: (nearly) equal pictures, and members of a group, transitively. Sorted by key."""
     parent = {sample.key: sample.key for sample in samples}
 
     def root(key: str) -> str:
@@ -249,7 +250,7 @@ def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
     for sample in samples:
         if sample.group is not None:
             groups[sample.group].append(sample.key)
-    for members in [*audit.duplicates, *groups.values()]:
+    for members in [*audit.duplicates, *audit.near.duplicates, *groups.values()]:
         present = [key for key in members if key in parent]
         for key in present[1:]:
             one, other = sorted((root(present[0]), root(key)))
@@ -261,24 +262,44 @@ def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
 
 
 def _exclude_leaks(
-    units: Iterable[list[Sample]], fates: dict[str, str], reasons: dict[str, str], notes: list[str]
+    units: Iterable[list[Sample]], audit: Audit, fates: dict[str, str], reasons: dict[str, str], notes: list[str]
 ) -> None:
     """Where a unit straddles given splits, keep what is tested, then what is validated, and leave out the rest."""
-    count: Counter[str] = Counter()
+    count: Counter[tuple[str, str]] = Counter()
+    ties = [
+        {key: number for number, group in enumerate(groups) for key in group}
+        for groups in (audit.duplicates, audit.near.duplicates)
+    ]
     for unit in units:
         present = {fates[sample.key] for sample in unit}
         kept = next(split for split in ("test", "val", "train") if split in present)
         if len(present) == 1:
             continue
-        held = next(sample for sample in unit if fates[sample.key] == kept)
+        held = [sample for sample in unit if fates[sample.key] == kept]
         for sample in unit:
             if fates[sample.key] != kept:
-                same = "of the same group as" if sample.group and sample.group == held.group else "a duplicate of"
-                count[fates[sample.key]] += 1
+                how, other = _tie(sample, held, *ties)
+                count[fates[sample.key], how] += 1
                 fates[sample.key] = "excluded"
-                reasons[sample.key] = f"{same} {held.key}, which is given for {kept}"
-    for split, number in sorted(count.items()):
-        notes.append(f"{number} samples given for {split} are left out: duplicates, or of the group, of held-out ones.")
+                reasons[sample.key] = f"{how} {other.key}, which is given for {kept}"
+    for split in sorted({split for split, _ in count}):
+        parts = [f"{number:,} {how}" for (one, how), number in sorted(count.items()) if one == split]
+        total = sum(number for (one, _), number in count.items() if one == split)
+        notes.append(f"{total:,} samples given for {split} are left out: {', '.join(parts)} a held-out one.")
+
+
+def _tie(
+    sample: Sample, held: Sequence[Sample], equal: Mapping[str, int], near: Mapping[str, int]
+) -> tuple[str, Sample]:
+    """How a sample belongs with what is held out of its unit, and with which sample of it."""
+    for other in held:
+        if sample.group is not None and sample.group == other.group:
+            return "of the same group as", other
+    for groups, how in ((equal, "a duplicate of"), (near, "a near-duplicate of")):
+        for other in held:
+            if sample.key in groups and groups[sample.key] == groups.get(other.key):
+                return how, other
+    return "joined by others with", held[0]
 
 
 def _say(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from striate.core.artifacts import write_text
 from striate.core.run import RunFolder
 from striate.report.diagram import write_diagram
-from striate.report.facts import Facts, read_facts
-from striate.report.page import page
+from striate.report.facts import Facts, Figure, read_facts
+from striate.report.page import audit_page, page
 
-__all__ = ["Facts", "page", "read_facts", "write_diagram", "write_report"]
+__all__ = ["Facts", "page", "read_facts", "write_audit", "write_diagram", "write_report"]
 
 
 def write_report(run: RunFolder) -> Path:
@@ -24,3 +26,40 @@ def write_report(run: RunFolder) -> Path:
     """
     write_text(run.report, page(read_facts(run)))
     return run.report
+
+
+def write_audit(
+    path: Path, data: Path, audit: dict[str, Any], folder: Path, figures: Sequence[Mapping[str, str]]
+) -> Path:
+    """Write what an audit found as a page of its own.
+
+    Args:
+        path: the page.
+        data: what was audited; its name is the heading.
+        audit: what `Audit.to_dict` gives.
+        folder: where the figures are, which the page then holds.
+        figures: as `figures/index.json` lists them.
+
+    Returns:
+        the page's path.
+    """
+    drawn = [Figure(folder / one["file"], one["caption"], one["section"]) for one in figures]
+    empty: dict[str, Any] = {}
+    facts = Facts(
+        name=data.name,
+        path=data,
+        metrics=empty,
+        audit=audit,
+        history=[],
+        decisions={},
+        environment=empty,
+        split=[],
+        predictions=[],
+        figures=drawn,
+        missing={},
+        range_test=empty,
+        diagnosis=empty,
+        weights=empty,
+    )
+    write_text(path, audit_page(facts))
+    return path

@@ -69,6 +69,21 @@ def page(facts: Facts) -> str:
     return f"<!doctype html>\n{tag('html', _head(facts), body, lang='en')}\n"
 
 
+def audit_page(facts: Facts) -> str:
+    """What an audit found, as one HTML document that loads nothing.
+
+    Args:
+        facts: of which the name, the audit and its figures are shown.
+    """
+    top = tag("header", tag("div", tag("p", "striate · audit", class_="brand"), tag("h1", facts.name)), class_="top")
+    section = tag("section", tag("h2", "Data", id="data-title"), data(facts), id="data", aria_labelledby="data-title")
+    foot = tag(
+        "footer", tag("p", "Written by striate. This page loads nothing."), tag("p", tag("code", str(facts.path)))
+    )
+    body = tag("body", top, tag("main", section), foot, tag("script", Html(SCRIPT)))
+    return f"<!doctype html>\n{tag('html', _head(facts), body, lang='en')}\n"
+
+
 def _head(facts: Facts) -> Html:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"

@@ -131,6 +131,7 @@ color:var(--soft)}
 .key.faint{border-color:var(--soft);border-top-width:1px}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,220px),1fr));gap:12px;margin:.8rem 0}
 .gallery.sheets{grid-template-columns:minmax(0,860px)}
+.gallery.wide{grid-template-columns:repeat(auto-fill,minmax(min(95%,240px),1fr));max-height:640px;overflow:auto}
 .picture{padding:0;overflow:hidden}
 .picture img{display:block;width:100%;height:auto}
 .picture.pair>div{display:grid;grid-template-columns:1fr 1fr;gap:2px}

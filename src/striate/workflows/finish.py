@@ -15,13 +15,16 @@ from striate.core.events import Reporter
 from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
+from striate.core.wording import plural
 from striate.data.store import Store
+from striate.data.twins import Near
 from striate.evaluate import curves, reliability, residuals, score
 from striate.infer import Model
 from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
+from striate.workflows.alike import draw_near
 from striate.workflows.deciding import Decided, decided_figures, not_held_out
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
@@ -87,7 +90,7 @@ def finish(
         "not_checked": [
             *scored_before(run),
             *met_before(materials.prepared.split),
-            *not_checked(materials.prepared.dataset, validated="val" in scores),
+            *not_checked(materials.prepared.dataset, materials.prepared.audit.near, validated="val" in scores),
             *not_held_out(decided, refitted is not None),
             *([forgotten] if isinstance(forgotten, str) else []),
             *undrawn,
@@ -203,6 +206,7 @@ def _figures(
     reporter: Reporter,
 ) -> list[str]:
     """Draw what can be drawn; what cannot is said, and the score stands all the same."""
+    audit = materials.prepared.audit
     entries, missing = [augmentation_sheet(run.figures, recipe)], []
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None:
@@ -219,6 +223,11 @@ def _figures(
             except (NetworkError, DataError, OSError) as error:
                 missing.append(f"The {section} are not drawn: {str(error).splitlines()[0]}")
                 reporter.warn(missing[-1])
+    try:
+        entries += draw_near(run.figures, materials.prepared.dataset, audit.near, audit.full_scale)
+    except (DataError, OSError) as error:
+        missing.append(f"The near-duplicates are not drawn: {str(error).splitlines()[0]}")
+        reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing
 
@@ -232,9 +241,14 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
     return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
 
 
-def not_checked(dataset: Dataset, validated: bool) -> list[str]:
+def not_checked(dataset: Dataset, near: Near, validated: bool) -> list[str]:
     """What the score rests on without having been checked."""
-    sentences = ["Near-duplicates (recompressed, resized or cropped copies) were not searched for; exact ones were."]
+    sentences = near.unchecked()
+    if near.pairs_parted:
+        sentences.append(
+            f"{plural(near.pairs_parted, 'pair', 'pairs')} of near-duplicates may stand on both sides of the split, "
+            "since their group would have grown too large."
+        )
     if not any(sample.group for sample in dataset.samples):
         sentences.append(
             "No groups were given (`--group`): several pictures of one object or person may stand on both sides of the "

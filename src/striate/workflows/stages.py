@@ -18,7 +18,7 @@ from striate.core.machine import cores, free_bytes, memory_bytes, processors
 from striate.core.plan import AUTO, Decision, Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
-from striate.data.audit import Audit, run_audit
+from striate.data.audit import DAMAGE_LIMIT, Audit, run_audit
 from striate.data.audit_cache import audit_key, find_audit, keep_audit
 from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
@@ -74,14 +74,23 @@ def read_dataset(request: ReadRequest, reporter: Reporter) -> Dataset:
 
 
 def audited(
-    dataset: Dataset, run: RunFolder | None, workers: int, limit: float, cache: Cache, reporter: Reporter
+    dataset: Dataset,
+    run: RunFolder | None,
+    workers: int,
+    limit: float,
+    cache: Cache,
+    reporter: Reporter,
+    near: bool = True,
 ) -> Audit:
     """The Run's audit, or one that was made of the same files before, or a new one.
 
     The Run's has no hashes of pixels, by which decoded pictures are found; where no file has changed since, those of
     the one that was kept stand.
+
+    Args:
+        near: whether near-duplicates are searched for.
     """
-    key = audit_key(dataset) if cache.limit_bytes else None
+    key = audit_key(dataset, search=near) if cache.limit_bytes else None
     found = find_audit(key, cache) if key is not None else None
     stands = run is not None and run.split.exists()  # else it is still made of the hashes
     if run is not None and run.audit.exists() and (stands or found is not None):
@@ -98,7 +107,7 @@ def audited(
     reporter.stage("audit")
     if found is not None:
         reporter.line(f"audit: none of the files has changed since {found.samples:,} samples were read before")
-    audit = found or run_audit(dataset, workers=workers, reporter=reporter)
+    audit = found or run_audit(dataset, workers=workers, reporter=reporter, near=near)
     if key is not None and found is None and (why := keep_audit(key, audit, cache)):
         reporter.line(f"the audit is not kept for another run: {why}")
     check_audit(audit, dataset, limit)
@@ -272,8 +281,16 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         _check_name(name.value)
     check_at_once(weights, chosen)
     dataset = read_dataset(request.read, reporter)
-    limit = chosen.get("split.damage_limit")
-    audit = audited(dataset, run, processors(), limit.value if limit else 0.05, small_cache("audits", chosen), reporter)
+    limit, near = chosen.get("split.damage_limit"), chosen.get("split.near_duplicates")
+    audit = audited(
+        dataset,
+        run,
+        processors(),
+        limit.value if limit else DAMAGE_LIMIT,
+        small_cache("audits", chosen),
+        reporter,
+        near.value if near else True,
+    )
     split = divided(dataset, audit, run, chosen, request.weights, reporter)
     if run is not None and run.plan.exists():
         plan = whole_plan(run)

@@ -10,14 +10,19 @@ from striate.plan.rule import Decisions, rule
     {
         "split.file": Leaf(str, "a split.csv to obey", none=True),
         "split.seed": Leaf(int, "seed of the division", low=0),
+        "split.near_duplicates": Leaf(bool, "whether near-duplicates are searched for and kept together"),
         "split.damage_limit": Leaf(float, "share of damaged samples above which training stops", low=0, high=1),
     },
 )
 def split(context: Context) -> Decisions:
     counts = ", ".join(f"{len(context.split.keys(part))} {part}" for part in ("train", "val", "test"))
-    duplicates = len(context.audit.duplicates)
+    duplicates, near = len(context.audit.duplicates), context.audit.near
     return {
         "split.file": (None, f"stratified by target into {counts}; {duplicates} groups of duplicates kept together"),
+        "split.near_duplicates": (
+            near.asked,
+            f"{len(near.duplicates)} groups of {near.compared} pictures that were compared",
+        ),
         "split.seed": (0, "the division stays the same while the training seed varies"),
         "split.damage_limit": (0.05, f"{len(context.audit.quarantined)} of {context.audit.samples} are quarantined"),
     }

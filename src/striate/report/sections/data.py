@@ -8,6 +8,7 @@ from typing import Any
 
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, prose, shown, tag
+from striate.report.sections.near import near
 from striate.report.tables import Column, missing, share_bar, table
 
 FATES = ("train", "val", "test", "excluded", "quarantined")
@@ -18,7 +19,7 @@ def data(facts: Facts) -> Html:
     """What was read, what was left out and why, who is in which split, and what the pictures are like."""
     parts = [_counts(facts), _remarks(facts), _classes(facts), _targets(facts)]
     if facts.audit:
-        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), _leaks(facts.audit)]
+        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), near(facts), _leaks(facts.audit)]
         parts.append(_pictures(facts.audit))
     else:
         reason = facts.missing.get("audit.json", "it is empty")
@@ -31,9 +32,15 @@ def _counts(facts: Facts) -> Html:
     entries: list[tuple[str, Any]] = []
     if "samples" in audit:
         entries.append(("samples", number(audit["samples"])))
-    for name in ("quarantined", "duplicates", "conflicts", "leaks"):
+    near_names = ("near_duplicates", "near_conflicts") if audit.get("near_duplicates_checked") else ()
+    for name in ("quarantined", "duplicates", "conflicts", *near_names, "leaks"):
         if isinstance(audit.get(name), list):
-            words = {"duplicates": "groups of exact duplicates", "conflicts": "duplicates with different targets"}
+            words = {
+                "duplicates": "groups of exact duplicates",
+                "conflicts": "duplicates with different targets",
+                "near_duplicates": "groups of near-duplicates",
+                "near_conflicts": "near-duplicates with different targets",
+            }
             entries.append((words.get(name, name), number(len(audit[name]))))
     if isinstance(split, dict):
         words = {"val": "validation"}

@@ -12,7 +12,7 @@ _HEAT = "-heat"  # what `mistakes-1-heat.png` has more than `mistakes-1.png`, wh
 
 def mistakes(facts: Facts) -> Html | None:
     """The wrong answers that the network was surest of: drawn, and as a table."""
-    drawn = _gallery(facts, "mistakes")
+    drawn = gallery(facts, "mistakes")
     if facts.task == "regress":
         return drawn
     return join([part for part in (drawn, _worst(facts)) if part is not None])
@@ -20,7 +20,7 @@ def mistakes(facts: Facts) -> Html | None:
 
 def explanations(facts: Facts) -> Html | None:
     """Heat maps: which parts of a picture spoke for the answer."""
-    drawn = _gallery(facts, "explanations")
+    drawn = gallery(facts, "explanations")
     if drawn is None:
         return None
     note = "Heat maps by Grad-CAM: the brighter a place, the more it spoke for what was predicted; dark is no evidence."
@@ -29,10 +29,11 @@ def explanations(facts: Facts) -> Html | None:
 
 def augmentation(facts: Facts) -> Html | None:
     """What the network was shown in training."""
-    return _gallery(facts, "augmentation", "gallery sheets")
+    return gallery(facts, "augmentation", "gallery sheets")
 
 
-def _gallery(facts: Facts, section: str, kind: str = "gallery") -> Html | None:
+def gallery(facts: Facts, section: str, kind: str = "gallery") -> Html | None:
+    """The figures of a section, each with its heat map beside it; None where there are none."""
     figures = [figure for figure in facts.figures if figure.section == section]
     heats = {figure.path.stem.removesuffix(_HEAT): figure for figure in figures if figure.path.stem.endswith(_HEAT)}
     plain = [figure for figure in figures if not figure.path.stem.endswith(_HEAT)]
