@@ -56,11 +56,12 @@ _DEAD = (
 )
 _SATURATED = "`relu` in its place, a norm before it (`BatchNorm`), or smaller first weights (`xavier_normal`)"
 _DRAWN = (
-    "`init: he_normal` in the layer's node (`xavier_normal` before sigmoid and tanh); of a network that is no page of "
-    "nodes, weights drawn anew"
+    "`--set network.init=by_activation`, or `init: he_normal` in the layer's node (`xavier_normal` before sigmoid and "
+    "tanh); of a network that is no page of nodes, weights drawn anew"
 )
 _SCALE = (
-    "first weights by `he_normal` (`xavier_normal` before sigmoid and tanh), or a norm after each layer (`BatchNorm`)"
+    "first weights by the activation behind (`--set network.init=by_activation`), or a norm after each layer "
+    "(`BatchNorm`)"
 )
 
 
