@@ -26,6 +26,7 @@ NAMES = {
     "cache",
     "calc",
     "clear_cache",
+    "compare",
     "evaluate",
     "explain",
     "export",

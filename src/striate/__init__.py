@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from striate.api import cache as cache
     from striate.api import calc as calc
     from striate.api import clear_cache as clear_cache
+    from striate.api import compare as compare
     from striate.api import evaluate as evaluate
     from striate.api import explain as explain
     from striate.api import export as export
@@ -55,6 +56,7 @@ _VERBS = (
     "cache",
     "calc",
     "clear_cache",
+    "compare",
     "evaluate",
     "explain",
     "export",
@@ -91,6 +93,7 @@ __all__ = [
     "cache",
     "calc",
     "clear_cache",
+    "compare",
     "evaluate",
     "explain",
     "export",

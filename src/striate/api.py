@@ -14,7 +14,7 @@ from torch import nn
 
 from striate.core.artifacts import read_json
 from striate.core.cache import KINDS, Cache, Entry, cache_folder
-from striate.core.errors import RunError, StriateError, UsageError
+from striate.core.errors import RunError, StriateError, UnknownName, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.machine import processors
 from striate.core.plan import Decision, Plan
@@ -28,6 +28,7 @@ from striate.report import write_diagram, write_report
 from striate.workflows import attack as attack_workflow
 from striate.workflows import augment as augment_workflow
 from striate.workflows import bench as bench_workflow
+from striate.workflows import compare as compare_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
 from striate.workflows import inspect as inspect_workflow
@@ -586,6 +587,25 @@ def evaluate(
     """
     opened = _run(run)
     return labelled_workflow.evaluate(opened.folder, load(opened.path, device=device), str(data), reporter or Silent())
+
+
+def compare(first: str | Path | Run, second: str | Path | Run, *, split: str = "test") -> dict[str, Any]:
+    """Which of two Runs is better on the samples that both were judged by, and whether that may be chance.
+
+    Args:
+        split: "test" or "val".
+
+    Returns:
+        `words`, `better` (a path, or None), `metrics` with the values, their difference (second − first), its 95 %
+        interval and p, `notes`, and `plan`: both values of each leaf that differs.
+
+    Raises:
+        DataError: they were judged by other samples, or by one.
+        RunError: one is not finished, or they are of different tasks.
+    """
+    if split not in ("val", "test"):
+        raise UnknownName("split to compare", split, ("val", "test"))
+    return compare_workflow.compare(_run(first).folder, _run(second).folder, split)
 
 
 def explain(

@@ -27,7 +27,7 @@ from striate.core.registry import file_names
 
 COMMANDS = (
     *("train", "audit", "plan", "augment", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
-    *("bench", "cache", "calc", "inspect"),
+    *("bench", "cache", "calc", "compare", "inspect"),
 )
 SOURCES = str(Path(striate.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCES, str(Path(fake_api.__file__).parent)])}
@@ -418,6 +418,7 @@ def talking(result: Any) -> Any:
         (["explain", "a", "b", "--json"], {"explain": talking(Path("e/explain.html"))}, {"page"}),
         (["attack", "a", "--json"], {"attack": talking({"attack": "fgsm"})}, {"attack"}),
         (["export", "a", "--json"], {"export": talking({"path": "a.onnx"})}, {"path"}),
+        (["compare", "a", "b", "--json"], {"compare": {"words": "b is better"}}, {"words"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -632,6 +633,40 @@ def test_runs_where_there_are_none(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     out, err = capsys.readouterr()
     assert out == ""
     assert "no Run" in err
+
+
+def test_compare_prints_words_figures_and_what_the_plans_decide_otherwise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = {"first": 0.9, "second": 0.95, "difference": 0.05, "low": 0.01, "high": 0.09, "p": 0.004}
+    result = {
+        "words": "b is better by 5 points of accuracy",
+        "notes": ["Each Run is one training."],
+        "samples": 400,
+        "groups": None,
+        "split": "test",
+        "metrics": {"accuracy": {**one, "test": "McNemar, exact", "why": ""}},
+        "decisions": {"only_first_right": 4, "only_second_right": 24},
+        "plan": {"train.seed": {"first": 0, "second": 1}},
+    }
+    api = fake_api.patch(monkeypatch, compare=result)
+    assert main(["compare", "a", "b", "--split", "val"]) == 0
+    assert api.calls == [("compare", {"first": "a", "second": "b", "split": "val"})]
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "b is better by 5 points of accuracy.",
+        "Each Run is one training.",
+        "",
+        "400 test samples; the difference is second − first",
+        "metric first second difference 95 % interval p test",
+        "accuracy 0.9000 0.9500 0.0500 0.0100 to 0.0900 0.0040 McNemar, exact",
+        "",
+        "only the first is right: 4; only the second: 24",
+        "",
+        "what the plans decide otherwise",
+        "leaf first second",
+        "train.seed 0 1",
+    ]
 
 
 def test_evaluate_prints_metrics_with_intervals(

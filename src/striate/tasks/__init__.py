@@ -8,6 +8,7 @@ from typing import Any
 from striate.core.errors import RunError
 from striate.core.records import Sample
 from striate.core.registry import Registry
+from striate.tasks._costs import cost_matrix
 from striate.tasks._task import Task, TaskSettings
 
 TASKS: Registry[type[Task]] = Registry("task", "striate.tasks")
@@ -59,4 +60,4 @@ def task_from_dict(content: Mapping[str, Any]) -> Task:
     return TASKS.get(content["name"])(tuple(content["target_names"]), settings)
 
 
-__all__ = ["TASKS", "Task", "TaskSettings", "make_task", "task_from_dict"]
+__all__ = ["TASKS", "Task", "TaskSettings", "cost_matrix", "make_task", "task_from_dict"]
