@@ -1,4 +1,4 @@
-"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee."""
+"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee, labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, referee, sweep
+from benchmarks import ablate, accuracy, compare, goals, gpu, growth, labels, memory, plain, referee, sweep
 from striate.core.errors import StriateError
 
 
@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     command = verbs.add_parser("referee", help=referee.__doc__.splitlines()[0], description=referee.__doc__)
     command.add_argument("names", nargs="*", choices=[[], *referee.CASES], metavar="NAME", help="trashnet or cifar10")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("labels", help=labels.__doc__.splitlines()[0], description=labels.__doc__)
+    command.add_argument("data", nargs="*", default=["trashnet"], metavar="DATA", help="folders of the data at hand")
+    command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], metavar="N")
+    command.add_argument("--share", type=float, default=0.05, help="of the labels that are flipped")
+    command.add_argument("--no-weights", dest="weights", action="store_false", help="patches of the pictures alone")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -97,6 +103,7 @@ def main() -> int:
             "sweep": sweep.run,
             "gpu": gpu.run,
             "referee": referee.run,
+            "labels": labels.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -14,6 +14,7 @@ import striate
 
 NAMES = {
     "Audit",
+    "LabelErrors",
     "Model",
     "Plan",
     "Run",
@@ -33,6 +34,7 @@ NAMES = {
     "gradcheck",
     "gradients",
     "inspect",
+    "label_errors",
     "load",
     "plan",
     "predict",

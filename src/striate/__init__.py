@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from striate.api import gradcheck as gradcheck
     from striate.api import gradients as gradients
     from striate.api import inspect as inspect
+    from striate.api import label_errors as label_errors
     from striate.api import load as load
     from striate.api import plan as plan
     from striate.api import predict as predict
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from striate.core.plan import Plan as Plan
     from striate.data.audit import Audit as Audit
     from striate.infer import Model as Model
+    from striate.workflows.labels import LabelErrors as LabelErrors
 
 __version__ = "0.1.0"
 
@@ -63,6 +65,7 @@ _VERBS = (
     "gradcheck",
     "gradients",
     "inspect",
+    "label_errors",
     "load",
     "plan",
     "predict",
@@ -74,6 +77,7 @@ _VERBS = (
 _HOMES = {
     **dict.fromkeys((*_VERBS, "Run"), "striate.api"),
     "Audit": "striate.data.audit",
+    "LabelErrors": "striate.workflows.labels",
     "Model": "striate.infer",
     "Plan": "striate.core.plan",
     "StriateError": "striate.core.errors",
@@ -81,6 +85,7 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "LabelErrors",
     "Model",
     "Plan",
     "Run",
@@ -100,6 +105,7 @@ __all__ = [
     "gradcheck",
     "gradients",
     "inspect",
+    "label_errors",
     "load",
     "plan",
     "predict",

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 from torch import nn
 
-from striate.core.artifacts import read_json
+from striate.core.artifacts import read_json, write_csv
 from striate.core.cache import KINDS, Cache, Entry, cache_folder
 from striate.core.errors import RunError, StriateError, UnknownName, UsageError
 from striate.core.events import Reporter, Silent
@@ -33,10 +33,12 @@ from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
 from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
+from striate.workflows import labels as labels_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
+from striate.workflows.labels import LabelErrors
 from striate.workflows.request import ReadRequest, Request, own_function
 from striate.workflows.stages import prepare, read_dataset
 
@@ -155,6 +157,7 @@ def audit(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     workers: int | None = None,
     reporter: Reporter | None = None,
 ) -> Audit:
@@ -168,17 +171,59 @@ def audit(
         root: what a table's paths are relative to.
         group: a column, or a pattern for the file names, of what must not straddle a split.
         val, test: further data for these splits.
+        relabel: a list of corrected labels (`path,label`; an empty label or `exclude` leaves a sample out).
         workers: decoding processes; the machine's cores by default.
         reporter: told of the progress.
 
     Raises:
         DataError: there is nothing to read, or it makes no sense.
     """
-    request = _read_request(data, reader, task, label_depth, root, group, val, test)
+    request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
     return run_audit(dataset, workers=processors() if workers is None else workers, reporter=reporter)
+
+
+def label_errors(
+    data: Data = None,
+    *,
+    weights: WeightsLike = None,
+    out: str | Path | None = None,
+    task: str | None = None,
+    reader: str | None = None,
+    label_depth: int | None = None,
+    root: str | Path | None = None,
+    group: str | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
+    relabel: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> LabelErrors:
+    """Labels that are likely wrong: duplicates with two labels, and what models doubt that had not seen the sample.
+
+    Args:
+        weights: whose frozen features the models look at: a weights file with its sidecar, a Run, or several of these;
+            patches of the pictures without any, which tell less.
+        out: where to write the list, a CSV that may be corrected and given back as `relabel`.
+        data and all others: see `audit`.
+
+    Raises:
+        UsageError: samples have not one class each, or the list would be written into the data.
+        DataError: there are too few samples.
+    """
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    if out is not None:
+        labels_workflow.refuse_list(read, Path(out))
+    request = _request(read, None, weights, None, None, None, None, None, None, None)
+    reporter = reporter or Silent()
+    prepared = prepare(request, None, device, reporter)
+    found = labels_workflow.find_label_errors(prepared, request.weights, reporter)
+    if out is None:
+        return found
+    write_csv(Path(out), labels_workflow.HEADER, found.rows())
+    return replace(found, file=str(out))
 
 
 def plan(
@@ -191,6 +236,7 @@ def plan(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     model: str | None = None,
     weights: WeightsLike = None,
     minutes: float | None = None,
@@ -206,7 +252,7 @@ def plan(
     """Decide everything about a training but what only measuring can tell (those leaves are "auto").
 
     Args:
-        data, task, reader, label_depth, root, group, val, test: see `audit`.
+        data, task, reader, label_depth, root, group, val, test, relabel: see `audit`.
         model: a family, "timm/NAME", "torchvision/NAME", or a network file.
         weights: a weights file with its sidecar, a Run, "hub", or "none"; or several files and Runs, of which those
             are taken whose features tell most of the data.
@@ -223,7 +269,7 @@ def plan(
         PlanError: a key or value that no leaf takes.
         DataError: the data cannot be trained on.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     return prepare(request, None, device, reporter or Silent()).plan
 
@@ -243,6 +289,7 @@ def augment(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     model: str | None = None,
     weights: WeightsLike = None,
     minutes: float | None = None,
@@ -266,7 +313,7 @@ def augment(
     Returns:
         {"sheet", "settings", "shown", "written", "out"}.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     augment_workflow.refuse_places(read, Path(sheet), None if out is None else Path(out))
     request = _request(read, model, weights, minutes, epochs, size, seed, None, plan, set)
     reporter = reporter or Silent()
@@ -301,6 +348,7 @@ def train(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     model: str | None = None,
     weights: WeightsLike = None,
     minutes: float | None = None,
@@ -327,7 +375,7 @@ def train(
         Interrupted: Ctrl-C or SIGTERM, after saving; `resume` goes on.
         NonFinite: a loss or gradient stopped being a number.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
@@ -739,11 +787,14 @@ def _read_request(
     group: str | None,
     val: str | Path | None,
     test: str | Path | None,
+    relabel: str | Path | None,
 ) -> ReadRequest:
     def absolute(path: str | Path | None) -> str | None:
         return None if path is None else str(Path(path).expanduser().absolute())
 
-    request = ReadRequest(None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test))
+    request = ReadRequest(
+        None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test), absolute(relabel)
+    )
     if isinstance(data, Mapping):
         return replace(request, arrays=dict(data))
     return replace(request, data=absolute(data))
@@ -779,6 +830,7 @@ def _request(
         "input.width": size,
         "train.seed": seed,
         "execution.cache_bytes": cache_size,
+        "split.relabel": read.relabel,
     }
     overrides |= user_decisions({key: value for key, value in flags.items() if value is not None})
     overrides |= user_decisions(settings or {})
@@ -796,6 +848,9 @@ def _request(
         if read.task not in (None, kind.value):
             raise UsageError(f"the task is {read.task} by flag and {kind.value} by plan", fix="give one of them")
         read = replace(read, task=kind.value)
+    corrected = overrides.get("split.relabel")
+    if corrected is not None and corrected.value is not None:
+        read = replace(read, relabel=str(Path(corrected.value).expanduser().absolute()))
     return Request(read, minutes, epochs, chosen, overrides, own_function(overrides))
 
 

@@ -47,7 +47,7 @@ def _show(found: dict[str, Any]) -> None:
             figure(one["second"]),
             figure(one["difference"]),
             interval([one["low"], one["high"]]),
-            figure(one["p"]),
+            _p(one["p"]),
             one["test"] or one["why"],
         ]
         for name, one in found["metrics"].items()
@@ -63,6 +63,10 @@ def _show(found: dict[str, Any]) -> None:
     say()
     pairs = [[key, _short(pair["first"]), _short(pair["second"])] for key, pair in found["plan"].items()]
     print_table(["leaf", "first", "second"], pairs, title="what the plans decide otherwise")
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _short(value: Any) -> str:

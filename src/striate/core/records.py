@@ -97,6 +97,8 @@ class Dataset:
         target_names: class names (sorted) for classification, column names for regression.
         arrays: arrays that samples of kind "array" point into, (N, H, W) or (N, H, W, C).
         notes: what was inferred, in sentences for the user.
+        relabelled: by key, the class that a sample had before the user corrected it.
+        left_out: by key, why a sample is in no split, where the user wants it so.
     """
 
     path: str
@@ -106,6 +108,8 @@ class Dataset:
     target_names: tuple[str, ...] = ()
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    relabelled: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

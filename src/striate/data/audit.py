@@ -162,7 +162,8 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
     for sample, found in whole:
         alike[found.digest].append(sample)
     doubled = sorted((group for group in alike.values() if len(group) > 1), key=lambda group: group[0].key)
-    twofold = [group for group in doubled if len({sample.target for sample in group}) > 1]
+    kept = [[sample for sample in group if sample.key not in dataset.left_out] for group in doubled]
+    twofold = [group for group in kept if len({sample.target for sample in group}) > 1]
     depth = max((found.depth for _, found in whole), default=8)
     deepest = [found for _, found in whole if found.depth == depth]
     value_range = (
@@ -175,7 +176,7 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         duplicates=tuple(tuple(sample.key for sample in group) for group in doubled),
         conflicts=tuple(tuple(sample.key for sample in group) for group in twofold),
         leaks=_leaks(samples, doubled),
-        classes=count_classes(dataset, [sample for sample, _ in whole]),
+        classes=count_classes(dataset, [sample for sample, _ in whole if sample.key not in dataset.left_out]),
         sizes=_sizes([found for _, found in whole]),
         channels=_counts(str(len(found.means)) for _, found in whole),
         modes=_counts(found.mode for _, found in whole),

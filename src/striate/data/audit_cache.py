@@ -28,7 +28,9 @@ def audit_key(dataset: Dataset) -> str | None:
     """A hash of all that decides an audit, without reading a picture; None for arrays, and where a file is gone."""
     if dataset.arrays:
         return None
-    found = hashlib.sha256(repr([dataset.task, dataset.target_names]).encode("utf-8", "surrogateescape"))
+    found = hashlib.sha256(
+        repr([dataset.task, dataset.target_names, sorted(dataset.left_out)]).encode("utf-8", "surrogateescape")
+    )
     found.update(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
     for module in _CODE:
         found.update(Path(str(module.__file__)).read_bytes())

@@ -78,6 +78,7 @@ def finish(
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
+        **_corrected(materials.prepared.dataset),
         "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
             *scored_before(run),
@@ -90,6 +91,13 @@ def finish(
     }
     write_diagnosis(run, materials, recipe.plan, state.counters, metrics, scores, learnt, reporter)
     write_json(run.metrics, metrics)
+
+
+def _corrected(dataset: Dataset) -> dict[str, Any]:
+    """How many labels the user has corrected; nothing where no list was given."""
+    if not dataset.relabelled and not dataset.left_out:
+        return {}
+    return {"relabelled": {"changed": len(dataset.relabelled), "left_out": len(dataset.left_out)}}
 
 
 def _execution(plan: Plan) -> dict[str, Any]:

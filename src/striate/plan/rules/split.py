@@ -9,6 +9,7 @@ from striate.plan.rule import Decisions, rule
     "split",
     {
         "split.file": Leaf(str, "a split.csv to obey", none=True),
+        "split.relabel": Leaf(str, "a list of corrected labels", none=True),
         "split.seed": Leaf(int, "seed of the division", low=0),
         "split.damage_limit": Leaf(float, "share of damaged samples above which training stops", low=0, high=1),
     },
@@ -18,6 +19,7 @@ def split(context: Context) -> Decisions:
     duplicates = len(context.audit.duplicates)
     return {
         "split.file": (None, f"stratified by target into {counts}; {duplicates} groups of duplicates kept together"),
+        "split.relabel": (None, "labels are as the data has them"),
         "split.seed": (0, "the division stays the same while the training seed varies"),
         "split.damage_limit": (0.05, f"{len(context.audit.quarantined)} of {context.audit.samples} are quarantined"),
     }
