@@ -75,6 +75,7 @@ class Sample:
         split: the split that the data itself gives, or None.
         group: samples of one group never straddle a split.
         weight: how much the sample counts in the loss.
+        columns: what else a table says of it, by name: nothing learns from it, and scores are looked at by it.
     """
 
     key: str
@@ -83,6 +84,7 @@ class Sample:
     split: Split | None = None
     group: str | None = None
     weight: float = 1.0
+    columns: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ class Audit:
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
         hashes: SHA-256 of each undamaged sample's pixels by key; not written to files.
+        sides: height and width of each undamaged sample by key, in pixels; neither.
     """
 
     samples: int
@@ -90,11 +91,12 @@ class Audit:
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
     hashes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    sides: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `audit.json` holds them; without the hashes, which the fingerprint sums up."""
-        content = asdict(replace(self, hashes={}))
-        del content["hashes"]
+        content = asdict(replace(self, hashes={}, sides={}))
+        del content["hashes"], content["sides"]
         content["quarantined"] = [{"path": one.key, "reason": one.reason} for one in self.quarantined]
         for name in ("duplicates", "conflicts"):
             content[name] = [list(group) for group in content[name]]
@@ -107,7 +109,7 @@ class Audit:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Audit:
         """What `to_dict` wrote. Raises `DataError` where it is something else."""
-        known = {one.name for one in fields(cls)} - {"hashes"}
+        known = {one.name for one in fields(cls)} - {"hashes", "sides"}
         content = {key: value for key, value in content.items() if not key.startswith("near_duplicates")}
         if (set(content) ^ known) - {"orientation"}:  # an audit from before it was looked at may be read
             odd = ", ".join(sorted(set(content) ^ known))
@@ -188,6 +190,7 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         target_summary=_target_summary(dataset, [sample for sample, _ in whole]),
         fingerprint=_fingerprint(pairs),
         hashes={sample.key: found.digest for sample, found in whole},
+        sides={sample.key: (found.height, found.width) for sample, found in whole},
     )
     training = [pair for pair in whole if given_split(pair[0]) == "train"] or whole
     mean, std = _statistics([found for _, found in training], audit.full_scale)

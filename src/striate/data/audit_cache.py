@@ -57,7 +57,8 @@ def find_audit(key: str, cache: Cache) -> Audit | None:
         return None
     try:
         content = read_json(folder / _FILE)
-        return replace(Audit.from_dict(content["audit"]), hashes=content["hashes"])
+        sides = {key: (height, width) for key, (height, width) in content["sides"].items()}
+        return replace(Audit.from_dict(content["audit"]), hashes=content["hashes"], sides=sides)
     except (StriateError, OSError, KeyError, TypeError, ValueError):
         cache.drop(key)  # made anew
         return None
@@ -71,8 +72,8 @@ def keep_audit(key: str, found: Audit, cache: Cache) -> str | None:
     """
     if found.quarantined:
         return None
-    content: dict[str, Any] = {"audit": found.to_dict(), "hashes": dict(found.hashes)}
-    size = sum(len(name) + len(value) + 8 for name, value in found.hashes.items()) + 2**16
+    content: dict[str, Any] = {"audit": found.to_dict(), "hashes": dict(found.hashes), "sides": dict(found.sides)}
+    size = sum(2 * len(name) + len(value) + 40 for name, value in found.hashes.items()) + 2**16
     try:
         cache.drop(key)
         cache.keep(key, size, lambda folder: write_json(folder / _FILE, content))

@@ -17,6 +17,7 @@ from striate.report.sections.diagnosis import diagnosis
 from striate.report.sections.headline import headline, interval_bounds
 from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
+from striate.report.sections.slices import slices
 from striate.report.sections.unchecked import unchecked
 from striate.report.sections.values import values
 from striate.report.sections.weights import weights
@@ -29,6 +30,7 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("unchecked", "What could not be checked", unchecked),
     ("classes", "Classes", classes),
     ("values", "Predicted values", values),
+    ("slices", "Where it is weak", slices),
     ("mistakes", "Mistakes", mistakes),
     ("explanations", "Where it looked", explanations),
     ("training", "Training", curves),

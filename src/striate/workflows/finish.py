@@ -28,6 +28,7 @@ from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
+from striate.workflows.slicing import sliced
 
 SHOWN = 8
 _MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
@@ -75,6 +76,7 @@ def finish(
         "headline": recipe.plan["train.metric"],
         "train": known(task, learnt, seed=recipe.plan["train.seed"]),
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
+        "slices": sliced(materials, scores, seed=recipe.plan["train.seed"]),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},

@@ -97,7 +97,7 @@ def audited(
             )
         check_audit(audit, dataset, limit)
         if found is not None and found.fingerprint == audit.fingerprint:
-            return replace(audit, hashes=found.hashes)
+            return replace(audit, hashes=found.hashes, sides=found.sides)
         return audit
     reporter.stage("audit")
     if found is not None:
