@@ -17,6 +17,7 @@ from striate.report.sections.diagnosis import diagnosis
 from striate.report.sections.headline import headline, interval_bounds
 from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
+from striate.report.sections.shortcuts import shortcuts
 from striate.report.sections.slices import slices
 from striate.report.sections.unchecked import unchecked
 from striate.report.sections.values import values
@@ -31,6 +32,7 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("classes", "Classes", classes),
     ("values", "Predicted values", values),
     ("slices", "Where it is weak", slices),
+    ("shortcuts", "With parts hidden", shortcuts),
     ("mistakes", "Mistakes", mistakes),
     ("explanations", "Where it looked", explanations),
     ("training", "Training", curves),

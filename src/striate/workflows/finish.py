@@ -28,6 +28,7 @@ from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
+from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
 
 SHOWN = 8
@@ -77,6 +78,14 @@ def finish(
         "train": known(task, learnt, seed=recipe.plan["train.seed"]),
         **_scored(materials, scores, seed=recipe.plan["train.seed"]),
         "slices": sliced(materials, scores, seed=recipe.plan["train.seed"]),
+        "shortcuts": look_for_shortcuts(
+            model,
+            materials,
+            scores,
+            asked=recipe.plan["evaluate.shortcuts"],
+            seed=recipe.plan["train.seed"],
+            reporter=reporter,
+        ),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
