@@ -91,6 +91,7 @@ def test_given_back_as_it_is_the_list_changes_nothing_and_corrected_it_does(
     assert "labels corrected" in (run.path / "report.html").read_text("utf-8")
     (tmp_path / "corrected.csv").unlink()  # the Run keeps its own
     assert st.attack(run, limit=4)["samples"] == 4
+    assert st.resume(run, more=1).metrics["relabelled"] == run.metrics["relabelled"]
     planned = st.plan(photos, plan=run.path / "plan.yaml")
     assert planned["split.relabel"] == str((run.path / "relabel.csv").absolute())
 
