@@ -181,7 +181,7 @@ def needed_samples(difference: float, error: float, samples: int) -> int | None:
         None where the difference is nought, which no number tells.
 
     >>> needed_samples(0.01, 0.01, 500), needed_samples(0.0, 0.01, 500)
-    (3924, None)
+    (3925, None)
     """
     if abs(difference) < _TIE or not error:
         return None
