@@ -19,6 +19,7 @@ from striate.core.registry import file_names
 from striate.data.augment import AUGMENTATIONS
 from striate.data.augment.policy import POLICIES
 from striate.losses import LOSSES, Loss
+from striate.metrics import METRICS
 from striate.nets import EDITS, NODES, Network, resolve
 from striate.plan import leaves, read_plan
 from striate.train.optimizers import OPTIMIZERS
@@ -72,6 +73,12 @@ def test_everything_that_can_be_chosen_is_named_with_its_options() -> None:
     for name, one in AUGMENTATIONS.items():
         for setting in one.settings:
             assert f"`{setting}`" in text, f"the page lacks {setting}, of {name}"
+
+
+def test_each_metric_is_described() -> None:
+    text = (DOCS / "evaluate.md").read_text("utf-8")
+    rows = "".join(re.findall(r"^\| `[^|]*\|", text, re.M))
+    assert set(re.findall(r"`(\w+)`", rows)) == {*METRICS.names(), "expected_cost"}
 
 
 ELSEWHERE = {"label_smoothing", "positive_ratios"}

@@ -86,7 +86,8 @@ class FakeRun:
 
 def prediction(key: str, **filled: Any) -> SimpleNamespace:
     """One prediction, as the api gives it."""
-    named = {"label": None, "probability": None, "labels": None, "values": None, "scores": {}, **filled}
+    named = {"label": None, "probability": None, "labels": None, "values": None, "scores": {}}
+    named |= {"possible": None, "unsure": None, "ranges": None, **filled}
     found = SimpleNamespace(key=key, **named)
     found.to_dict = lambda: {"key": key, **{name: value for name, value in named.items() if value is not None}}
     return found
@@ -522,9 +523,27 @@ def test_predict_prints_a_line_each_in_order(
         ),
         ({"labels": ("cat", "dog")}, "cat; dog  a,b.jpg", ["path", "labels"], ["cat;dog"]),
         ({"labels": ()}, "(none)  a,b.jpg", ["path", "labels"], [""]),
+        (
+            {"label": "dog", "probability": 0.5, "possible": ("dog", "cat"), "unsure": True},
+            "dog  0.5000  unsure  a,b.jpg",
+            ["path", "label", "probability", "possible", "unsure"],
+            ["dog", "0.5", "dog;cat", "true"],
+        ),
+        (
+            {"label": "dog", "probability": 0.75, "possible": ("dog",), "unsure": False},
+            "dog  0.7500          a,b.jpg",
+            ["path", "label", "probability", "possible", "unsure"],
+            ["dog", "0.75", "dog", "false"],
+        ),
+        (
+            {"values": {"n": 12.5}, "ranges": {"n": (12.0, 13.0)}},
+            "n 12.5  a,b.jpg",
+            ["path", "n", "n_from", "n_to"],
+            ["12.5", "12.0", "13.0"],
+        ),
         ({"values": {"n": 12.5, "m": 0.25}}, "n 12.5  m 0.2500  a,b.jpg", ["path", "n", "m"], ["12.5", "0.25"]),
     ],
-    ids=["classify", "multilabel", "none", "regress"],
+    ids=["classify", "multilabel", "none", "unsure", "sure", "ranges", "regress"],
 )
 def test_predict_formats(
     filled: dict[str, Any],
@@ -586,6 +605,7 @@ def test_names_that_are_not_unicode_come_through_as_their_bytes() -> None:
         import fake_api, striate
         from striate.cli import main
         found = N(key="caf\\udce9.jpg", label="cat", probability=1.0, labels=None, values=None)
+        found.possible = found.unsure = found.ranges = None
         found.to_dict = lambda: {"key": found.key}
         results = {"load": N(classes=("cat",)), "predict": lambda **_: iter([found])}
         _, module = fake_api.install(results)

@@ -156,6 +156,9 @@ def test_metrics_have_a_headline_and_a_direction(name: str) -> None:
     found = task.metrics(scores, targets)
     assert list(found) == list(task.metric_names)
     assert task.metric_names[0] == task.headline
+    assert task.metrics(scores, targets, without={task.headline}) == {
+        metric: value for metric, value in found.items() if metric != task.headline
+    }
     for metric, value in found.items():
         assert isinstance(value, float)
         assert task.higher_is_better(metric) == METRICS.get(metric).higher_is_better

@@ -72,6 +72,38 @@ def test_predictions_are_those_of_the_metrics(run) -> None:
     assert right == pytest.approx(run.metrics["test"]["accuracy"])
 
 
+def test_what_validation_decided_is_in_scores_predictions_and_model_alike(run) -> None:
+    model, metrics = st.load(run.path), run.metrics
+    assert metrics["calibration"]["temperature"] == model.task.settings.temperature
+    for name, value in (metrics["calibration"].get("after") or {}).get("test", {}).items():
+        assert value == pytest.approx(metrics["test"][name])
+    with open(run.path / "predictions.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    sure = np.mean([float(row["loss"]) for row in rows])
+    assert sure == pytest.approx(metrics["test"]["log_loss"], rel=1e-4)
+    if model.task.settings.sets is not None:
+        assert 0.5 <= metrics["possible"]["test"]["coverage"] <= 1
+    assert set(metrics["curves"]["test"]["roc"]["classes"]) == set(model.classes)
+    areas = [one["area"] for one in metrics["curves"]["test"]["roc"]["classes"].values()]
+    assert np.mean(areas) == pytest.approx(metrics["test"]["roc_auc"])
+
+
+@pytest.mark.slow
+def test_digits_get_a_temperature_that_makes_the_test_split_more_honest(tmp_path: Path) -> None:
+    run = st.train(out=tmp_path / "run", epochs=4, set={"execution.precision": "float32"})
+    found = run.metrics["calibration"]
+    assert found["method"] == "temperature"
+    assert st.load(run.path).task.settings.temperature == found["temperature"] != 1
+    for name in ("log_loss", "brier", "calibration_error"):
+        assert run.metrics["test"][name] == found["after"]["test"][name] < found["before"]["test"][name]
+    held = run.metrics["possible"]["test"]
+    assert held["coverage_interval"][1] >= 0.9
+    assert held["accuracy_of_single"] >= run.metrics["test"]["accuracy"] - 0.02
+    with open(run.path / "predictions.csv", newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["split"] == "test"]
+    assert np.mean(losses) == pytest.approx(found["after"]["test"]["log_loss"], rel=1e-3)
+
+
 def test_captions_say_what_predictions_say(run) -> None:
     rows = {row["key"]: row for row in csv.DictReader((run.path / "predictions.csv").open()) if row["split"] == "test"}
     entries = json.loads((run.path / "figures" / "index.json").read_text())

@@ -7,7 +7,9 @@ import pytest
 
 from striate.core.errors import DataError
 from striate.core.records import Sample, Value
-from striate.evaluate import score
+from striate.evaluate import bootstrap, intervals, score
+from striate.evaluate.intervals import centred
+from striate.metrics import METRICS, metric_names
 from striate.tasks import make_task
 
 PETS = make_task("classify", ("cat", "dog", "bird"), [], loss="cross_entropy")
@@ -22,7 +24,8 @@ def guesses(count: int = 60, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
 
 def test_it_holds_everything_that_metrics_json_needs() -> None:
     found = score(PETS, *guesses())
-    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "log_loss")
+    names = metric_names("label", 3)
+    assert {"accuracy", "macro_f1", "log_loss", "roc_auc", "calibration_error"} <= set(names)
     expected = {"samples", "per_class", "confusion", "undefined", *names, *(f"{name}_interval" for name in names)}
     assert set(found) == expected
     assert found["samples"] == 60 == int(np.sum(found["confusion"]))
@@ -117,3 +120,31 @@ def test_a_metric_that_is_not_defined_is_null_and_said() -> None:
 def test_nothing_to_score_is_an_error() -> None:
     with pytest.raises(DataError, match="no samples"):
         score(PETS, np.zeros((0, 3)), np.zeros((0, 3)))
+
+
+def test_an_interval_of_fewer_resamples_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, targets = guesses()
+    assert "roc_auc_interval" not in score(PETS, scores, targets)["undefined"]
+    monkeypatch.setattr(intervals, "_COSTLY", 150 * scores.size)
+    found = score(PETS, scores, targets)
+    assert found["undefined"]["roc_auc_interval"] == "it is from 150 resamples, as more would take too long"
+    assert "accuracy_interval" not in found["undefined"]
+    monkeypatch.setattr(intervals, "_COSTLY", 5 * scores.size)
+    found = score(PETS, scores, targets)
+    assert found["roc_auc_interval"] is None
+    assert "too long" in found["undefined"]["roc_auc_interval"]
+    assert found["roc_auc"] == pytest.approx(score(PETS, scores, targets, resamples=10)["roc_auc"])
+
+
+def test_the_interval_of_a_metric_that_rises_by_chance_holds_the_figure_and_not_less() -> None:
+    """Calibrated as well as can be: 300 samples still show an error, and their resamples a larger one."""
+    random = np.random.default_rng(0)
+    scores = random.dirichlet(np.ones(3), 300)
+    targets = np.eye(3)[[random.choice(3, p=row) for row in scores]]
+    metric = METRICS.get("calibration_error")("label", 3)
+    plain = bootstrap({"e": metric}, scores, targets, seed=0)["e"]
+    figure = metric.measure(scores, targets)
+    assert plain.mean() > 1.15 * figure
+    low, high = score(PETS, scores, targets)["calibration_error_interval"]
+    assert 0 <= low < figure < high
+    assert centred(np.array([0.2, 0.4, np.nan]), 0.1)[:2] == pytest.approx([0.0, 0.2])

@@ -23,6 +23,7 @@ from striate.core.records import Sample
 from striate.core.tensors import read_tensors
 from striate.infer import Model, Prediction, intake
 from striate.infer import model as model_module
+from striate.tasks import Sets
 
 
 @pytest.fixture
@@ -113,6 +114,32 @@ def test_what_a_model_does_not_have_cannot_be_saved(model: Model, tmp_path: Path
     with pytest.raises(UsageError, match="batch_size"):
         Model.save(tmp_path / "x", *parts, {"batch_size": 0})
     assert not (tmp_path / "x").exists()
+
+
+def decided(model: Model, folder: Path) -> Model:
+    """The same Model with a temperature, and all of it possible that has 0.3."""
+    task = model.task.with_decisions(temperature=2.5, sets=Sets(0.9, (0.3,) * 3))
+    return Model.load(Model.save(folder, model.network, model.spec, model.preprocessing, task))
+
+
+def test_what_validation_decided_is_in_the_model_and_in_its_predictions(model: Model, tmp_path: Path) -> None:
+    other = decided(model, tmp_path / "decided")
+    images = pictures(6)
+    with torch.no_grad():
+        expected = torch.softmax(model.outputs(images) / 2.5, dim=1).numpy()
+    scores = other.scores(images)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert (scores.argmax(1) == model.scores(images).argmax(1)).all()
+    assert np.abs(scores - model.scores(images)).max() > 0.01
+    found = other.predict(images.permute(0, 2, 3, 1).numpy())
+    for one, row in zip(found, scores, strict=True):
+        held = [name for name, share in zip(other.classes, row, strict=True) if share >= 0.3]
+        assert set(one.possible or ()) == set(held)
+        assert one.unsure == (len(held) != 1)
+        assert one.to_dict()["possible"][:1] in ([one.label], [])
+        assert one.probability == pytest.approx(float(row.max()))
+    assert {"temperature": 2.5, "coverage": 0.9}.items() <= other.describe().items()
+    assert model.predict(images[0].permute(1, 2, 0).numpy()).possible is None
 
 
 # -- damage

@@ -463,3 +463,11 @@ def test_the_cache_takes_a_tenth_of_the_free_disk() -> None:
     assert [limit(free).value for free in (0, 10**10, 10**13)] == [0, 10**9, 2 * 10**10]
     assert "no folder" in limit(0).because
     assert "a tenth" in limit(10**10).because
+
+
+def test_validation_calibrates_classes_and_finds_what_is_possible(photos: Plan) -> None:
+    assert (photos["predict.calibration"], photos["evaluate.coverage"]) == ("temperature", 0.9)
+    assert photos["evaluate.label_thresholds"] == "half"
+    values = planned(measured((24, 24, 3)))
+    assert (values["predict.calibration"], values["evaluate.coverage"]) == ("none", 0.9)
+    assert "which values have not" in values.decisions["predict.calibration"].because

@@ -19,7 +19,7 @@ from striate.core.errors import NetworkError, ParityError, UsageError
 from striate.infer import Model, Views
 from striate.ship import EXPORTERS
 from striate.ship import onnx as exporter
-from striate.tasks import TaskSettings
+from striate.tasks import Sets, TaskSettings
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -93,6 +93,21 @@ def test_the_flipped_images_are_part_of_the_file(tmp_path: Path, views: Views, t
     found = run(tmp_path / "model.onnx", pictures(6))
     np.testing.assert_allclose(found, model.scores(pictures(6)), atol=1e-5)
     np.testing.assert_allclose(found, run(tmp_path / "model.onnx", pictures(6).flip(turn)), atol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["classify", "multilabel"])
+def test_what_validation_decided_travels_in_the_file(tmp_path: Path, task: str) -> None:
+    plain = small_model(tmp_path / "plain", task)
+    own = {"thresholds": (0.2, 0.3, 0.9)} if task == "multilabel" else {"sets": Sets(0.9, (0.1, 0.2, 0.3))}
+    decided = plain.task.with_decisions(temperature=2.5, **own)
+    model = Model.load(Model.save(tmp_path / "m", plain.network, plain.spec, plain.preprocessing, decided))
+    exporter.export(model, tmp_path / "model.onnx", pictures(6))
+    found = run(tmp_path / "model.onnx", pictures(6))
+    np.testing.assert_allclose(found, model.scores(pictures(6)), atol=1e-5)
+    assert np.abs(found - plain.scores(pictures(6))).max() > 0.01
+    kept = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "model.onnx").metadata_props[-2:]}
+    assert kept["striate.decision"]["thresholds"] == (list(own["thresholds"]) if task == "multilabel" else None)
+    assert kept["striate.possible"] == (None if task == "multilabel" else {"coverage": 0.9, "bounds": [0.1, 0.2, 0.3]})
 
 
 def test_a_network_left_in_training_mode_is_exported_in_evaluation_mode(tmp_path: Path) -> None:
@@ -192,6 +207,7 @@ def test_another_decision_is_found_within_the_tolerance_but_ties_pass() -> None:
     sure = np.array([[0.5 + 5e-5, 0.2]], np.float32)
     assert exporter._flips(np.array([[0.5 - 4e-5, 0.2]], np.float32), sure, "labels") == 0
     assert exporter._flips(np.array([[0.3, 0.2]], np.float32), sure + 0.1, "labels") == 1
+    assert exporter._flips(np.array([[0.3, 0.2]], np.float32), sure + 0.1, "labels", (0.2, 0.2)) == 0
 
 
 # -- what cannot be exported

@@ -25,6 +25,9 @@ from striate.train.state import State
 
 PLAN: dict[str, Any] = {
     "execution.device": "cpu",
+    "input.sizing": "one",
+    "input.step": 1,
+    "input.least": 1,
     "execution.precision": "float32",
     "execution.channels_last": False,
     "execution.fold_norms": False,

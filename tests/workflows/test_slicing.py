@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from striate.core.records import Label, Labels, Sample, Target, Value
-from striate.data.pack import PackedPictures
+from striate.data.pictures import PackedPictures
 from striate.tasks import Task, make_task
 from striate.workflows.materials import Materials
 from striate.workflows.slicing import attributes_of, rightness, sliced

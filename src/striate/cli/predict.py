@@ -40,6 +40,15 @@ class Prediction(Protocol):
     @property
     def values(self) -> Mapping[str, float] | None: ...
 
+    @property
+    def possible(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def unsure(self) -> bool | None: ...
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]] | None: ...
+
     def to_dict(self) -> dict[str, Any]: ...
 
 
@@ -77,14 +86,16 @@ def predict(
     model = api.load(run, device=_options.check_device(device) or "auto")
     found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged)
     labels: Counter[str] = Counter()
-    count = 0
+    count = unsure = 0
     write = _nothing if as_json else _WRITERS[format](tuple(model.classes))
     for prediction in found:
         write(prediction)
         count += 1
+        unsure += bool(prediction.unsure)
         labels.update([prediction.label] if prediction.label is not None else prediction.labels or [])
     sys.stdout.flush()
-    note(f"{count:,} predicted" + (f", {len(damaged):,} damaged and left out" if damaged else ""))
+    doubt = f", {unsure:,} of them unsure" if unsure else ""
+    note(f"{count:,} predicted{doubt}" + (f", {len(damaged):,} damaged and left out" if damaged else ""))
     if not count:
         raise DataError(
             f"not one of {len(damaged):,} pictures could be read" if damaged else "there is no picture at these paths"
@@ -92,6 +103,7 @@ def predict(
     if as_json:
         summary: dict[str, Any] = {"model": run, "predicted": count, "damaged": damaged}
         summary |= {"labels": dict(labels.most_common())} if labels else {}
+        summary |= {"unsure": unsure} if unsure else {}
         print_json({**summary, "seconds": round(time.monotonic() - began, 3)})
 
 
@@ -110,6 +122,8 @@ def _table(names: tuple[str, ...]) -> Callable[[Prediction], None]:
             said = f"{printable('; '.join(prediction.labels) or '(none)'):<{width}}"
         else:
             said = f"{printable(prediction.label or ''):<{width}}  {prediction.probability or 0.0:.4f}"
+            if prediction.unsure is not None:
+                said += "  unsure" if prediction.unsure else "        "
         print(f"{said}  {printable(prediction.key)}")
 
     return write
@@ -133,10 +147,14 @@ def _cells(prediction: Prediction) -> Iterator[tuple[str, object]]:
     yield "path", prediction.key
     if prediction.values is not None:
         yield from prediction.values.items()
+        for name, (low, high) in (prediction.ranges or {}).items():
+            yield from ((f"{name}_from", low), (f"{name}_to", high))
     elif prediction.labels is not None:
         yield "labels", ";".join(prediction.labels)
     else:
         yield from (("label", prediction.label), ("probability", prediction.probability))
+        if prediction.possible is not None:
+            yield from (("possible", ";".join(prediction.possible)), ("unsure", str(bool(prediction.unsure)).lower()))
 
 
 def _jsonl(names: tuple[str, ...]) -> Callable[[Prediction], None]:

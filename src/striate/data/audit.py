@@ -50,6 +50,7 @@ class Audit:
             one held out for testing or, failing that, for validation.
         classes: undamaged samples of each class, also of none; empty for regression.
         sizes: min, median and max of "height", "width" (pixels) and "aspect" (width over height).
+        by_size: samples by height and width, such as "480x640".
         channels: samples by number of channels, as text.
         modes: samples by what the files hold, such as "RGB" or "I;16".
         notes: samples by what decoding had to do, such as "turned by EXIF".
@@ -77,6 +78,7 @@ class Audit:
     leaks: tuple[dict[str, str], ...] = ()
     classes: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, dict[str, float]] = field(default_factory=dict)
+    by_size: dict[str, int] = field(default_factory=dict)
     channels: dict[str, int] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Audit:
         """What `to_dict` wrote. Raises `DataError` where it is something else."""
         known = {one.name for one in fields(cls)} - {"hashes", "sides"}
         content = {key: value for key, value in content.items() if not key.startswith("near_duplicates")}
-        if (set(content) ^ known) - {"orientation"}:  # an audit from before it was looked at may be read
+        if (set(content) ^ known) - {"orientation", "by_size"}:  # an audit from before they were looked at may be read
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
         plain = dict(content)
@@ -180,6 +182,7 @@ def run_audit(dataset: Dataset, *, workers: int, reporter: Reporter, limit: floa
         leaks=_leaks(samples, doubled),
         classes=count_classes(dataset, [sample for sample, _ in whole if sample.key not in dataset.left_out]),
         sizes=_sizes([found for _, found in whole]),
+        by_size=_counts(f"{found.height}x{found.width}" for _, found in whole),
         channels=_counts(str(len(found.means)) for _, found in whole),
         modes=_counts(found.mode for _, found in whole),
         notes=_counts(note for _, found in whole for note in found.notes),

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -20,7 +21,9 @@ from torch import Tensor
 
 from striate.core.seeds import permutation
 from striate.data.augment import Augmenter, centre
-from striate.data.pack import Pictures
+from striate.data.buckets import batches as batches_of_one_size
+from striate.data.buckets import count_batches, in_turn, numbered
+from striate.data.pictures import Pictures
 from striate.data.sampling import Sampler
 
 T = TypeVar("T")
@@ -76,6 +79,10 @@ class TrainBatches:
 
     The last samples of an order that fill no batch are left out of that epoch, unless they are all there is.
 
+    Of pictures that keep their own sizes a batch holds those of one size, and every sample is shown, see
+    `striate.data.buckets.batches`. Each counts alike, however many share its batch: what a loss is divided by is the
+    weight of a batch of the mean number of samples.
+
     Args:
         pictures: the split's pictures, with or without a margin.
         targets: (N, K), float32.
@@ -114,11 +121,38 @@ class TrainBatches:
         self.sampler = sampler
         self.device = torch.device(device)
         self.ahead = ahead
+        self._codes = None if pictures.sizes is None else numbered(pictures.sizes)
+        self._count = 0 if self._codes is None else count_batches(self._codes, batch_size)
+        if self._codes is not None and sampler is not None:
+            raise ValueError("of pictures of own sizes every sample is shown once an epoch")
 
     def __len__(self) -> int:
         """Batches an epoch."""
+        if self._codes is not None:
+            return self._count
         shown = len(self.pictures) if self.sampler is None else len(self.sampler)
         return max(1, shown // self.batch_size)
+
+    @property
+    def shown(self) -> int:
+        """Samples an epoch."""
+        return len(self.pictures) if self._codes is not None else len(self) * self.batch_size
+
+    @property
+    def pixels(self) -> float:
+        """Of a batch, in the mean over an epoch, without the channels."""
+        sizes = self.pictures.sizes
+        if sizes is None:
+            return float(self.batch_size * math.prod(self.pictures.shape[1:]))
+        return float(sizes.prod(1).sum()) / len(self)
+
+    def usual(self, epoch: int = 0) -> int:
+        """The number of a batch that stands for all where one is measured: of about as many pixels as they have in the
+        mean; the first where all have one size."""
+        sizes = self.pictures.sizes
+        if sizes is None:
+            return 0
+        return int(np.argmin([abs(float(sizes[batch].prod(1).sum()) - self.pixels) for batch in self.order(epoch)]))
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
         """The positions in each batch of an epoch."""
@@ -130,6 +164,8 @@ class TrainBatches:
         return self.sampler.epoch(epoch)
 
     def _cut(self, whole: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        if self._codes is not None:
+            return batches_of_one_size(whole, self._codes, self.batch_size)
         return [whole[number * self.batch_size : (number + 1) * self.batch_size] for number in range(len(self))]
 
     def epoch(self, epoch: int, start: int = 0, size: tuple[int, int] | None = None) -> Iterator[Batch]:
@@ -164,7 +200,13 @@ class TrainBatches:
 
     @torch.no_grad()
     def in_order(self) -> Iterator[Batch]:
-        """Every sample once, by its position, as an idle augmenter shows it; the last batch may have fewer."""
+        """Every sample once, by its position, as an idle augmenter shows it; the last batch may have fewer.
+
+        Raises:
+            ValueError: pictures keep their own sizes, and make no batches in that order.
+        """
+        if self.augmenter.size is None:
+            raise ValueError("pictures of own sizes are not shown in the order of their positions")
         count, size = len(self.pictures), self.batch_size
         order = [np.arange(first, min(count, first + size)) for first in range(0, count, size)]
         for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
@@ -184,6 +226,8 @@ class TrainBatches:
         rows = torch.from_numpy(ids)
         weights, targets = self.weights[rows], self.targets[rows]
         total = float(weights.sum(dtype=torch.float64))
+        if self._codes is not None:
+            total *= self.shown / len(self) / len(ids)
         return Batch(self._sent(pixels), self._sent(targets), self._sent(weights), total, ids)
 
     def _sent(self, tensor: Tensor) -> Tensor:
@@ -194,7 +238,7 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """A split's batches in the order of its keys, as they are.
+    """A split's batches in the order of its keys, as they are; of pictures that keep their own sizes, size by size.
 
     Args:
         pictures: the split's pictures; a margin is cut off.
@@ -230,9 +274,25 @@ class EvalBatches:
         """Samples in all."""
         return len(self.rows)
 
+    @cached_property
+    def order(self) -> list[NDArray[np.int64]]:
+        """The positions in each batch."""
+        sizes = self.pictures.sizes
+        if sizes is not None:
+            return in_turn(self.rows, sizes, self.batch_size)
+        return [self.rows[first : first + self.batch_size] for first in range(0, len(self.rows), self.batch_size)]
+
+    def sorted(self, found: Tensor) -> Tensor:
+        """What was found of the samples as they came, (N, …), in the order of `rows`."""
+        if self.pictures.sizes is None:
+            return found
+        came = np.concatenate([*self.order, self.rows[:0]])
+        rising = np.argsort(came)
+        return found[torch.from_numpy(rising[np.searchsorted(came[rising], self.rows)])]
+
     def __len__(self) -> int:
         """Batches in all."""
-        return math.ceil(len(self.rows) / self.batch_size)
+        return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in ahead(self._fetched, self.ahead):
@@ -240,8 +300,7 @@ class EvalBatches:
 
     @torch.no_grad()
     def _fetched(self) -> Iterator[Batch]:
-        order = [self.rows[first : first + self.batch_size] for first in range(0, len(self.rows), self.batch_size)]
-        for ids, pixels in zip(order, self.pictures.stream(order), strict=True):
+        for ids, pixels in zip(self.order, self.pictures.stream(self.order), strict=True):
             places = torch.from_numpy(ids)
             weights = self.weights[places]
             total = float(weights.sum(dtype=torch.float64))

@@ -10,15 +10,13 @@ import json
 import math
 import time
 import zlib
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from striate.core.artifacts import read_json, write_json, write_parts
@@ -27,105 +25,25 @@ from striate.core.errors import CacheError, DataError, StriateError
 from striate.core.events import Reporter, time_left
 from striate.core.machine import versions
 from striate.core.records import Dataset, Sample
-from striate.data import prepare
+from striate.core.wording import plural
+from striate.data import buckets, prepare
+from striate.data.buckets import in_accord
+from striate.data.pictures import (
+    OwnPictures,
+    PackedPictures,
+    Pictures,
+    StreamingOwnPictures,
+    StreamingPictures,
+    described,
+)
 from striate.data.prepare import Preprocessing
 from striate.data.rendering import Render
 from striate.data.store import Store
 from striate.data.workers import WorkerPool, chunks
 
-Positions = NDArray[np.int64]
-
 _CHUNK = 32
 _FORMAT, _PIXELS, _INDEX, _INDEX_BYTES = 1, "pixels", "index.json", 4096
 _CHECKED, _LARGE = 2**24, 2**28
-
-
-class Pictures(ABC):
-    """Prepared pixels of the samples of some keys, by position.
-
-    Args:
-        keys: the samples' keys, in the order of positions.
-        shape: (C, H, W) of each, margin included.
-        dtype: uint8, or float32 where pictures are deeper than 8 bits.
-    """
-
-    def __init__(self, keys: Sequence[str], shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
-        self.keys = tuple(keys)
-        self.shape = shape
-        self.dtype = dtype
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def batch(self, indices: Positions) -> torch.Tensor:
-        """The pictures at these positions, (N, C, H, W), on a scale of 0 to 255."""
-        return next(iter(self.stream([indices])))
-
-    @abstractmethod
-    def stream(self, batches: Iterable[Positions]) -> Iterator[torch.Tensor]:
-        """Batch after batch, prepared ahead of need where that helps. A new stream ends the one before it."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """End worker processes, if there are any; a later use starts them again."""
-
-
-class PackedPictures(Pictures):
-    """Pictures in one array, in memory or mapped from a file.
-
-    Args:
-        array: (N, C, H, W).
-    """
-
-    def __init__(self, keys: Sequence[str], array: NDArray[Any]) -> None:
-        super().__init__(keys, (array.shape[1], array.shape[2], array.shape[3]), array.dtype)
-        self.array = array
-
-    def stream(self, batches: Iterable[Positions]) -> Iterator[torch.Tensor]:
-        for indices in batches:
-            yield torch.from_numpy(self.array[indices])
-
-    def close(self) -> None:
-        """Nothing to end: the array goes with its last user."""
-
-
-class StreamingPictures(Pictures):
-    """Pictures that are decoded when they are asked for.
-
-    Args:
-        workers: processes that decode ahead; 0 decodes in this process.
-    """
-
-    def __init__(
-        self, samples: Sequence[Sample], render: Render, workers: int, shape: tuple[int, int, int], dtype: np.dtype[Any]
-    ) -> None:
-        super().__init__([sample.key for sample in samples], shape, dtype)
-        self._samples = samples
-        self._workers = workers
-        self._pool = WorkerPool(render, workers, _describe)
-
-    def stream(self, batches: Iterable[Positions]) -> Iterator[torch.Tensor]:
-        """Batch after batch. Each is cut into parts, so that the workers share the first one too."""
-        parts = max(1, self._workers)
-        lengths: list[int] = []
-
-        def items() -> Iterator[list[Sample]]:
-            for indices in batches:
-                pieces = [piece for piece in np.array_split(indices, parts) if len(piece)]
-                lengths.append(len(pieces))
-                yield from ([self._samples[int(position)] for position in piece] for piece in pieces)
-
-        found: list[NDArray[Any]] = []
-        results = self._pool.map(items(), ahead=2 * parts)
-        for result in results:
-            found.append(result)
-            if len(found) == lengths[0]:
-                yield torch.from_numpy(np.concatenate(found))  # float32 where any part is
-                found = []
-                del lengths[0]
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 def pack(
@@ -139,6 +57,7 @@ def pack(
     reporter: Reporter,
     cache: Cache | None = None,
     digests: Mapping[str, str] | None = None,
+    accord: bool = False,
 ) -> Pictures:
     """Prepare the pictures of some samples: in the cache, or in memory, if they fit.
 
@@ -150,6 +69,7 @@ def pack(
         cache: where prepared pictures are kept between runs; None keeps none, nor is anything kept of arrays.
         digests: the audit's hashes of decoded pixels by key. Without them, as on resuming when a file has changed since
             the audit, nothing is kept or found.
+        accord: of own sizes, bring pictures that are alone in theirs to the nearest, for training.
 
     Raises:
         DataError: a sample is damaged (since the audit), its channels do not fit, or a worker process died.
@@ -164,10 +84,12 @@ def pack(
     entry = None
     if cache is not None and cache.limit_bytes and samples and digests and not dataset.arrays:
         entry = _Entry(cache, _key([digests[key] for key in keys], preprocessing, keep_margin))
+    if preprocessing.own:
+        return _own(job, keys, memory_bytes, entry, accord)
     if entry is not None and (mapped := _found(entry, reporter)) is not None:
-        reporter.line(f"prepare: {len(samples):,} pictures found on disk, prepared before")
+        reporter.line(_FOUND.format(len(samples)))
         return PackedPictures(keys, mapped)
-    dtype = render(samples[:1]).dtype if samples else np.dtype(np.uint8)
+    dtype = np.asarray(render(samples[:1])).dtype if samples else np.dtype(np.uint8)
     if entry is not None and (mapped := _kept(job, dtype, entry)) is not None:
         return PackedPictures(keys, mapped)
     needed = len(samples) * math.prod(shape) * dtype.itemsize
@@ -176,17 +98,25 @@ def pack(
         if array is not None:
             return PackedPictures(keys, array)
         needed = len(samples) * math.prod(shape) * 4
-    reporter.line(
-        f"{len(samples):,} prepared pictures take {needed / 1e9:.1f} GB, more than the {memory_bytes / 1e9:.1f} GB "
+    reporter.line(_too_many(len(samples), needed, memory_bytes, entry))
+    return StreamingPictures(samples, render, workers, shape, dtype)
+
+
+_FOUND = "prepare: {:,} pictures found on disk, prepared before"
+_NOT_KEPT = "prepared pictures are not kept for another run: {}"
+
+
+def _too_many(count: int, needed: int, memory_bytes: int, entry: _Entry | None) -> str:
+    return (
+        f"{count:,} prepared pictures take {needed / 1e9:.1f} GB, more than the {memory_bytes / 1e9:.1f} GB "
         "allowed: they are decoded anew in each epoch (a smaller input size would fit"
         f"{'' if entry is None else ', and so would a larger --cache-size'})"
     )
-    return StreamingPictures(samples, render, workers, shape, dtype)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Pictures to prepare, (C, H, W) each."""
+    """Pictures to prepare, (C, H, W) each; of own sizes the shape is that of the largest."""
 
     samples: Sequence[Sample]
     render: Render
@@ -198,17 +128,110 @@ class _Job:
         """What all of them take."""
         return len(self.samples) * math.prod(self.shape) * dtype.itemsize
 
-    def run(self) -> Iterator[tuple[range, NDArray[Any]]]:
+    def run(self) -> Iterator[tuple[range, Any]]:
         """Parts in order, with the positions that they are for."""
         self.reporter.stage("prepare")
         started, total = time.monotonic(), len(self.samples)
         size = max(1, min(_CHUNK, math.ceil(total / max(1, 4 * self.workers))))
         ranges = list(chunks(total, size))
         items = ([self.samples[number] for number in numbers] for numbers in ranges)
-        with WorkerPool(self.render, min(self.workers, len(ranges)), _describe) as pool:
+        with WorkerPool(self.render, min(self.workers, len(ranges)), described) as pool:
             for numbers, found in zip(ranges, pool.map(items), strict=True):
                 yield numbers, found
                 self.reporter.progress(numbers.stop, total, f"{time_left(numbers.stop, total, started)} left")
+
+
+def _own(
+    job: _Job, keys: Sequence[str], memory_bytes: int, entry: _Entry | None, accord: bool
+) -> OwnPictures | StreamingOwnPictures:
+    """Pictures of their own sizes. How large they are is known once all were prepared."""
+    preprocessing, reporter, count = job.render.preprocessing, job.reporter, len(keys)
+    if entry is not None and (known := _found_own(entry, preprocessing.channels, reporter)) is not None:
+        reporter.line(_FOUND.format(count))
+        return OwnPictures(keys, known, _agreed(_sizes(known), accord, reporter), preprocessing)
+    arrays: list[NDArray[Any]] = []
+    sizes, taken, deep = np.zeros((count, 2), np.int64), 0, False
+    for numbers, some in job.run():
+        sizes[numbers.start : numbers.stop] = [one.shape[1:] for one in some]
+        deep = deep or any(one.dtype != np.uint8 for one in some)
+        taken += sum(one.size for one in some)
+        arrays += some
+        if taken * (4 if deep else 1) > memory_bytes:
+            arrays.clear()
+    dtype, needed = np.dtype(np.float32 if deep else np.uint8), taken * (4 if deep else 1)
+    agreed = _agreed(sizes, accord, reporter)
+    if entry is not None and (kept := _kept_own(job, arrays, sizes, dtype, entry)) is not None:
+        return OwnPictures(keys, kept, agreed, preprocessing)
+    if len(arrays) == count:
+        return OwnPictures(keys, [one.astype(dtype, copy=False) for one in arrays], agreed, preprocessing)
+    reporter.line(_too_many(count, needed, memory_bytes, entry))
+    return StreamingOwnPictures(job.samples, job.render, job.workers, dtype, agreed)
+
+
+def _sizes(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    return np.array([one.shape[1:] for one in arrays], np.int64).reshape(-1, 2)
+
+
+def _agreed(sizes: NDArray[np.int64], accord: bool, reporter: Reporter) -> NDArray[np.int64]:
+    """The sizes that batches have: those of pictures that are alone in theirs are others', where that is asked for."""
+    if not accord:
+        return sizes
+    found = in_accord(sizes)
+    moved = (found != sizes).any(1)
+    if moved.any():
+        left = (np.minimum(found, sizes).prod(1) / sizes.prod(1))[moved]
+        reporter.line(
+            f"input.sizing: {plural(int(moved.sum()), 'training picture is', 'training pictures are')} alone in their "
+            f"size, and cut or padded to the nearest; {left.mean():.0%} of them is left in the mean, {left.min():.0%} "
+            "at worst (a larger input.step gives them company)"
+        )
+    return found
+
+
+def _kept_own(
+    job: _Job, arrays: Sequence[NDArray[Any]], sizes: NDArray[np.int64], dtype: np.dtype[Any], entry: _Entry
+) -> list[NDArray[Any]] | None:
+    """Pictures written into the cache and found there; None where it does not take or no longer has them.
+
+    Args:
+        arrays: those that are in memory, all or none of them.
+    """
+    channels = job.shape[0]
+    numbers = int(sizes.prod(1).sum()) * channels
+    size = numbers * dtype.itemsize
+
+    def write(folder: Path) -> None:
+        checksum = 0
+
+        def parts() -> Iterator[bytes]:
+            nonlocal checksum
+            for one in arrays if len(arrays) == len(sizes) else (one for _, some in job.run() for one in some):
+                content = np.ascontiguousarray(one, dtype).tobytes()
+                checksum = zlib.crc32(content, checksum)
+                yield content
+
+        write_parts(folder / _PIXELS, parts(), size)
+        index = {"shape": [numbers], "dtype": dtype.name, "sizes": sizes.tolist()}
+        write_json(folder / _INDEX, {**index, "crc32": checksum})
+
+    try:
+        folder = entry.cache.keep(entry.key, size + _INDEX_BYTES + 16 * len(sizes), write)
+    except CacheError as error:
+        job.reporter.line(_NOT_KEPT.format(error.message))
+        return None
+    return None if folder is None else _found_own(entry, channels, job.reporter)
+
+
+def _found_own(entry: _Entry, channels: int, reporter: Reporter) -> list[NDArray[Any]] | None:
+    """Pictures of their own sizes, mapped from the cache; None where they are not there, or damaged."""
+    flat = _found(entry, reporter)
+    folder = entry.cache.find(entry.key) if flat is not None else None
+    if flat is None or folder is None:
+        return None
+    sizes = np.array(read_json(folder / _INDEX)["sizes"], np.int64)
+    ends = np.cumsum(sizes.prod(1) * channels)
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(channels, *size) for part, size in zip(parts, sizes.tolist(), strict=True)]
 
 
 def _filled(job: _Job, dtype: np.dtype[Any], memory_bytes: int) -> NDArray[Any] | None:
@@ -248,7 +271,7 @@ def _kept(job: _Job, dtype: np.dtype[Any], entry: _Entry) -> NDArray[Any] | None
         except _Deeper:
             continue  # again, as float
         except CacheError as error:
-            job.reporter.line(f"prepared pictures are not kept for another run: {error.message}")
+            job.reporter.line(_NOT_KEPT.format(error.message))
             return None
     return None
 
@@ -315,13 +338,9 @@ def _key(digests: Sequence[str], preprocessing: Preprocessing, keep_margin: bool
     """A hash of all that decides the pixels: those decoded, in order, and how they are prepared."""
     how = asdict(preprocessing)
     del how["mean"], how["std"]  # the network's first operation
-    if preprocessing.policy != "pad":
+    if preprocessing.policy != "pad" and not preprocessing.own:
         del how["fill"]
-    code = Path(prepare.__file__).read_text("utf-8")
+    code = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (prepare, buckets))
     libraries = {name: versions()[name] for name in ("numpy", "pillow")}
     content = json.dumps([_FORMAT, digests, how, keep_margin, code, libraries])
     return hashlib.sha256(content.encode()).hexdigest()[:40]
-
-
-def _describe(samples: Sequence[Sample]) -> str:
-    return samples[0].key if len(samples) == 1 else f"{samples[0].key} to {samples[-1].key}"

@@ -16,11 +16,16 @@ from PIL import Image
 
 from striate.core.errors import DataError, nearest
 from striate.core.records import Picture, Pixels
+from striate.data.buckets import Bounds, Size, fitted
 
+Sizing = Literal["one", "own"]
 Policy = Literal["crop", "pad", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 
+SIZINGS = ("one", "own")
 POLICIES = ("crop", "pad", "squash")
+_OWN = ("sizing", "step", "least")
+"""What is written only of pictures that keep their own sizes."""
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -35,14 +40,17 @@ class Preprocessing:
     """How a picture is brought to the network's input; part of every Model.
 
     Args:
-        height, width, channels: what the network takes.
+        height, width, channels: what the network takes; of own sizes, the largest height and width.
         policy: how another aspect ratio is brought to it: "crop" covers the frame and cuts what juts out on both
-            sides alike, "pad" fits into the frame and fills the rest, "squash" ignores the ratio.
+            sides alike, "pad" fits into the frame and fills the rest, "squash" ignores the ratio. Of own sizes: whether
+            sides are cut down or padded up to a multiple of the step.
         margin: the frame is height and width times this, and the network sees its centre: 1 / crop_pct of timm.
         interpolation: how pixels are resampled, always antialiased but for "nearest".
         full_scale: the value in pictures of more than 8 bits that becomes 255; those of 8 bits stay as they are.
         mean, std: of each channel on a 0 to 1 scale; applied by the network's first operation, not here.
         fill: of each channel, the colour of padding from 0 to 255.
+        sizing: "one" brings all pictures to one size; of "own" each keeps its own, see `striate.data.buckets`.
+        step, least: of own sizes, what sides are a multiple of, and the shortest side.
 
     >>> import numpy as np
     >>> grey = Preprocessing(2, 2, 1, "squash", mean=(0.5,), std=(0.5,), fill=(0.0,))
@@ -60,6 +68,9 @@ class Preprocessing:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     fill: tuple[float, ...] = ()
+    sizing: Sizing = "one"
+    step: int = 1
+    least: int = 1
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "fill"):
@@ -74,7 +85,15 @@ class Preprocessing:
             "margin is at least 1": self.margin >= 1 and math.isfinite(self.margin),
             "full_scale is above 0": self.full_scale > 0 and math.isfinite(self.full_scale),
             "std is above 0": min(self.std) > 0,
+            f"sizing is one of {', '.join(SIZINGS)}": self.sizing in SIZINGS,
+            "step and least are at least 1": min(self.step, self.least) >= 1,
         }
+        if self.own:
+            checks |= {
+                "least is at most height and width": self.least <= min(self.height, self.width),
+                "own sizes are cut or padded, not squashed": self.policy != "squash",
+                "own sizes have no margin": self.margin == 1,
+            }
         for rule, holds in checks.items():
             if not holds:
                 raise DataError(f"preprocessing is of no use: {rule}; it is {asdict(self)}")
@@ -84,9 +103,22 @@ class Preprocessing:
         """Height and width with the margin."""
         return round(self.height * self.margin), round(self.width * self.margin)
 
+    @property
+    def own(self) -> bool:
+        """Whether each picture keeps its own size."""
+        return self.sizing == "own"
+
+    @property
+    def bounds(self) -> Bounds:
+        """How own sizes are brought to buckets."""
+        return Bounds(self.height, self.width, self.step, self.least, pads=self.policy == "pad")
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values; what own sizes need only where they are kept."""
         content = asdict(self)
+        if not self.own:
+            for name in _OWN:
+                del content[name]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
 
     @classmethod
@@ -97,7 +129,7 @@ class Preprocessing:
             if key not in known:
                 near = nearest(key, known)
                 raise DataError(f"preprocessing has no {key!r}" + (f"; did you mean {near!r}?" if near else ""))
-        missing = [key for key in known if key not in content]
+        missing = [key for key in known if key not in content and (key not in _OWN or content.get("sizing") == "own")]
         if missing:
             raise DataError(f"preprocessing lacks {', '.join(missing)}", fix="state all of it; nothing is guessed")
         try:
@@ -112,7 +144,8 @@ class Preprocessing:
             keep_margin: return the whole frame, so that shifted crops in training see more than the centre.
 
         Returns:
-            (C, H, W): uint8 for pictures of 8 bits, else float32; on a scale of 0 to 255 either way.
+            (C, H, W): uint8 for pictures of 8 bits, else float32; on a scale of 0 to 255 either way. Of own sizes H and
+            W are those of the picture's bucket.
 
         Raises:
             DataError: the picture's channels are neither the network's, nor grey, nor colour for a grey network.
@@ -120,10 +153,10 @@ class Preprocessing:
         pixels = _to_channels(picture.pixels, self.channels)
         if pixels.dtype != np.uint8:
             pixels = pixels.astype(np.float32) * np.float32(255.0 / self.full_scale)
-        framed = self._framed(pixels)
+        framed = self._kept(pixels) if self.own else self._framed(pixels)
         if framed.shape[2] != self.channels:
             framed = np.repeat(framed, self.channels, axis=2)
-        if not keep_margin:
+        if not keep_margin and not self.own:
             framed = centre(framed, self.height, self.width)
         return cast(Pixels, np.array(framed.transpose(2, 0, 1), order="C"))  # a copy: pictures may be the user's own
 
@@ -143,12 +176,22 @@ class Preprocessing:
             return _resize(pixels, rows, columns, box, resample)
         scale = max(height / rows, width / columns)
         inner = max(1, min(rows, round(height / scale))), max(1, min(columns, round(width / scale)))
-        fitted = _resize(pixels, *inner, (0.0, 0.0, width, height), resample)
-        canvas = np.empty((rows, columns, self.channels), pixels.dtype)
-        canvas[:] = np.round(self.fill) if pixels.dtype == np.uint8 else np.asarray(self.fill)
-        top, left = (rows - inner[0]) // 2, (columns - inner[1]) // 2
-        canvas[top : top + inner[0], left : left + inner[1]] = fitted  # one channel is repeated
-        return canvas
+        shrunk = _resize(pixels, *inner, (0.0, 0.0, width, height), resample)
+        return self.fit(shrunk, (rows, columns))
+
+    def _kept(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Pixels (H, W, C) of the size of their bucket: resampled only where they are larger than the bound."""
+        height, width = pixels.shape[:2]
+        scaled, bucket = self.bounds.place(height, width)
+        if scaled != (height, width):
+            pixels = _resize(pixels, *scaled, (0.0, 0.0, width, height), _FILTERS[self.interpolation])
+        return self.fit(pixels, bucket)
+
+    def fit(self, pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+        """Pixels (H, W, C) cut and padded to a size around their centre."""
+        if pixels.shape[2] != self.channels and any(side < new for side, new in zip(pixels.shape, size, strict=False)):
+            pixels = np.repeat(pixels, self.channels, axis=2)  # a frame may have colour where the picture has none
+        return fitted(pixels, size, np.asarray(self.fill))
 
 
 def centre(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:

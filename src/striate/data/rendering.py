@@ -28,13 +28,14 @@ class Render:
         self.preprocessing = preprocessing
         self.keep_margin = keep_margin
 
-    def __call__(self, samples: Sequence[Sample]) -> NDArray[Any]:
-        """Pixels (N, C, H, W): uint8, or float32 where any picture is deeper than 8 bits.
+    def __call__(self, samples: Sequence[Sample]) -> NDArray[Any] | list[NDArray[Any]]:
+        """Pixels (N, C, H, W): uint8, or float32 where any picture is deeper than 8 bits; of own sizes each by itself.
 
         Raises:
             DataError: naming the sample that cannot be used.
         """
-        return np.stack([self._one(sample) for sample in samples])
+        found = [self._one(sample) for sample in samples]
+        return found if self.preprocessing.own else np.stack(found)
 
     def _one(self, sample: Sample) -> NDArray[Any]:
         try:

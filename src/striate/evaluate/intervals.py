@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.seeds import generator
-from striate.metrics import Floats, Metric
+from striate.metrics import Floats, Metric, divide
 
 RESAMPLES = 1000
 LEVEL = 0.95
 _CHUNK_BYTES = 8 * 1024**2  # of counts at once: fifty resamples of 20,000 samples
 _MOST_UNDEFINED = 0.05
+_COSTLY = 10**8  # numbers of scores times resamples: all resamples of 10,000 samples of 10 classes, a second or two
+_FEWEST = 100  # resamples, fewer of which would not have a 2.5th percentile
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,60 @@ def bootstrap(
         units: (N,), which of the units that are drawn each sample is in, see `units_of`; None: each is its own.
 
     Returns:
-        (resamples,) by name; NaN where a metric is not defined on a resample.
+        (resamples,) by name, or as many as `affordable` says; NaN where a metric is not defined on a resample.
     """
     size = max(1, _CHUNK_BYTES // (8 * len(scores)))
     drawn = len(scores) if units is None else int(units.max()) + 1
-    found: dict[str, list[Floats]] = {name: [] for name in metrics}
-    for start in range(0, resamples, size):
+    found: dict[str, list[Floats]] = {name: [np.empty(0)] for name in metrics}
+    wanted = {name: affordable(metric, scores.size, resamples) for name, metric in metrics.items()}
+    for start in range(0, max(wanted.values(), default=0), size):
         counts = resample_counts(drawn, seed, start, min(start + size, resamples))
         counts = counts if units is None else counts[:, units]
         for name, metric in metrics.items():
-            found[name].append(metric.resample(scores, targets, counts))
+            if wanted[name] > start:
+                found[name].append(metric.resample(scores, targets, counts[: wanted[name] - start]))
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def ratio_interval(
+    above: Floats, below: Floats, *, seed: int, units: NDArray[np.int64] | None = None, resamples: int = RESAMPLES
+) -> list[float] | None:
+    """The 95 % interval of Σ above / Σ below, both (N,), on the resamples of `bootstrap`; None where it has none."""
+    drawn = len(above) if units is None else int(units.max()) + 1
+    size = max(1, _CHUNK_BYTES // (8 * len(above)))
+    found = []
+    for start in range(0, resamples, size):
+        counts = resample_counts(drawn, seed, start, min(start + size, resamples))
+        counts = counts if units is None else counts[:, units]
+        found.append(divide(counts @ above, counts @ below))
+    interval = percentile_interval(np.concatenate(found), drawn)
+    return None if interval.low is None or interval.high is None else [interval.low, interval.high]
+
+
+def affordable(metric: Metric, numbers: int, resamples: int = RESAMPLES) -> int:
+    """How many resamples a metric gets: all, or of a costly one as many as scores of so many numbers allow.
+
+    At least 100 are drawn, and none where not even these are affordable.
+
+    >>> from striate.metrics import METRICS
+    >>> [affordable(METRICS.get("roc_auc")("label", 10), 10 * samples) for samples in (10**4, 10**5, 10**6, 10**7)]
+    [1000, 100, 0, 0]
+    """
+    if not metric.costly or numbers * resamples <= _COSTLY:
+        return resamples
+    if numbers * _FEWEST > 2 * _COSTLY:
+        return 0
+    return min(resamples, max(_FEWEST, _COSTLY // numbers))
+
+
+def centred(values: Floats, figure: float) -> Floats:
+    """Values on resamples, less what they are above the figure in the mean.
+
+    A resample has fewer distinct samples, and a metric that rises by chance rises with that once more: its values
+    are above the figure by about as much as the figure is above the truth (Efron and Tibshirani 1993, section 10.2).
+    """
+    known = values[~np.isnan(values)]
+    return np.maximum(values - (known.mean() - figure), 0.0) if len(known) else values
 
 
 def percentile_interval(values: Floats, units: int, kind: str = "sample") -> Interval:
@@ -100,6 +145,8 @@ def percentile_interval(values: Floats, units: int, kind: str = "sample") -> Int
     """
     if units < 2:
         return Interval(None, None, f"one {kind} has no interval")
+    if not len(values):
+        return Interval(None, None, f"resamples of so many {kind}s and classes would take too long")
     known = values[~np.isnan(values)]
     if len(known) < (1 - _MOST_UNDEFINED) * len(values) or not len(known):
         return Interval(None, None, f"it is undefined on {len(values) - len(known)} of {len(values)} resamples")

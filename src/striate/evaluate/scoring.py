@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from striate.core.errors import DataError
-from striate.evaluate.intervals import RESAMPLES, bootstrap, percentile_interval, units_of
+from striate.evaluate.intervals import RESAMPLES, bootstrap, centred, percentile_interval, units_of
 from striate.metrics import checked
 from striate.tasks import Task
 
@@ -61,7 +61,8 @@ def score(
         values |= bootstrap(group, rows, targets, seed=seed, units=units, resamples=resamples)
     for name, metric in metrics.items():
         value = metric.measure(seen[metric.of_decisions], targets)
-        interval = percentile_interval(values[name], drawn, "group" if grouped else "sample")
+        drawings = centred(values[name], value) if metric.rises_by_chance else values[name]
+        interval = percentile_interval(drawings, drawn, "group" if grouped else "sample")
         if math.isnan(value):
             result[name], result[f"{name}_interval"] = None, None
             undefined[name] = "it is not defined on these samples"
@@ -70,6 +71,8 @@ def score(
         result[f"{name}_interval"] = None if interval.low is None else [interval.low, interval.high]
         if interval.why:
             undefined[f"{name}_interval"] = interval.why
+        elif len(drawings) < resamples:
+            undefined[f"{name}_interval"] = f"it is from {len(drawings)} resamples, as more would take too long"
     result["per_class"] = task.per_class(scores, targets)
     confusion = task.confusion(scores, targets)
     if confusion is not None:

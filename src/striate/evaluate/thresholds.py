@@ -1,4 +1,4 @@
-"""Decisions for small classes: a fair figure to judge them by, and thresholds moved until it is best."""
+"""Decisions for small classes: a fair figure to judge them by, and thresholds moved, of classes or of each label."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics import METRICS, Floats, checked, moved
+from striate.metrics import METRICS, THRESHOLD, Floats, checked, moved
 
+LEAST_POSITIVES = 10
+"""Samples with a label, and without it, below which its threshold stays at a half."""
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(16))
 
 
@@ -72,3 +74,56 @@ def move_thresholds(scores: NDArray[np.floating], targets: NDArray[np.floating],
     best = int(np.argmax(figures))
     factors = tuple((known ** -STRENGTHS[best]).tolist())
     return Moved(factors, STRENGTHS[best], figures[0], figures[best])
+
+
+@dataclass(frozen=True)
+class LabelThresholds:
+    """A threshold for each label.
+
+    Args:
+        values: the probability from which on each is held present.
+        kept: the labels, by place, that too few samples have, or have not: a half is kept.
+        before, after: macro F1 of the samples that chose them.
+    """
+
+    values: tuple[float, ...]
+    kept: tuple[int, ...]
+    before: float
+    after: float
+
+
+def choose_thresholds(scores: NDArray[np.floating], targets: NDArray[np.floating]) -> LabelThresholds:
+    """For each label the threshold of the best F1 (Lipton, Elkan and Naryanaswamy 2014, "Optimal thresholding of
+    classifiers to maximize F1 measure"), half way between two probabilities; of equals the one nearest a half.
+
+    Args:
+        scores: probabilities (N, K) of samples that were not learnt from.
+        targets: 0 or 1, (N, K).
+    """
+    scores, targets = checked(scores, targets)
+    positives = targets.sum(axis=0)
+    kept = tuple(np.flatnonzero(np.minimum(positives, len(targets) - positives) < LEAST_POSITIVES).tolist())
+    values = tuple(
+        THRESHOLD if place in kept else _best_threshold(scores[:, place], targets[:, place])
+        for place in range(scores.shape[1])
+    )
+    judge = METRICS.get("macro_f1")("labels", scores.shape[1])
+    figures = [judge.measure(np.asarray(scores >= least, float), targets) for least in (THRESHOLD, np.asarray(values))]
+    return LabelThresholds(values, kept, *figures)
+
+
+def _best_threshold(scores: Floats, target: Floats) -> float:
+    """The threshold of the best F1 for one label, (N,) each."""
+    order = np.argsort(-scores, kind="stable")
+    ordered, hits = scores[order], np.cumsum(target[order])
+    figures = 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
+    last = np.append(ordered[1:] < ordered[:-1], True)  # equal scores are called the same
+    following = np.append(ordered[1:], 0.0)
+    best = np.flatnonzero(last & (figures >= figures[last].max() - 1e-12))
+    between = [_between(float(following[place]), float(ordered[place])) for place in best]
+    return min(between, key=lambda one: abs(one - THRESHOLD))
+
+
+def _between(low: float, high: float) -> float:
+    """A half where it lies between the two, else their middle, which the higher of both still reaches."""
+    return THRESHOLD if low < THRESHOLD <= high else min((low + high) / 2, high)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from striate.core.errors import UsageError
 from striate.core.registry import Registry
+from striate.infer.intake import Images, in_sizes
 from striate.infer.model import Model
 
 
@@ -35,14 +36,14 @@ STRENGTHS = (1.0, 2.0, 4.0)
 
 
 def robust_accuracy(
-    model: Model, images: Tensor, targets: Tensor, attack: str = "fgsm", strengths: Sequence[float] = STRENGTHS
+    model: Model, images: Images, targets: Tensor, attack: str = "fgsm", strengths: Sequence[float] = STRENGTHS
 ) -> dict[str, Any]:
     """What is left of a Model's accuracy (its headline metric, where it has none) under an attack, clean one beside.
 
     Scored by the Model's own forward loop and precision, so that the clean figure is the one its evaluation gives.
 
     Args:
-        images: (N, C, H, W), on the 0..255 scale; in memory, so choose how many.
+        images: (N, C, H, W), on the 0..255 scale, or of own sizes a list of (C, H, W); in memory, so choose how many.
         targets: (N, K) float32, as the task encodes them.
         attack: a name in `ATTACKS`.
         strengths: changes of a pixel on the 0..255 scale, each above 0.
@@ -63,13 +64,15 @@ def robust_accuracy(
     change = ATTACKS.get(attack)
     metric = "accuracy" if "accuracy" in model.task.metric_names else model.task.headline
 
-    def value(changed: Tensor) -> float:
+    def value(changed: Images) -> float:
         return float(model.task.metrics(model.scores(changed), np.asarray(targets))[metric])
 
-    def attacked(epsilon: float) -> Tensor:
-        size = model.batch_size
-        parts = [slice(first, first + size) for first in range(0, len(images), size)]
-        return torch.cat([change(model, images[part], targets[part], epsilon).cpu() for part in parts])
+    def attacked(epsilon: float) -> Images:
+        found: dict[int, Tensor] = {}
+        for places, some in in_sizes(images, model.batch_size):
+            found |= zip(places.tolist(), change(model, some, targets[places], epsilon).cpu(), strict=True)
+        each = [found[place] for place in range(len(images))]
+        return torch.stack(each) if isinstance(images, Tensor) else each
 
     return {
         "attack": attack,

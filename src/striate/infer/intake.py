@@ -7,6 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from striate.core.errors import DataError, UsageError
 from striate.core.records import Damaged, Picture, Pixels, Sample
+from striate.data.buckets import in_turn
 from striate.data.dataset import list_pictures
 from striate.data.decode import decode_sample, picture_of, picture_of_array
 from striate.data.loader import Batch
@@ -27,6 +29,8 @@ from striate.data.store import Store
 OnDamaged: TypeAlias = Callable[[str, str], None]
 Input: TypeAlias = "str | Path | NDArray[Any] | Image.Image"
 Read: TypeAlias = Callable[[], Picture]
+Images: TypeAlias = "Tensor | Sequence[Tensor]"
+"""Prepared pictures on the 0..255 scale: (N, C, H, W), or of their own sizes a list of (C, H, W)."""
 
 
 def ahead(
@@ -106,16 +110,33 @@ def stack(pixels: Sequence[Pixels]) -> Tensor:
     return torch.from_numpy(stacked if stacked.dtype == np.uint8 else stacked.astype(np.float32))
 
 
+def in_sizes(images: Images, at_once: int) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Prepared pictures in batches of one size each, with their places.
+
+    >>> images = [torch.zeros(1, 2, 2), torch.zeros(1, 1, 2), torch.ones(1, 2, 2)]
+    >>> [(places.tolist(), list(batch.shape)) for places, batch in in_sizes(images, 32)]
+    [([1], [1, 1, 1, 2]), ([0, 2], [2, 1, 2, 2])]
+    """
+    order = np.arange(len(images))
+    if isinstance(images, Tensor):
+        for first in range(0, len(images), at_once):
+            yield order[first : first + at_once], images[first : first + at_once]
+        return
+    sizes = np.array([image.shape[1:] for image in images], np.int64).reshape(-1, 2)
+    for places in in_turn(order, sizes, at_once):
+        yield places, stack([images[place].numpy() for place in places])
+
+
 def batch_of(images: Tensor, first: int = 0) -> Batch:
     """A batch without targets, with ids from `first` on."""
     count = len(images)
     return Batch(images, torch.zeros(count, 0), torch.ones(count), float(count), np.arange(first, first + count))
 
 
-def batches_of(images: Tensor, size: int) -> Iterator[Batch]:
-    """Prepared pixels (N, C, H, W) in batches of `size`."""
-    for first in range(0, len(images), size):
-        yield batch_of(images[first : first + size], first)
+def batches_of(images: Images, size: int) -> Iterator[Batch]:
+    """Prepared pictures in batches of `size`, each of one size; their ids are their places."""
+    for places, some in in_sizes(images, size):
+        yield replace(batch_of(some), ids=places)
 
 
 def refuse(key: str, reason: str) -> None:

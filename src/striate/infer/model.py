@@ -31,6 +31,7 @@ from striate.data.store import Store
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
 from striate.infer.forward import VIEWS, Views, evaluating, over_views, stream_outputs
 from striate.infer.intake import (
+    Images,
     Input,
     OnDamaged,
     Read,
@@ -49,6 +50,8 @@ from striate.nets import Normalize, build
 from striate.nets.sources import Source, described
 from striate.tasks import Task, task_from_dict
 
+OWN_TURN, OWN_BYTES = 8, 256 * 1024**2
+"""Batches, and bytes of them at most, of pictures of their own sizes that are put together by size."""
 TURN, TURN_BYTES = 64, 64 * 1024**2
 """Pictures, and bytes of them, that a processor decodes in one turn at most, before it computes them. Beside decoding
 in the same moments, in one run on 2 cores with AMX, medians: MobileNetV3-small 285 → 365 pictures a second, ResNet-50
@@ -279,8 +282,22 @@ class Model:
         return self._predict(items, size, workers, on_damaged or warn)
 
     def prepare(self, pictures: Iterable[Picture]) -> Tensor:
-        """Decoded pictures as the network's pixels, (N, C, H, W) on the 0..255 scale."""
-        return stack([self._prepared(picture) for picture in pictures])
+        """Decoded pictures as the network's pixels, (N, C, H, W) on the 0..255 scale.
+
+        Raises:
+            UsageError: they keep their own sizes, and differ in them.
+        """
+        found = [self._prepared(picture) for picture in pictures]
+        if len({one.shape for one in found}) > 1:
+            raise UsageError(
+                "this Model keeps the pictures' own sizes, and these differ: they make no single batch",
+                fix="use `prepare_each`; `scores` takes what it gives",
+            )
+        return stack(found)
+
+    def prepare_each(self, pictures: Iterable[Picture]) -> list[Tensor]:
+        """Decoded pictures as the network's pixels, each (C, H, W) on the 0..255 scale, of one size or of their own."""
+        return [torch.from_numpy(self._prepared(picture)) for picture in pictures]
 
     def outputs(self, images: Tensor) -> Tensor:
         """Raw outputs of one batch in float32, differentiable with respect to the pixels: for explaining, attacking
@@ -305,17 +322,22 @@ class Model:
         standardised: Tensor = self.normalize(images.to(self.device))
         return standardised.contiguous(memory_format=layout)
 
-    def scores(self, images: Tensor) -> NDArray[np.float32]:
+    def scores(self, images: Images) -> NDArray[np.float32]:
         """Probabilities or values of prepared pixels, as prediction computes them.
 
         Args:
-            images: (N, C, H, W) on the 0..255 scale; any N.
+            images: (N, C, H, W) on the 0..255 scale, any N; or of any sizes a list of (C, H, W).
 
         Returns:
-            (N, K) float32.
+            (N, K) float32, in their order.
         """
-        rows = [self._scores(outputs) for outputs, _ in self._stream(batches_of(images, self.batch_size), str)]
-        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+        return self._rows(images, self.batch_size, str)
+
+    def _rows(self, images: Images, batch_size: int, name: Callable[[int], str]) -> NDArray[np.float32]:
+        rows = np.zeros((len(images), len(self.classes)), np.float32)
+        for outputs, ids in self._stream(batches_of(images, batch_size), name):
+            rows[ids] = self._scores(outputs)
+        return rows
 
     def _predict(
         self,
@@ -325,14 +347,31 @@ class Model:
         on_damaged: OnDamaged,
     ) -> Iterator[Prediction]:
         keys: deque[str] = deque()
-        batches = self._prepared_batches(
-            items, batch_size, processors() if workers is None else workers, on_damaged, keys
-        )
+        workers = processors() if workers is None else workers
+        if self.preprocessing.own:
+            yield from self._predict_own(items, batch_size, workers, on_damaged)
+            return
+        batches = self._prepared_batches(items, batch_size, workers, on_damaged, keys)
         # One picture alone is sooner computed than memory is given back.
         with freed_memory_kept() if workers != 0 else contextlib.nullcontext():
             for outputs, _ in self._stream(batches, lambda row: keys[row]):
                 for row in self._scores(outputs):
                     yield self._prediction(keys.popleft(), row)
+
+    def _predict_own(
+        self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int, on_damaged: OnDamaged
+    ) -> Iterator[Prediction]:
+        """Predictions in the order of the pictures, which are put together by size some batches at a time."""
+        shape = self.preprocessing
+        most = OWN_BYTES // (shape.channels * shape.height * shape.width)
+        count = batch_size * max(1, min(OWN_TURN, most // batch_size))
+        with freed_memory_kept() if workers else contextlib.nullcontext():
+            found = self._whole(items, workers, count, on_damaged)
+            while some := list(itertools.islice(found, count)):
+                keys = [key for key, _ in some]
+                images = [torch.from_numpy(pixels) for _, pixels in some]
+                for key, row in zip(keys, self._rows(images, batch_size, keys.__getitem__), strict=True):
+                    yield self._prediction(key, row)
 
     def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
         return stream_outputs(
@@ -354,11 +393,8 @@ class Model:
     ) -> Iterator[Batch]:
         """Batches of whole pictures; the keys of those under way stand in `keys`, in order."""
         pixels: list[Pixels] = []
-        turns = self.device.type == "cpu"
-        for key, found in ahead(items, self._load, workers, self._turn(batch_size) if turns else batch_size, turns):
-            if isinstance(found, Damaged):
-                on_damaged(found.key, found.reason)
-                continue
+        window = self._turn(batch_size) if self.device.type == "cpu" else batch_size
+        for key, found in self._whole(items, workers, window, on_damaged):
             keys.append(key)
             pixels.append(found)
             if len(pixels) == batch_size:
@@ -366,6 +402,16 @@ class Model:
                 pixels = []
         if pixels:
             yield batch_of(stack(pixels))
+
+    def _whole(
+        self, items: Iterable[tuple[str, Read]], workers: int, window: int, on_damaged: OnDamaged
+    ) -> Iterator[tuple[str, Pixels]]:
+        """Whole pictures, prepared; damaged ones are told and left out."""
+        for key, found in ahead(items, self._load, workers, window, turns=self.device.type == "cpu"):
+            if isinstance(found, Damaged):
+                on_damaged(found.key, found.reason)
+            else:
+                yield key, found
 
     def _turn(self, batch_size: int) -> int:
         """Pictures that are decoded before they are computed: whole batches, of so many or so many bytes at most."""
@@ -390,8 +436,9 @@ class Model:
 
     def _prediction(self, key: str, row: NDArray[np.float32]) -> Prediction:
         decoded = dict(self.task.decode(row))
-        if "labels" in decoded:
-            decoded["labels"] = tuple(decoded["labels"])
+        for several in ("labels", "possible"):
+            if several in decoded:
+                decoded[several] = tuple(decoded[several])
         named = dict(zip(self.classes, row.tolist(), strict=True))
         return Prediction(key=key, **{**decoded, "scores": named})
 
@@ -405,14 +452,24 @@ class Model:
         return {
             "task": self.task.name,
             "network": self.spec.get("name"),
-            "input": "×".join(map(str, shape)),
+            "input": "×".join(map(str, shape)) + (" at most, in own sizes" if self.preprocessing.own else ""),
             "outputs": f"{len(self.classes)}: {names}",
             "parameters": f"{parameters:,}",
             "precision": self.precision,
             "views": self.views,
             "batch_size": self.batch_size,
+            **self._decided(),
             **{name: value for name, value in self.summary.items() if isinstance(value, str | int | float)},
             **({"trained from": " ← ".join(map(described, self.sources))} if self.sources else {}),
+        }
+
+    def _decided(self) -> dict[str, Any]:
+        """What validation decided of its predictions."""
+        settings = self.task.settings
+        return {
+            **({} if settings.temperature is None else {"temperature": round(settings.temperature, 4)}),
+            **({} if settings.thresholds is None else {"thresholds": "of each label"}),
+            **({} if settings.sets is None else {"coverage": settings.sets.coverage}),
         }
 
     def __repr__(self) -> str:

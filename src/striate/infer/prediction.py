@@ -17,6 +17,10 @@ class Prediction:
         probability: that class's probability, 0 to 1 (classify).
         labels: the classes held present (multilabel).
         values: the predicted numbers by name (regress).
+        possible: the classes that are held possible at the Model's coverage, the likeliest first (classify); None where
+            nothing was decided of it.
+        unsure: whether that is any other number than one, none included: the Model does not know (classify).
+        ranges: from and to of each value, at the Model's coverage (regress).
         scores: every class's probability, or every value, by name.
     """
 
@@ -25,6 +29,9 @@ class Prediction:
     probability: float | None = None
     labels: tuple[str, ...] | None = None
     values: Mapping[str, float] | None = None
+    possible: tuple[str, ...] | None = None
+    unsure: bool | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,6 +42,9 @@ class Prediction:
             "probability": self.probability,
             "labels": None if self.labels is None else list(self.labels),
             "values": None if self.values is None else dict(self.values),
+            "possible": None if self.possible is None else list(self.possible),
+            "unsure": self.unsure,
+            "ranges": None if self.ranges is None else {name: list(one) for name, one in self.ranges.items()},
             "scores": dict(self.scores),
         }
         return {name: value for name, value in filled.items() if value is not None}

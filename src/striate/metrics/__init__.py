@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from striate.core.records import TargetKind
 from striate.core.registry import Registry
-from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved
+from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved, possible
 from striate.metrics._costs import ExpectedCost, least_cost
 from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
+from striate.metrics._ranked import Ordered, Ranked, mean_defined, of_all_pairs, of_each_class
 
 METRICS: Registry[type[Metric]] = Registry("metric", "striate.metrics")
 
@@ -20,7 +21,7 @@ def metric_names(kind: TargetKind, outputs: int) -> tuple[str, ...]:
     """The metrics that say something for that kind of target and number of outputs, sorted.
 
     >>> metric_names("value", 1)
-    ('mae', 'r2', 'rmse')
+    ('explained_variance', 'mae', 'median_absolute_error', 'r2', 'rmse', 'spearman')
     """
     return tuple(name for name, metric in METRICS.items() if metric.applies(kind, outputs))
 
@@ -35,12 +36,18 @@ __all__ = [
     "Floats",
     "Mean",
     "Metric",
+    "Ordered",
+    "Ranked",
     "checked",
     "class_counts",
     "confusion_matrix",
     "decide",
     "divide",
     "least_cost",
+    "mean_defined",
     "metric_names",
     "moved",
+    "of_all_pairs",
+    "of_each_class",
+    "possible",
 ]

@@ -96,6 +96,16 @@ def moved(probabilities: Floats, factors: Sequence[float]) -> Floats:
     return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
 
 
+def possible(probabilities: Floats, bounds: Sequence[float]) -> NDArray[np.bool_]:
+    """Which classes are held possible, (N, K): those at least as probable as their bound; there may be none.
+
+    >>> possible(np.array([[0.5, 0.3, 0.2], [0.4, 0.3, 0.3]]), [0.6, 0.3, 0.25])
+    array([[False,  True, False],
+           [False,  True,  True]])
+    """
+    return np.asarray(probabilities >= np.asarray(bounds))
+
+
 def confusion_matrix(scores: Floats, targets: Floats) -> NDArray[np.int64]:
     """Samples by true class (rows) and predicted class (columns), (K, K), for one class out of several.
 

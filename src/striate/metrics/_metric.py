@@ -24,6 +24,9 @@ class Metric(ABC):
     It judges decisions, if `of_decisions` says so, and then is given scores of which the largest is what was decided;
     otherwise what was given for every class.
 
+    It is `costly` where each resample takes time for every number of the scores, so that large ones get fewer, and
+    `rises_by_chance` where fewer samples make it larger, so that a resample, of fewer distinct ones, is above it.
+
     Args:
         kind: the kind of target.
         outputs: K.
@@ -35,6 +38,8 @@ class Metric(ABC):
     kinds: ClassVar[tuple[TargetKind, ...]]
     higher_is_better: ClassVar[bool] = True
     of_decisions: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+    rises_by_chance: ClassVar[bool] = False
 
     def __init__(self, kind: TargetKind, outputs: int) -> None:
         if not self.applies(kind, outputs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.core.records import TargetKind
-from striate.metrics import METRICS, Additive, Floats, divide
+from striate.metrics import METRICS, Additive, Floats, divide, mean_defined
 
 
 def r2(scores: Floats, targets: Floats) -> float:
@@ -22,7 +22,7 @@ def r2(scores: Floats, targets: Floats) -> float:
     >>> r2(np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [2.0], [3.0]]))
     0.5
     """
-    return float(_mean_defined(r2_by_value(scores, targets)[None])[0])
+    return float(mean_defined(r2_by_value(scores, targets)))
 
 
 def r2_by_value(scores: Floats, targets: Floats) -> Floats:
@@ -32,12 +32,6 @@ def r2_by_value(scores: Floats, targets: Floats) -> Floats:
     errors = np.square(scores - targets).sum(axis=0)
     spread = np.square(targets - targets.mean(axis=0)).sum(axis=0)
     return 1 - divide(errors, np.where(np.ptp(targets, axis=0) > 0, spread, 0.0))
-
-
-def _mean_defined(values: Floats) -> Floats:
-    """The mean over the last axis of what is not NaN; NaN where all is."""
-    defined = ~np.isnan(values)
-    return divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
 
 
 @METRICS.register("r2")
@@ -67,4 +61,4 @@ class R2(Additive):
         errors, linear, squares = np.split(sums[:, :-1], 3, axis=1)
         spread = squares - divide(linear * linear, sums[:, -1:])
         rounding = np.finfo(np.float64).eps * sums[:, -1:] * squares  # what the difference of two equals may leave
-        return _mean_defined(1 - divide(errors, np.where(spread > rounding, spread, 0.0)))
+        return mean_defined((1 - divide(errors, np.where(spread > rounding, spread, 0.0))).T)

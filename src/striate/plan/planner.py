@@ -18,6 +18,7 @@ from striate.plan.context import Budget, Context, Machine
 from striate.plan.leaves import Leaf, check_value, parse_value
 from striate.plan.remedies import check_remedies, reconciled
 from striate.plan.rule import RULES
+from striate.plan.rules.validated import check_validated
 
 
 class _Planning(Context):
@@ -119,6 +120,7 @@ def make_plan(
     decided = {key: context.decision(key) for _, found in RULES.items() for key in found.leaves}
     smallest = min((count for count in context.class_counts.values() if count), default=0)
     check_remedies(decided, smallest, validated=bool(split.keys("val")))
+    check_validated(decided, validated=bool(split.keys("val")))
     order = ["task", "split", "input", "normalize", "network", "transfer", "augment", "loss", "optimizer", "schedule"]
     rank = {group: place for place, group in enumerate(order)}
     return Plan(dict(sorted(decided.items(), key=lambda entry: rank.get(entry[0].split(".")[0], len(rank)))))

@@ -88,11 +88,15 @@ def reconciled(overrides: Mapping[str, Decision]) -> dict[str, Decision]:
 
 
 def possible(decisions: Mapping[str, Decision]) -> list[str]:
-    """The remedies that would change nothing that the user set, in their order."""
+    """The remedies that would change nothing that the user set, in their order; of own sizes none that samples, as
+    their batches show every sample once an epoch."""
+    sizing = decisions.get("input.sizing")
+    own = sizing is not None and sizing.value == "own"
     return [
         name
         for name, leaves in REMEDIES.items()
-        if all(decisions[key].by != "user" or decisions[key].value == value for key, value in leaves.items())
+        if not (own and "batch.sampling" in leaves)
+        and all(decisions[key].by != "user" or decisions[key].value == value for key, value in leaves.items())
     ]
 
 

@@ -108,6 +108,51 @@ def scatter(title: str, points: Sequence[tuple[float, float]], *, x_name: str, y
     return _figure(title, _svg(title, described, parts, height=WIDTH), None)
 
 
+def residual_chart(title: str, points: Sequence[tuple[float, float]], *, x_name: str, y_name: str) -> Html:
+    """Points above and below the line where y is 0."""
+    if not points:
+        return _figure(title, tag("p", "Nothing was recorded.", class_="missing"), None)
+    x_low, x_high = _padded([x for x, _ in points])
+    y_low, y_high = _padded([0.0, *(y for _, y in points)])
+    frame = _Frame(x_low, x_high, min(y_low, 0.0), y_high)
+    level = _n(frame.y(0.0))
+    parts = [_axes(frame, x_name, y_name=y_name)]
+    parts.append(tag("line", class_="mark", x1=LEFT, x2=WIDTH - RIGHT, y1=level, y2=level))
+    parts += [tag("circle", class_="point", cx=_n(frame.x(x)), cy=_n(frame.y(y)), r=3) for x, y in points]
+    above = sum(y > 0 for _, y in points)
+    described = f"{len(points)} points, {above} above the dashed line, where {y_name} is 0"
+    return _figure(title, _svg(title, described, parts), None)
+
+
+def square_chart(
+    title: str, lines: Sequence[Line], described: str, *, x_name: str, y_name: str, diagonal: bool = False
+) -> Html:
+    """Lines of shares over shares, both axes from 0 to 1.
+
+    Args:
+        lines: those of the style "faint" share one entry of the legend, the name of the first.
+        described: the text that stands for the picture.
+        diagonal: whether to draw the line where both are equal.
+    """
+    drawn = [line for line in lines if line.points]
+    if not drawn:
+        return _figure(title, tag("p", "Nothing was recorded.", class_="missing"), None)
+    frame = _Frame(0.0, 1.0, 0.0, 1.0, height=WIDTH - 60)
+    parts = [_axes(frame, x_name, y_name=y_name)]
+    if diagonal:
+        ends = {"x1": frame.x(0), "y1": frame.y(0), "x2": frame.x(1), "y2": frame.y(1)}
+        parts.append(tag("line", class_="mark", **{name: _n(value) for name, value in ends.items()}))
+    for line in drawn:
+        placed = [f"{_n(frame.x(x))} {_n(frame.y(y))}" for x, y in line.points if y is not None]
+        parts.append(tag("path", class_=f"line {line.style}", d="M" + "L".join(placed)))
+        if len(placed) == 1:
+            parts.append(tag("circle", class_=line.style, cx=placed[0].split()[0], cy=placed[0].split()[1], r=3.5))
+    names = {(line.style, line.style if line.style == "faint" else line.name): line.name for line in reversed(drawn)}
+    entries = [(style, name) for (style, _), name in reversed(names.items())]
+    keys = (tag("li", tag("span", class_=f"key {style}"), name) for style, name in entries)
+    return _figure(title, _svg(title, described, parts, height=frame.height), tag("ul", *keys, class_="legend"))
+
+
 def interval_bar(value: float, low: float, high: float, bottom: float, top: float) -> Html:
     """A value and its interval on a scale from `bottom` to `top`."""
 

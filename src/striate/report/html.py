@@ -114,4 +114,6 @@ def label(name: str) -> str:
     ('macro F1', 'RMSE', 'log loss')
     """
     words = {"f1": "F1", "r2": "R²", "mae": "MAE", "rmse": "RMSE", "macs": "MACs", "top5": "top-5"}
+    words |= {"roc": "ROC", "auc": "area", "matthews": "Matthews’ correlation", "kappa": "Cohen’s kappa"}
+    words |= {"brier": "Brier score", "spearman": "Spearman’s correlation"}
     return " ".join(words.get(word, word) for word in name.split("_"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from striate.report.facts import Facts
 from striate.report.html import Html, escape, join, label, number, shown, tag
+from striate.report.sections.calibration import calibration
 from striate.report.sections.classes import classes
 from striate.report.sections.curves import curves
 from striate.report.sections.data import data
@@ -17,6 +18,8 @@ from striate.report.sections.diagnosis import diagnosis
 from striate.report.sections.headline import headline, interval_bounds
 from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
+from striate.report.sections.ranking import ranking
+from striate.report.sections.residuals import residuals
 from striate.report.sections.shortcuts import shortcuts
 from striate.report.sections.slices import slices
 from striate.report.sections.unchecked import unchecked
@@ -30,7 +33,10 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("diagnosis", "Diagnosis", diagnosis),
     ("unchecked", "What could not be checked", unchecked),
     ("classes", "Classes", classes),
+    ("ranking", "Every threshold", ranking),
     ("values", "Predicted values", values),
+    ("residuals", "Where values are off", residuals),
+    ("calibration", "How sure, and how right", calibration),
     ("slices", "Where it is weak", slices),
     ("shortcuts", "With parts hidden", shortcuts),
     ("mistakes", "Mistakes", mistakes),
@@ -48,7 +54,8 @@ _TASKS = {"classify": "Classification", "multilabel": "Multi-label classificatio
 def page(facts: Facts) -> str:
     """The whole report as one HTML document that loads nothing."""
     parts = [(name, title, found) for name, title, section in SECTIONS if (found := section(facts))]
-    short = {"What could not be checked": "Not checked"}
+    short = {"What could not be checked": "Not checked", "How sure, and how right": "Calibration"}
+    short |= {"Every threshold": "Curves", "Where values are off": "Residuals"}
     links = (tag("li", tag("a", short.get(title, title), href=f"#{name}")) for name, title, _ in parts)
     bodies = (
         tag("section", tag("h2", title, id=f"{name}-title"), found, id=name, aria_labelledby=f"{name}-title")

@@ -115,6 +115,7 @@ svg path.first{stroke:var(--first)}
 svg path.second{stroke:var(--second)}
 svg path.third{stroke:var(--third)}
 svg path.first{stroke-dasharray:6 4}
+svg path.faint{stroke:var(--soft);stroke-width:1;stroke-opacity:.45}
 svg circle.first{fill:var(--first)}
 svg circle.second{fill:var(--second)}
 svg circle.third{fill:var(--third)}
@@ -127,6 +128,7 @@ color:var(--soft)}
 .key.first{border-color:var(--first);border-top-style:dashed}
 .key.second{border-color:var(--second)}
 .key.third{border-color:var(--third)}
+.key.faint{border-color:var(--soft);border-top-width:1px}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,220px),1fr));gap:12px;margin:.8rem 0}
 .gallery.sheets{grid-template-columns:minmax(0,860px)}
 .picture{padding:0;overflow:hidden}

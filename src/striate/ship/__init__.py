@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from striate.infer.model import Model
 class Exporter(Protocol):
     """Writes a Model in another format, or nothing where the file would disagree with it."""
 
-    def __call__(self, model: Model, path: Path, samples: Tensor) -> dict[str, Any]:
+    def __call__(self, model: Model, path: Path, samples: Tensor | Sequence[Tensor]) -> dict[str, Any]:
         """Export, check, write.
 
         Args:

@@ -14,6 +14,8 @@ import importlib
 import json
 import sys
 import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +43,19 @@ _NOTE = (
 
 
 @EXPORTERS.register("onnx")
-def export(model: Model, path: Path, samples: Tensor) -> dict[str, Any]:
+def export(model: Model, path: Path, samples: Tensor | Sequence[Tensor]) -> dict[str, Any]:
     """Write a Model as ONNX, once onnxruntime has given the Model's own answers on real pictures.
+
+    Of a Model that keeps the pictures' own sizes height and width are free in the file too, and checked at several;
+    where the exporter cannot leave them free, as in a spatial pyramid, nothing is written.
 
     The reference is the Model in float32; where it runs in bfloat16, the report also says how far that is. Pictures
     are repeated where there are fewer than the largest batch.
 
     Args:
         path: the file, in a folder that exists; one that stands there is replaced only by a file that agrees.
-        samples: (N, C, H, W), real pictures on the 0..255 scale, as `Model.prepare` gives them.
+        samples: (N, C, H, W), real pictures on the 0..255 scale, as `Model.prepare` gives them; of own sizes several
+            such, each of one size.
 
     Returns:
         `path`, `bytes`, `opset`, `input`, `output`, `preprocessing`, `note`, `batches`, `samples`, `tolerance`,
@@ -62,29 +68,31 @@ def export(model: Model, path: Path, samples: Tensor) -> dict[str, Any]:
             predicted value, or of a predicted count itself), or decide otherwise; nothing was written.
     """
     _require()
-    if not len(samples):
+    shown = [samples] if isinstance(samples, Tensor) else [some for some in samples if len(some)]
+    if not any(map(len, shown)):
         raise UsageError("an export is checked on real pictures, and none were given", fix="name some pictures")
-    pixels = samples.float()
-    exported = _Exported(model).eval()
-    content = with_metadata(to_bytes(exported, pixels[:2], _output_name(model)), _metadata(model))
-    largest = check(exported, content, pixels, model, path)
+    exported, own = _Exported(model).eval(), model.preprocessing.own
+    middle = shown[len(shown) // 2].float()
+    content = with_metadata(to_bytes(exported, middle[:2], _output_name(model), own), _metadata(model))
+    largest = max(check(exported, content, some.float(), model, path) for some in (shown[0], middle, shown[-1]))
     write_bytes(path, content)
     with torch.no_grad():
-        plain = exported(pixels[:64]).numpy()
+        plain = exported(middle[:64]).numpy()
+    shape = ["height", "width"] if own else list(middle.shape[2:])
     report = {
         "path": str(path),
         "bytes": len(content),
         "opset": _OPSET,
-        "input": {"name": "pixels", "type": "float32", "shape": ["batch", *pixels.shape[1:]], "range": [0, 255]},
+        "input": {"name": "pixels", "type": "float32", "shape": ["batch", middle.shape[1], *shape], "range": [0, 255]},
         "output": {"name": _output_name(model), "type": "float32", "shape": ["batch", len(model.classes)]},
         "preprocessing": model.preprocessing.to_dict(),
         "note": _NOTE,
         "batches": list(BATCHES),
-        "samples": len(samples),
+        "samples": sum(map(len, shown)),
         "tolerance": TOLERANCE,
         "largest_difference": largest,
         "precision": model.precision,
-        "precision_difference": float(np.abs(model.scores(samples[:64]) - plain).max()),
+        "precision_difference": float(np.abs(model.scores(middle[:64]) - plain).max()),
     }
     return dict(finite(report))
 
@@ -103,14 +111,18 @@ class _Exported(nn.Module):
         return scores
 
 
-def to_bytes(network: nn.Module, example: Tensor, output: str) -> bytes:
+def to_bytes(network: nn.Module, example: Tensor, output: str, own: bool = False) -> bytes:
     """A network as ONNX, with a free batch size.
 
     Args:
         network: in evaluation mode, from (N, C, H, W) to (N, K).
         example: pictures to trace with; one alone is doubled, since a batch of 1 would be frozen into the file.
         output: what the output is called in the file.
+        own: whether height and width are free too.
     """
+    free = {0: torch.export.Dim("batch")}
+    if own:
+        free |= {2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
     example = example if len(example) > 1 else torch.cat([example, example])
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own remarks on itself; what it made is checked below
@@ -119,7 +131,7 @@ def to_bytes(network: nn.Module, example: Tensor, output: str) -> bytes:
                 network,
                 (example,),
                 dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamic_shapes=(free,),
                 input_names=["pixels"],
                 output_names=[output],
                 opset_version=_OPSET,
@@ -128,7 +140,10 @@ def to_bytes(network: nn.Module, example: Tensor, output: str) -> bytes:
             )
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
             reason = str(error.__cause__ or error).strip().split("\n")[0]
-            raise NetworkError(f"the network cannot be exported to ONNX: {reason}") from error
+            raise NetworkError(
+                f"the network cannot be exported to ONNX{' with free height and width' if own else ''}: {reason}",
+                fix="train with input.sizing=one, or a network with global pooling" if own else None,
+            ) from error
     if program is None:
         raise NetworkError("the network cannot be exported to ONNX: the exporter gave nothing")
     return bytes(program.model_proto.SerializeToString())
@@ -205,7 +220,10 @@ def _metadata(model: Model) -> dict[str, str]:
         "striate.task": model.task.name,
         "striate.classes": json.dumps(list(model.classes), ensure_ascii=False),
         "striate.network": str(model.spec.get("name")),
-        "striate.decision": json.dumps({"factors": settings.factors, "costs": settings.costs}),
+        "striate.decision": json.dumps(
+            {"factors": settings.factors, "costs": settings.costs, "thresholds": settings.thresholds}
+        ),
+        "striate.possible": json.dumps(None if settings.sets is None else asdict(settings.sets)),
     }
 
 
@@ -217,20 +235,23 @@ def _compare(found: NDArray[Any], expected: NDArray[Any], model: Model) -> float
     largest = float(differences.max())
     if not largest <= TOLERANCE:  # not a number fails too
         return f"it differs by {largest:.2g}, more than {TOLERANCE:g}"
-    flips = _flips(found, expected, model.task.kind)
+    flips = _flips(found, expected, model.task.kind, model.task.settings.thresholds)
     if flips:
         return f"it decides otherwise on {flips} of {len(expected)} pictures"
     return largest
 
 
-def _flips(found: NDArray[Any], expected: NDArray[Any], kind: TargetKind) -> int:
+def _flips(
+    found: NDArray[Any], expected: NDArray[Any], kind: TargetKind, thresholds: Sequence[float] | None = None
+) -> int:
     """Pictures decided otherwise, apart from ties that the tolerance cannot tell."""
     if kind == "label":
         chosen = np.take_along_axis(expected, found.argmax(1)[:, None], 1)[:, 0]
         return int((expected.max(1) - chosen > 2 * TOLERANCE).sum())
     if kind == "labels":
-        other = (found >= THRESHOLD) != (expected >= THRESHOLD)
-        return int((other & (np.abs(expected - THRESHOLD) > TOLERANCE)).any(1).sum())
+        least = np.asarray([THRESHOLD] if thresholds is None else thresholds)
+        other = (found >= least) != (expected >= least)
+        return int((other & (np.abs(expected - least) > TOLERANCE)).any(1).sum())
     return 0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -18,52 +18,11 @@ from striate.core.records import Sample, TargetKind
 from striate.losses import LOSSES, WEIGHTINGS
 from striate.metrics import METRICS, Metric, checked, metric_names
 from striate.nets import hearing
-from striate.tasks._costs import Costs, cost_matrix
+from striate.tasks._costs import cost_matrix
+from striate.tasks._settings import Sets, TaskSettings, Weighting
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
-
-
-@dataclass(frozen=True)
-class TaskSettings:
-    """What a task learnt from the training samples and was told by the plan; plain values.
-
-    Args:
-        loss: the loss's name.
-        loss_options: its options.
-        class_weights: a number a class, or None: for single classes the weight of its samples, for labels how many
-            times as much a positive counts as a negative.
-        mean, std: of each value over the training samples, for regression; empty otherwise.
-        factors: a number a class by which its probability is multiplied before the likeliest is decided for, or None.
-        costs: of each true class, what deciding for each class costs, or None.
-    """
-
-    loss: str
-    loss_options: Mapping[str, Any] = field(default_factory=dict)
-    class_weights: tuple[float, ...] | None = None
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    factors: tuple[float, ...] | None = None
-    costs: Costs | None = None
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """The names of the settings."""
-        return tuple(one.name for one in fields(cls))
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> TaskSettings:
-        """The settings from plain values, as JSON gives them."""
-        weights = content["class_weights"]
-        return cls(
-            loss=content["loss"],
-            loss_options=dict(content["loss_options"]),
-            class_weights=None if weights is None else tuple(map(float, weights)),
-            mean=tuple(map(float, content["mean"])),
-            std=tuple(map(float, content["std"])),
-            factors=None if content["factors"] is None else tuple(map(float, content["factors"])),
-            costs=None if content["costs"] is None else tuple(tuple(map(float, row)) for row in content["costs"]),
-        )
 
 
 class Task(ABC):
@@ -104,11 +63,11 @@ class Task(ABC):
         *,
         loss: str,
         loss_options: Mapping[str, Any],
-        class_weights: str,
+        class_weights: Weighting,
         costs: Any = None,
     ) -> Task:
         """See `striate.tasks.make_task`."""
-        if class_weights not in WEIGHTINGS:
+        if isinstance(class_weights, str) and class_weights not in WEIGHTINGS:
             raise UnknownName("weighting of classes", class_weights, WEIGHTINGS)
         found = LOSSES.get(loss)
         if found.priors and class_weights != "none":
@@ -125,11 +84,11 @@ class Task(ABC):
         return cls(target_names, settings)
 
     @abstractmethod
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """The settings with what the training samples teach. Raises `DataError` where they teach nothing.
 
         Args:
-            weighting: of classes, one of `striate.losses.WEIGHTINGS`.
+            weighting: of classes.
         """
 
     @property
@@ -219,6 +178,26 @@ class Task(ABC):
         """The same task with thresholds moved."""
         return type(self)(self.target_names, replace(self.settings, factors=tuple(factors)))
 
+    def with_decisions(
+        self,
+        *,
+        temperature: float | None = None,
+        thresholds: Sequence[float] | None = None,
+        sets: Sets | None = None,
+    ) -> Self:
+        """The same task with what validation decided of predictions; what is None is as it was."""
+        found = {
+            "temperature": temperature,
+            "thresholds": None if thresholds is None else tuple(thresholds),
+            "sets": sets,
+        }
+        chosen: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+        return type(self)(self.target_names, replace(self.settings, **chosen))
+
+    def uncalibrated(self) -> Self:
+        """The same task without a temperature."""
+        return type(self)(self.target_names, replace(self.settings, temperature=None))
+
     def unsmoothed(self) -> Self:
         """The same task without label smoothing in its loss."""
         options = {name: value for name, value in self.settings.loss_options.items() if name != "label_smoothing"}
@@ -232,6 +211,10 @@ class Task(ABC):
     @abstractmethod
     def scores(self, outputs: Tensor) -> Tensor:
         """Raw outputs (N, K) as what people read: probabilities, or values in their own unit."""
+
+    def _tempered(self, outputs: Tensor) -> Tensor:
+        """Raw outputs divided by the temperature, in float32: their order stays (Guo et al. 2017, section 4.2)."""
+        return outputs.float() if self.settings.temperature is None else outputs.float() / self.settings.temperature
 
     @abstractmethod
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
@@ -259,12 +242,13 @@ class Task(ABC):
             raise UnknownName(f"metric of the task {self.name}", metric, tuple(known))
         return known[metric].higher_is_better
 
-    def metrics(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
+    def metrics(self, scores: NDArray[Any], targets: NDArray[Any], without: Collection[str] = ()) -> dict[str, float]:
         """All metrics by name; NaN where one is not defined.
 
         Args:
             scores: (N, K), as `scores` gives them.
             targets: (N, K), as `encode` gives them.
+            without: names that are left out.
 
         Raises:
             DataError: there are no samples.
@@ -276,6 +260,7 @@ class Task(ABC):
         return {
             name: metric.measure(decided if metric.of_decisions else scores, targets)
             for name, metric in self.measures().items()
+            if name not in without
         }
 
     @abstractmethod

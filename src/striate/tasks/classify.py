@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.records import Label, Sample
-from striate.losses import LOSSES, class_weights
-from striate.metrics import ExpectedCost, Metric, checked, class_counts, confusion_matrix, least_cost, moved
+from striate.losses import LOSSES, class_weights, given_class_weights
+from striate.metrics import ExpectedCost, Metric, checked, class_counts, confusion_matrix, least_cost, moved, possible
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, class_table, no_target
+from striate.tasks._settings import TaskSettings, Weighting
+from striate.tasks._task import Task, class_table, no_target
 
 
 @TASKS.register("classify")
@@ -25,7 +26,7 @@ class Classify(Task):
     kind = "label"
     headline = "accuracy"
 
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """Weights or shares of classes from their frequencies, weighted samples counting by their weight."""
         counts = [0.0] * self.outputs
         for sample in samples:
@@ -34,6 +35,8 @@ class Classify(Task):
         if LOSSES.get(settings.loss).priors and settings.loss_options.get("shares") is None:
             shares = [count / sum(counts) for count in counts]
             settings = replace(settings, loss_options={**settings.loss_options, "shares": shares})
+        if not isinstance(weighting, str):
+            return replace(settings, class_weights=given_class_weights(weighting, self.target_names, counts))
         return settings if weighting == "none" else replace(settings, class_weights=class_weights(weighting, counts))
 
     def row(self, sample: Sample) -> NDArray[np.float64]:
@@ -48,7 +51,7 @@ class Classify(Task):
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Probabilities, (N, K), each row summing to 1."""
-        return outputs.float().softmax(dim=1)
+        return self._tempered(outputs).softmax(dim=1)
 
     def judged(self, scores: NDArray[Any]) -> NDArray[Any]:
         """Probabilities as they are; by moved thresholds where there are any; one-hot where mistakes have costs."""
@@ -63,9 +66,17 @@ class Classify(Task):
         return {**super().measures(), **extra}
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
-        """{"label", "probability"} of the class that is decided for (the first of equals)."""
+        """{"label", "probability"} of the class that is decided for (the first of equals).
+
+        With `sets` also "possible", the classes that are, the likeliest first, and "unsure" unless it is one alone.
+        """
         place = int(self.judged(row[None])[0].argmax())
-        return {"label": self.target_names[place], "probability": float(row[place])}
+        said: dict[str, Any] = {"label": self.target_names[place], "probability": float(row[place])}
+        if self.settings.sets is not None:
+            held = possible(row[None], self.settings.sets.bounds)[0]
+            names = [self.target_names[number] for number in np.argsort(-row, kind="stable") if held[number]]
+            said |= {"possible": names, "unsure": len(names) != 1}
+        return said
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each class."""

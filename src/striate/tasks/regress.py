@@ -17,7 +17,8 @@ from striate.core.records import Sample, Value
 from striate.losses import LOSSES
 from striate.metrics import METRICS, checked
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, defined, no_target
+from striate.tasks._settings import TaskSettings, Weighting
+from striate.tasks._task import Task, defined, no_target
 
 # Single precision keeps 7 digits; a spread below this share of the mean would keep fewer than two of its own.
 _LEAST_SPREAD = 1e-5
@@ -36,7 +37,7 @@ class Regress(Task):
         if len(settings.mean) != len(settings.std) or len(settings.mean) not in (0, self.outputs):
             raise UsageError(f"{len(settings.mean)} means and {len(settings.std)} spreads for {self.outputs} values")
 
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """The mean and standard deviation of each value over the training samples; of counts, the mean's logarithm."""
         if weighting != "none":
             raise UsageError("values have no classes to balance", fix="set loss.class_weights to none")
@@ -103,8 +104,12 @@ class Regress(Task):
         return found.exp() if self._counts else found
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
-        """{"values": {name: number}}."""
-        return {"values": dict(zip(self.target_names, map(float, row), strict=True))}
+        """{"values": {name: number}}; with `sets` also "ranges": {name: (from, to)}."""
+        said: dict[str, Any] = {"values": dict(zip(self.target_names, map(float, row), strict=True))}
+        if self.settings.sets is not None:
+            reach = zip(self.target_names, map(float, row), self.settings.sets.bounds, strict=True)
+            said["ranges"] = {name: (value - far, value + far) for name, value, far in reach}
+        return said
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """All metrics of each value, in its own unit, and its support."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data.augment import Augmenter, centre
-from striate.data.pack import Pictures
+from striate.data.pictures import Pictures
 from striate.infer import ForwardWay, made_ready
 from striate.infer.features import HeadInputs
 from striate.plan.rules.augment import Probed

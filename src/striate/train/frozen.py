@@ -92,6 +92,7 @@ def _hindrance(state: State, recipe: Recipe) -> str | None:
     reasons = {
         "there are several networks": len(state.networks) > 1,
         "pictures are altered at random": not recipe.batches.augmenter.idle,
+        "pictures keep their own sizes": recipe.batches.augmenter.size is None,
         "pictures grow": recipe.plan["train.start_size"] < 1,
         "steps are compiled": recipe.plan["execution.compile"],
     }

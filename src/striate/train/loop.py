@@ -35,6 +35,8 @@ from striate.train.state import Counters, State
 from striate.train.statistics import estimate_statistics
 from striate.train.step import clear_gradients, train_step
 
+SHOWN = ("accuracy", "macro_f1", "log_loss", "mae", "rmse", "r2")
+"""The metrics that the line of an epoch has, beside the one that selects; `history.jsonl` has all."""
 TOLD = 50
 """Steps between two figures of one step's loss, where that is fewer than a tenth of an epoch."""
 
@@ -258,7 +260,7 @@ def _finish_epoch(state: State, recipe: Recipe, run: RunFolder, reporter: Report
             counters.best_step, counters.best_epoch, counters.averaged = counters.step, counters.epoch + 1, 0
         # Against the fitted head patience does not run: gains within the margin are gains, and the rate is still high.
         counters.since_best += counters.best_epoch > 0 or not recipe.plan["transfer.probe"]
-    shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
+    shown = "  ".join(f"{name} {value:.4f}" for name, value in found.items() if name in (metric, *SHOWN))
     reporter.line(
         f"epoch {counters.epoch + 1}/{recipe.plan['train.epochs']}  train loss {mean:.4f}"
         f"{f'  val {shown}' if shown else ''}  loader stall {stall:.1%}"

@@ -15,7 +15,7 @@ from striate.core.errors import PlanError, UsageError
 from striate.core.memory import ran_out_of_memory
 from striate.core.options import options_of, with_options
 from striate.core.plan import Plan
-from striate.data.loader import TrainBatches
+from striate.data.loader import Batch, TrainBatches
 from striate.infer import ForwardWay, evaluating, waves
 from striate.nets import Folds, Normalize, find_folds, head_parameters, unsafe_channels_last
 from striate.plan.rules.growing import size_at
@@ -26,6 +26,7 @@ from striate.train.graphs import Replayed
 from striate.train.groups import freeze_body, parameter_groups
 from striate.train.lookahead import Lookahead
 from striate.train.optimizers import make_optimizer
+from striate.train.own_sizes import refuse_own_sizes
 from striate.train.schedules import SCHEDULES
 from striate.train.state import Counters, State
 
@@ -68,14 +69,23 @@ class Recipe:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) that the networks take."""
-        height, width = self.batches.augmenter.size
-        return self.batches.pictures.shape[0], height, width
+        """(C, H, W) that the networks take; of own sizes that of a training picture which stands for all."""
+        size, shape = self.batches.augmenter.size, self.batches.pictures.shape
+        return shape if size is None else (shape[0], *size)
 
-    def size(self, epoch: int) -> tuple[int, int]:
-        """(H, W) of the pictures that an epoch trains on; they have grown by the end of the first cycle."""
+    def size(self, epoch: int) -> tuple[int, int] | None:
+        """(H, W) of the pictures that an epoch trains on; they have grown by the end of the first cycle. None where
+        they keep their own."""
+        if self.batches.augmenter.size is None:
+            return None
         first = cycles(self.plan)[0].end
         return size_at(min(epoch, first - 1), first, self.shape[1:], float(self.plan["train.start_size"]))
+
+    def parts(self, batch: Batch, parts: int) -> int:
+        """Into how many parts a batch is split: as many as whole ones are, but for small batches of own sizes, whose
+        parts have two samples at least, as norms of vectors need them."""
+        whole = self.batches.augmenter.size is not None or len(batch.ids) >= self.batches.batch_size
+        return parts if whole else min(parts, max(1, len(batch.ids) // 2))
 
     @property
     def prediction(self) -> ForwardWay:
@@ -249,6 +259,7 @@ def fresh_state(recipe: Recipe, networks: dict[str, nn.Module]) -> State:
 def refuse_contradictions(plan: Plan) -> None:
     """Raise `PlanError` where leaves exclude each other, or this machine; one still to be measured excludes none."""
     _try_options(plan)
+    refuse_own_sizes(plan)
     if plan["train.swa"] > 0:
         _refuse_mean(plan)
     cycles(plan)
@@ -324,7 +335,9 @@ def _refuse_graphs(plan: Plan) -> None:
 
 def _refuse_unsafe(recipe: Recipe, network: nn.Module) -> None:
     """Raise `PlanError` where torch would write beyond its memory, which on less than 64 px it was not seen to do."""
-    large = recipe.device.type == "cpu" and max(recipe.shape[1:]) >= 64
+    sizes = recipe.batches.pictures.sizes
+    longest = max(recipe.shape[1:]) if sizes is None else int(sizes.max())
+    large = recipe.device.type == "cpu" and longest >= 64
     if large and recipe.plan["execution.channels_last"] and (name := unsafe_channels_last(network)):
         raise PlanError(
             f"torch corrupts memory in the backward pass of {name} channels-last: a strided 1×1 convolution of few "

@@ -204,7 +204,7 @@ def _enough(recipe: Recipe, networks: Callable[[], dict[str, nn.Module]], way: W
     same in another order and with other draws.
     """
     tried = with_execution(recipe, way)
-    found = list(itertools.islice(recipe.batches.epoch(0), 2))
+    found = list(itertools.islice(recipe.batches.epoch(0, recipe.batches.usual()), 2))
     batch, other = found if len(found) == 2 else (found[0], next(iter(recipe.batches.epoch(1))))
     state = learning_state(tried, awake(networks()))
     least = max(LEAST, 2 * tried.plan["batch.accumulate"])
@@ -370,6 +370,9 @@ def range_test(
         steps: at most this many.
         seconds: the time for it; where that cannot hold 20 steps, it stops after 4, which time a step.
         size: (H, W) of the pictures in place of the networks' own.
+
+    Returns:
+        the curve, and what a step takes; of pictures of own sizes one of as many pixels as steps have in the mean.
     """
     plan = recipe.plan.replace(transfer={"frozen_epochs": Decision(0, "while measuring", "measured")})
     recipe = replace(recipe, plan=plan, rates=lambda step: low * (high / low) ** (step / max(1, steps - 1)))
@@ -380,12 +383,13 @@ def range_test(
     for step in range(steps):
         begun = time.perf_counter()
         try:
-            loss = train_step(state, recipe, next(batches))
+            batch = next(batches)
+            loss = train_step(state, recipe, batch)
         except NonFinite:
             if step == 0:
                 raise
             break  # the rate is too high: that is what the test looks for
-        times.append(time.perf_counter() - begun)
+        times.append((time.perf_counter() - begun) * _share(recipe, batch))
         smooth = 0.8 * smooth + 0.2 * loss
         curve.append((recipe.rate(step), smooth / (1 - 0.8 ** (step + 1))))
         spent = time.perf_counter() - started
@@ -394,6 +398,13 @@ def range_test(
             break
     batches.close()
     return RangeTest(curve, sorted(times)[len(times) // 2])
+
+
+def _share(recipe: Recipe, batch: Batch) -> float:
+    """What a batch of the mean number of pixels takes, as a share of what this one does; 1 where all have one size."""
+    if recipe.batches.augmenter.size is not None:
+        return 1.0
+    return recipe.batches.pixels / (len(batch.ids) * math.prod(batch.images.shape[2:]))
 
 
 def endless(recipe: Recipe, size: tuple[int, int] | None = None) -> Generator[Batch, None, None]:

@@ -36,7 +36,7 @@ def estimate_statistics(network: nn.Module, recipe: Recipe, epoch: int, parts: i
     low = recipe.plan["execution.precision"] == "bfloat16"
     if norms:
         for batch in recipe.batches.epoch(epoch, 0, recipe.size(epoch)):
-            for portion in batch.split(parts):
+            for portion in batch.split(recipe.parts(batch, parts)):
                 images = recipe.normalize(portion.images.to(recipe.device)).contiguous(memory_format=recipe.layout)
                 with torch.autocast(recipe.device.type, torch.bfloat16, enabled=low):
                     network(images)

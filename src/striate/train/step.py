@@ -77,7 +77,7 @@ _BOUNDS = {"most": "clip", "value": "clip_value", "adaptive": "adaptive_clip"}
 def _backward(state: State, recipe: Recipe, batch: Batch) -> torch.Tensor:
     """Gradients of a batch, added part by part; the loss, on the device, in float64 where that has it."""
     total = torch.zeros((), dtype=_wide(recipe), device=recipe.device)
-    for part, portion in enumerate(batch.split(state.counters.accumulate)):
+    for part, portion in enumerate(batch.split(recipe.parts(batch, state.counters.accumulate))):
         torch.manual_seed(derive(recipe.plan["train.seed"], "step", state.counters.step, part))  # for dropout
         losses = losses_of(state, recipe, portion)
         loss = sum(losses.values(), torch.zeros((), device=recipe.device))

@@ -14,7 +14,9 @@ from striate.core.errors import DataError, RunError, UsageError
 from striate.core.events import Reporter
 from striate.core.records import Label, Sample
 from striate.data.augment import Augmenter, switched_on
-from striate.data.pack import Pictures, pack
+from striate.data.loader import EvalBatches
+from striate.data.pack import pack
+from striate.data.pictures import Pictures
 from striate.workflows import sheet as drawing
 from striate.workflows.augmenting import augmenter_of, tell_minority
 from striate.workflows.request import ReadRequest, refuse_inside
@@ -84,7 +86,7 @@ def augment(
     keys = prepared.split.keys("train")
     if not keys:
         raise DataError("no sample is left to train on", fix="look at the audit for what became of each")
-    size = preprocessing.height, preprocessing.width
+    size = None if preprocessing.own else (preprocessing.height, preprocessing.width)
     known = {sample.key: sample for sample in prepared.dataset.samples}
     samples = [known[key] for key in keys]
     tell_minority(plan, samples, reporter)
@@ -142,8 +144,7 @@ def _write(
     reporter.stage("writing")
     pictures = _pictures(prepared, keys, reporter)
     try:
-        for first in range(0, len(keys), CHUNK):
-            places = np.arange(first, min(first + CHUNK, len(keys)))
+        for places in EvalBatches(pictures, batch_size=CHUNK).order:
             pixels = pictures.batch(places)
             for copy in range(copies):
                 images = drawing.as_bytes(augmenter.images(pixels, places, copy))

@@ -22,8 +22,11 @@ SHOWN = 8
 """Classes that are named."""
 
 
-def augmenter_of(plan: Plan, samples: Sequence[Sample], size: tuple[int, int]) -> Augmenter:
+def augmenter_of(plan: Plan, samples: Sequence[Sample], size: tuple[int, int] | None) -> Augmenter:
     """What alters the training samples.
+
+    Args:
+        size: (H, W) that they are cut to; None where they keep their own.
 
     Raises:
         PlanError: samples of small classes are to be altered more strongly, and there are no classes.

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
 from striate.core.errors import PlanError, UsageError
 from striate.core.plan import Plan
 from striate.core.records import Sample
+from striate.data.audit import Audit
+from striate.data.buckets import sides
+from striate.data.prepare import Preprocessing
 from striate.nets import read_base
+from striate.nets.sizes import AnySize
 from striate.tasks import Task
 from striate.train.recipe import refuse_contradictions
+
+TRIED = 32
+"""Sizes that a network is tried on, evenly spread over those that there are."""
 
 
 def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
@@ -31,6 +39,23 @@ def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
             f"optimizer.momentum is set to {momentum.value:g}, and adagrad has none: it would do nothing",
             fix="leave optimizer.momentum out, or choose another optimizer, such as adam",
         )
+
+
+def check_sizes(spec: Mapping[str, Any], audit: Audit, preprocessing: Preprocessing) -> None:
+    """Raise `NetworkError` where pictures keep their own sizes and the network does not take some of them.
+
+    Args:
+        spec: of the network.
+        audit: which sizes there are.
+        preprocessing: what becomes of them.
+    """
+    if not preprocessing.own:
+        return
+    network, bounds = AnySize(spec), preprocessing.bounds
+    network.refuse_one_grid()
+    made = sorted({bounds.place(*sides(size)).bucket for size in audit.by_size})
+    every = max(1, len(made) // TRIED)
+    network.refuse([*made[::every], *made[-1:]])
 
 
 def _try_loss(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:

@@ -24,6 +24,7 @@ from striate.core.errors import UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
+from striate.data.loader import EvalBatches
 from striate.data.pack import pack
 from striate.data.prepare import Preprocessing
 from striate.evaluate import units_of
@@ -80,10 +81,9 @@ class Candidate:
             reporter=Silent(),
         )
         normalize = Normalize(self.preprocessing.mean, self.preprocessing.std).to(self.plan["execution.device"])
-        order = np.arange(len(samples))
-        chunks = [order[first : first + AT_ONCE] for first in range(0, len(order), AT_ONCE)]
+        batches = EvalBatches(pictures, batch_size=AT_ONCE, ahead=0)
         try:
-            return head_inputs(network, normalize, pictures.stream(chunks))
+            return batches.sorted(head_inputs(network, normalize, (batch.images for batch in batches)))
         finally:
             pictures.close()
 

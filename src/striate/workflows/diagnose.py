@@ -52,7 +52,7 @@ def write_diagnosis(
 
     Args:
         metrics: as `metrics.json` holds them.
-        scores: what the network gave for the held-out splits.
+        scores: what the network gave for the held-out splits, before calibration.
         learnt: what it gave for some training samples.
     """
     found = diagnose(_evidence(run, materials, plan, counters, metrics, scores, learnt))

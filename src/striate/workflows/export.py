@@ -10,6 +10,7 @@ import torch
 from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.infer import Model
+from striate.infer.intake import in_sizes
 from striate.ship import EXPORTERS
 from striate.workflows.labelled import labelled, load_some
 
@@ -29,8 +30,14 @@ def export(run: RunFolder, model: Model, path: Path, kind: str, reporter: Report
     Raises:
         ParityError: the file disagreed with the model, and was not written.
     """
-    images = load_some(labelled(run, model, None, reporter), model, LARGEST_BATCH).images
-    while len(images) < LARGEST_BATCH:  # small test splits are repeated to fill the largest batch
-        images = torch.cat([images, images])
+    found = load_some(labelled(run, model, None, reporter), model, LARGEST_BATCH).images
+    samples = [_filling(images) for _, images in in_sizes(found, LARGEST_BATCH)]
     reporter.stage("exporting")
-    return EXPORTERS.get(kind)(model, path, images[:LARGEST_BATCH])
+    return EXPORTERS.get(kind)(model, path, samples if model.preprocessing.own else samples[0])
+
+
+def _filling(images: torch.Tensor) -> torch.Tensor:
+    """As many pictures as the largest batch: few are repeated to fill it."""
+    while len(images) < LARGEST_BATCH:
+        images = torch.cat([images, images])
+    return images[:LARGEST_BATCH]

@@ -20,6 +20,7 @@ from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.explain import EXPLANATIONS, write_overlay
 from striate.infer import Model
+from striate.infer.intake import in_sizes
 from striate.train.recipe import Recipe
 from striate.workflows import sheet
 
@@ -74,12 +75,14 @@ def draw_explanations(
     if not samples:
         return []
     make_folder(folder)
-    images = model.prepare([decode_sample(store, sample) for sample in samples])
+    images = model.prepare_each([decode_sample(store, sample) for sample in samples])
     scores = model.scores(images) if scores is None else scores
-    said = (
-        None if model.task.kind == "value" else torch.from_numpy(model.task.judged(scores).argmax(1))
-    )  # what the caption names
-    maps = EXPLANATIONS.get("grad_cam")(model, images, said)
+    named = model.task.judged(scores) if model.task.kind == "label" else scores
+    said = None if model.task.kind == "value" else torch.from_numpy(named.argmax(1))  # what the caption names
+    maps: dict[int, NDArray[np.float32]] = {}
+    for places, some in in_sizes(images, len(images)):
+        wanted = None if said is None else said[torch.from_numpy(places)]
+        maps |= zip(places.tolist(), EXPLANATIONS.get("grad_cam")(model, some, wanted), strict=True)
     entries = []
     for number, sample in enumerate(samples):
         plain, heated = f"{section}-{number + 1}.png", f"{section}-{number + 1}-heat.png"

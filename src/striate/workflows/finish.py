@@ -16,12 +16,13 @@ from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.data.store import Store
-from striate.evaluate import score
+from striate.evaluate import curves, reliability, residuals, score
 from striate.infer import Model
 from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
+from striate.workflows.deciding import Decided, decided_figures, not_held_out
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
@@ -32,7 +33,6 @@ from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
 
 SHOWN = 8
-_MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
 
 
 def finish(
@@ -40,7 +40,8 @@ def finish(
     materials: Materials,
     recipe: Recipe,
     state: State,
-    scores: Mapping[str, NDArray[np.float32]],
+    outputs: Mapping[str, Tensor],
+    decided: Decided,
     learnt: Learnt,
     refitted: int | None,
     forgotten: dict[str, Any] | str | None,
@@ -49,12 +50,14 @@ def finish(
     """Leave a complete Run but for the report, which reads what is written here. `metrics.json` comes last.
 
     Args:
-        scores: what the judged network gave for the held-out splits, as `Materials.scores` finds it.
+        outputs: what the judged network gave for the held-out splits, as `Materials.outputs` finds it.
+        decided: what validation decided of its predictions; the task of the materials has it.
         learnt: what it gave for some training samples, as `Materials.learnt` finds it.
         refitted: samples that its head was fitted to once more between the two; None where it was not.
         forgotten: how much of the source it has, or why that is not known; None where it was not asked.
     """
-    task, spec = materials.task, materials.spec
+    task, spec, seed = materials.task, materials.spec, recipe.plan["train.seed"]
+    scores = {part: np.asarray(task.scores(one).numpy(), np.float32) for part, one in outputs.items()}
     summary = _summary(spec, state.counters)
     if refitted is not None:
         summary["refitted"] = refitted
@@ -75,16 +78,13 @@ def finish(
     metrics = {
         "task": task.name,
         "headline": recipe.plan["train.metric"],
-        "train": known(task, learnt, seed=recipe.plan["train.seed"]),
-        **_scored(materials, scores, seed=recipe.plan["train.seed"]),
-        "slices": sliced(materials, scores, seed=recipe.plan["train.seed"]),
+        "train": known(task, learnt, seed=seed),
+        **_scored(materials, scores, seed=seed),
+        **decided_figures(decided, outputs, materials, seed),
+        **_drawn(decided, outputs, materials),
+        "slices": sliced(materials, scores, seed=seed),
         "shortcuts": look_for_shortcuts(
-            model,
-            materials,
-            scores,
-            asked=recipe.plan["evaluate.shortcuts"],
-            seed=recipe.plan["train.seed"],
-            reporter=reporter,
+            model, materials, scores, asked=recipe.plan["evaluate.shortcuts"], seed=seed, reporter=reporter
         ),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
@@ -95,12 +95,14 @@ def finish(
             *scored_before(run),
             *met_before(materials.prepared.split),
             *not_checked(materials.prepared.dataset, validated="val" in scores),
-            *([_MOVED] if task.settings.factors is not None else []),
+            *not_held_out(decided, refitted is not None),
             *([forgotten] if isinstance(forgotten, str) else []),
             *undrawn,
         ],
     }
-    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, scores, learnt, reporter)
+    # As the network was trained: sharpened, many samples are as sure as can be, and their order is lost.
+    plain = {part: np.asarray(task.uncalibrated().scores(one).numpy(), np.float32) for part, one in outputs.items()}
+    write_diagnosis(run, materials, recipe.plan, state.counters, metrics, plain, learnt, reporter)
     write_json(run.metrics, metrics)
 
 
@@ -152,6 +154,21 @@ def _scored(materials: Materials, scores: Mapping[str, NDArray[np.float32]], see
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         found[part] = result
     return {**found, **tables, "undefined": undefined}
+
+
+def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials) -> dict[str, Any]:
+    """The points that the report draws, of test, or of validation where there is no test."""
+    part = next((one for one in ("test", "val") if one in outputs), None)
+    if part is None:
+        return {}
+    task, targets = decided.task, materials.targets[part].numpy()
+    if task.kind == "value":
+        return {"residuals": {part: residuals(task, task.scores(outputs[part]).numpy(), targets)}}
+    found = curves(task, task.scores(outputs[part]).numpy(), targets)
+    if task.settings.temperature is not None:
+        before = task.uncalibrated().scores(outputs[part]).double().numpy()
+        found["reliability_before"] = reliability(before, targets.astype(np.float64), task.kind)
+    return {"curves": {part: found}}
 
 
 def prediction_header(task: Task) -> list[str]:
@@ -225,7 +242,7 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
     if task.name == "regress":
         return True
     if task.name == "multilabel":
-        return bool(((row >= 0.5) != (target.numpy() > 0.5)).any())
+        return bool(((task.judged(row[None])[0] >= 0.5) != (target.numpy() > 0.5)).any())
     return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
 
 

@@ -17,6 +17,7 @@ from striate.core.errors import NetworkError, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.run import RunFolder
 from striate.infer import Model, evaluating
+from striate.infer.intake import in_sizes
 from striate.nets import Network, Profile, build, profile_module, read_base, resolve_shape
 from striate.nets.counting import token_table
 from striate.nets.families import in_grid
@@ -335,7 +336,8 @@ def _labelled(subject: Subject, data: str, count: int) -> tuple[Tensor, Tensor, 
         if subject.run is None:
             raise UsageError("a Model does not know how its data was read", fix="give the Run's folder")
         found = load_some(labelled(subject.run, subject.model, data, Silent()), subject.model, count)
-        return subject.model.normalize.cpu()(found.images), found.targets, subject.model.task
+        places, images = max(in_sizes(found.images, count), key=lambda some: len(some[0]))  # of one size
+        return subject.model.normalize.cpu()(images), found.targets[places], subject.model.task
     if subject.spec is None:
         raise UsageError("data is read for networks by name", fix="give a batch to striate.nets.gradients yourself")
     given = {"network.name": subject.spec["name"], "input.height": subject.shape[1], "input.width": subject.shape[2]}

@@ -16,8 +16,9 @@ from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
 from striate.data.split import SplitTable
 from striate.data.store import Store
-from striate.evaluate import score
+from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Model
+from striate.infer.intake import Images
 from striate.workflows.request import Request, kept_list
 from striate.workflows.stages import read_dataset
 
@@ -29,13 +30,13 @@ class Labelled:
     """Prepared pictures with their targets.
 
     Args:
-        images: (N, C, H, W) on the 0 to 255 scale.
+        images: (N, C, H, W) on the 0 to 255 scale; of own sizes a list of (C, H, W).
         targets: (N, K), as the task encodes them.
         samples: what they are.
         damaged: keys and reasons of those left out.
     """
 
-    images: torch.Tensor
+    images: Images
     targets: torch.Tensor
     samples: Sequence[Sample]
     damaged: Sequence[tuple[str, str]]
@@ -63,7 +64,8 @@ def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter)
 
 
 def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dict[str, Any]:
-    """Score a Run's model on other labelled data: flat metrics with intervals, tables, and what was left out.
+    """Score a Run's model on other labelled data: flat metrics with intervals, tables, what was left out, and how what
+    it holds possible holds, see `judge_sets`.
 
     A chunk of pictures is decoded and scored at a time, so that memory stays flat.
     """
@@ -81,7 +83,12 @@ def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dic
     if not scores:
         raise _none_whole()
     result = score(model.task, np.concatenate(scores), np.concatenate(targets), groups, seed=0)
-    return {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
+    found = {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
+    if model.task.settings.sets is not None:
+        rows = np.concatenate(scores), np.concatenate(targets)
+        held = judge_sets(model.task, *rows, units_of(groups), seed=0)
+        found["possible"] = {"wanted": model.task.settings.sets.coverage, **held}
+    return found
 
 
 def load_some(dataset: Dataset, model: Model, limit: int) -> Labelled:
@@ -127,5 +134,7 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
             continue
         kept.append(sample)
     size = (model.preprocessing.channels, model.preprocessing.height, model.preprocessing.width)
-    images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
+    images: Images = [found[0] for found in pictures]
+    if not model.preprocessing.own:
+        images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
     return Labelled(images, model.task.encode(kept), kept, damaged)

@@ -20,8 +20,11 @@ from striate.core.plan import Plan
 from striate.core.records import Sample
 from striate.core.run import RunFolder
 from striate.core.seeds import derive, permutation
+from striate.core.wording import plural
+from striate.data.buckets import count_batches, numbered
 from striate.data.loader import EvalBatches, TrainBatches
-from striate.data.pack import Pictures, pack
+from striate.data.pack import pack
+from striate.data.pictures import Pictures
 from striate.data.prepare import Preprocessing
 from striate.data.sampling import Sampler, sampler
 from striate.evaluate import units_of
@@ -38,6 +41,8 @@ from striate.workflows.trials import Trials
 PARTS = ("train", "val", "test")
 WATCHED_LEAST, WATCHED_MOST = 200, 2000
 """Training samples that are scored as they are, to be held beside validation."""
+COSTLY = 10**6
+"""Numbers of scores beyond which metrics of their order would take longer in an epoch than they are worth."""
 
 
 class Learnt(NamedTuple):
@@ -81,8 +86,15 @@ class Materials:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) that the networks take."""
+        """(C, H, W) that the networks take; of own sizes that of a training picture which stands for all."""
+        if self.preprocessing.own:
+            return self.pictures["train"].shape
         return self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) that pictures are cut to; None where they keep their own."""
+        return None if self.preprocessing.own else self.shape[1:]
 
     @property
     def held_out(self) -> list[str]:
@@ -108,7 +120,7 @@ class Materials:
             self.targets[part],
             self.task.weights(self.samples[part]),
             batch_size=self._at_once,
-            size=self.shape[1:],
+            size=self.size,
         )
 
     @property
@@ -158,7 +170,7 @@ class Materials:
             batch_size=min(plan["batch.size"], self.count("train")),
             seed=plan["train.seed"],
             sampler=self._sampler(plan),
-            augmenter=augmenter_of(plan, self.samples["train"], self.shape[1:]),
+            augmenter=augmenter_of(plan, self.samples["train"], self.size),
             device=plan["execution.device"],
         )
         independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))
@@ -175,18 +187,25 @@ class Materials:
     def scores(
         self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
     ) -> NDArray[np.float32]:
-        """What a network gives for a held-out split, computed as the plan's predictions are.
+        """What a network says of a held-out split, (N, K); see `outputs`."""
+        return np.asarray(self.task.scores(self.outputs(network, part, plan, views, known)).numpy(), np.float32)
+
+    def outputs(
+        self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
+    ) -> Tensor:
+        """What a network gives for a held-out split, raw, (N, K), computed as the plan's predictions are.
 
         Args:
             known: of the same split and view, where the body may be that of the call before.
         """
         way, keys = ForwardWay(plan["predict.precision"], plan["predict.channels_last"]), self.keys(part)
+        batches = self.unseen(part)
 
         def compute(ready: nn.Module) -> Tensor:
             outputs, _ = predict_outputs(
                 ready,
                 self.normalize,
-                self.unseen(part),
+                batches,
                 views=views,
                 device=plan["execution.device"],
                 name=lambda number: keys[number],
@@ -197,7 +216,7 @@ class Materials:
         if outputs is None:
             ready = made_ready(network, way, self.shape)
             outputs = compute(ready) if known is None else known.watch(network, ready, compute)
-        return np.asarray(self.task.scores(outputs).numpy(), np.float32)
+        return batches.sorted(outputs)
 
     def learnt(self, network: nn.Module, plan: Plan) -> Learnt:
         """What a network gives for some of the training samples as they are, computed as the scores of others are.
@@ -208,15 +227,16 @@ class Materials:
         rows = np.sort(permutation(self.count("train"), plan["train.seed"], "watched")[:count])
         keys = self.keys("train")
         way = ForwardWay(plan["predict.precision"], plan["predict.channels_last"])
+        batches = EvalBatches(self.pictures["train"], batch_size=self._at_once, size=self.size, rows=rows)
         outputs, _ = predict_outputs(
             made_ready(network, way, self.shape),
             self.normalize,
-            EvalBatches(self.pictures["train"], batch_size=self._at_once, size=self.shape[1:], rows=rows),
+            batches,
             views=plan["predict.views"],
             device=plan["execution.device"],
             name=lambda number: keys[number],
         )
-        scores = np.asarray(self.task.scores(outputs).numpy(), np.float32)
+        scores = np.asarray(self.task.scores(batches.sorted(outputs)).numpy(), np.float32)
         return Learnt(scores, self.targets["train"][rows].numpy(), [self.samples["train"][row].group for row in rows])
 
     def _validation(self, plan: Plan) -> Validate:
@@ -224,7 +244,11 @@ class Materials:
         if "val" not in self.pictures:
             return lambda networks: {}
         targets, known = self.targets["val"].numpy(), KnownBody() if plan["transfer.cached_features"] else None
-        return lambda networks: self.task.metrics(self.scores(networks["network"], "val", plan, known=known), targets)
+        slow = {name for name, metric in self.task.measures().items() if metric.costly and targets.size > COSTLY}
+        slow -= {plan["train.metric"]}
+        return lambda networks: self.task.metrics(
+            self.scores(networks["network"], "val", plan, known=known), targets, without=slow
+        )
 
 
 def watched(trained: int, validated: int) -> int:
@@ -262,13 +286,26 @@ def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Mat
             reporter=reporter,
             cache=cache,
             digests=prepared.audit.hashes,
+            accord=part == "train",
         )
         for part, found in samples.items()
         if found
     }
+    if pictures["train"].sizes is not None:
+        _tell_sizes(numbered(pictures["train"].sizes), plan, reporter)
     targets = {part: task.encode(samples[part]) for part in pictures}
     normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
     return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets)
+
+
+def _tell_sizes(codes: NDArray[np.int64], plan: Plan, reporter: Reporter) -> None:
+    """Say how full the batches of an epoch are, where pictures keep their own sizes."""
+    made = count_batches(codes, min(plan["batch.size"], len(codes)))
+    reporter.line(
+        f"input.sizing: {plural(len(codes), 'training picture', 'training pictures')} in "
+        f"{plural(int(codes.max()) + 1, 'size', 'sizes')} make {plural(made, 'batch', 'batches')} of "
+        f"{len(codes) / made:.3g} in the mean"
+    )
 
 
 @torch.no_grad()

@@ -282,20 +282,21 @@ def _length(
     rate = max(plan["optimizer.rate"], 1e-9)  # of 0 there is no rising
     timed = with_execution(recipe, Way(*(plan[f"execution.{leaf}"] for leaf in Way._fields)))
     whole, start = recipe.shape[1:], plan["train.start_size"]
+    own = recipe.batches.augmenter.size is None
     allowed = 0.04 * left
 
     def step_seconds(size: tuple[int, int]) -> float:
         limits: dict[str, Any] = {"low": rate / 300, "high": rate, "steps": TIMED + 1, "seconds": allowed}
-        return range_test(timed, networks(), size=size, **limits).step_seconds
+        return range_test(timed, networks(), size=None if own else size, **limits).step_seconds
 
     sizes = dict.fromkeys((whole, size_at(0, 1000, whole, start)))
     steps = {size: quiet.measure(partial(step_seconds, size), seconds=allowed) for size in sizes}
-    shown = first_of(recipe.batches.epoch(0) if validation is None else validation)
+    shown = first_of(recipe.batches.epoch(0, recipe.batches.usual()) if validation is None or own else validation)
     sample = quiet.measure(partial(forward_seconds, recipe, networks(), shown), seconds=allowed)
     saving = _save_seconds(timed, networks(), folder)
     saving += _ready_seconds(recipe, networks())
     validated = len(validation.pictures) if validation is not None else 0
-    trained = len(recipe.batches) * recipe.batches.batch_size
+    trained = recipe.batches.shown
     beside = sample * validated + saving
     left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored)
     if plan["transfer.probe"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from striate.core.artifacts import read_json, write_json
 from striate.core.events import Reporter
 from striate.core.run import RunFolder
-from striate.data.augment import centre
+from striate.data.loader import EvalBatches
 from striate.evaluate.domain import domain_gap
 from striate.evaluate.forgetting import forgetting, moved_by
 from striate.infer.features import head_inputs
@@ -91,7 +91,7 @@ def measure_forgetting(materials: Materials, network: nn.Module, reporter: Repor
 def _pictures(materials: Materials, part: str, most: int) -> Iterator[Tensor]:
     """Some pictures of a split, evenly spread, as networks take them but for the standardising."""
     samples = materials.samples[part]
-    places = spread(samples, materials.task, min(most, len(samples)))
-    chunks = [np.array(places[first : first + AT_ONCE]) for first in range(0, len(places), AT_ONCE)]
-    for images in materials.pictures[part].stream(chunks):
-        yield centre(images, materials.shape[1:])
+    places = np.array(spread(samples, materials.task, min(most, len(samples))))
+    pictures = materials.pictures[part]
+    for batch in EvalBatches(pictures, batch_size=AT_ONCE, size=materials.size, ahead=0, rows=places):
+        yield batch.images

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -82,6 +83,7 @@ def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
     head = network.get_submodule(head_name(network))
     assert isinstance(head, nn.Linear)  # a rule lets heads be fitted only where they are
     features = Look(network.to(recipe.device), recipe, reporter).at(materials.unaltered("train"))
+    features = features.take(torch.argsort(features.ids))  # those of own sizes come size by size
     samples = materials.samples["train"]
     pilots = {}
     for name in ("none", *(one for one in IN_A_HEAD if one in possible(plan.decisions))):

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.data.augment import Augmenter, centre
-from striate.data.pack import Pictures
+from striate.data.pictures import Pictures
 
 GAP, CELL = 4, 96
 """Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
@@ -31,17 +31,43 @@ def columns(
     places: NDArray[np.int64],
     augmenter: Augmenter,
     samples: NDArray[np.int64],
-    sizes: Sequence[tuple[int, int]],
+    sizes: Sequence[tuple[int, int] | None],
 ) -> list[Tensor]:
     """The pictures at some places as they are, then as each epoch alters them; what mixes samples is left out.
 
     Args:
         samples: their positions in the training split, which name the draws.
-        sizes: (H, W) that each epoch trains on, from the first.
+        sizes: (H, W) that each epoch trains on, from the first; None where pictures keep their own.
     """
+    if pictures.sizes is not None:
+        alone = [(places[[row]], samples[[row]]) for row in range(len(places))]
+        return _framed([_columns(pictures, place, augmenter, sample, sizes) for place, sample in alone])
+    return _columns(pictures, places, augmenter, samples, sizes)
+
+
+def _columns(
+    pictures: Pictures,
+    places: NDArray[np.int64],
+    augmenter: Augmenter,
+    samples: NDArray[np.int64],
+    sizes: Sequence[tuple[int, int] | None],
+) -> list[Tensor]:
+    """The same of pictures of one size."""
     pixels = pictures.batch(places)
     altered = (augmenter.images(pixels, samples, epoch, size) for epoch, size in enumerate(sizes))
-    return [centre(pixels, augmenter.size), *altered]
+    return [pixels if augmenter.size is None else centre(pixels, augmenter.size), *altered]
+
+
+def _framed(rows: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Rows of pictures of their own sizes as columns of one, on white."""
+    height, width = (max(row[0].shape[axis] for row in rows) for axis in (2, 3))
+    found: list[list[Tensor]] = [[] for _ in rows[0]]
+    for row in rows:
+        for column, image in zip(found, row, strict=True):
+            below, right = height - image.shape[2], width - image.shape[3]
+            edges = (right // 2, right - right // 2, below // 2, below - below // 2)
+            column.append(functional.pad(image.float(), edges, value=255.0))
+    return [torch.cat(column) for column in found]
 
 
 def sheet(columns: Sequence[Tensor], side: int | None = None) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from striate.core.records import Label, Labels, Sample
 from striate.data.detail import detail
-from striate.data.pack import Pictures
+from striate.data.pictures import Pictures
 from striate.evaluate import units_of
 from striate.evaluate.slices import LEAST, Slice, find_slices, worst
 from striate.tasks import Task

@@ -32,17 +32,16 @@ from striate.nets import (
     hub_network,
     pretrained_weights,
     read_weights,
-    regularised,
     resolve,
     translated,
 )
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
-from striate.plan.context import LEFT_OUT
+from striate.plan.context import as_planned
 from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
-from striate.workflows.checks import check_plan
+from striate.workflows.checks import check_plan, check_sizes
 from striate.workflows.choosing import Candidate, choose_weights
 from striate.workflows.fitting import check_at_once, check_fit
 from striate.workflows.lineage import keep_lineage, known_fates, met_before
@@ -303,7 +302,9 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     prepared = Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     task = task_of(prepared)
     check_plan(plan, task, _training_samples(prepared))
-    check_fit(prepared.weights, spec_of(prepared, task), plan["network.name"], task)
+    spec = spec_of(prepared, task)
+    check_sizes(spec, audit, preprocessing_of(plan))
+    check_fit(prepared.weights, spec, plan["network.name"], task)
     return prepared
 
 
@@ -400,6 +401,9 @@ def preprocessing_of(plan: Plan) -> Preprocessing:
         mean=tuple(plan["normalize.mean"]),
         std=tuple(plan["normalize.std"]),
         fill=tuple(255 * value for value in plan["normalize.mean"]),
+        sizing=plan["input.sizing"],
+        step=plan["input.step"],
+        least=plan["input.least"],
     )
 
 
@@ -444,4 +448,4 @@ def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
         width=plan["input.width"],
         arguments=plan["network.arguments"],
     )
-    return regularised(spec, **{leaf: plan[f"network.{leaf}"] for leaf in LEFT_OUT})
+    return as_planned(spec, plan.__getitem__)

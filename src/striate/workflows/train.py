@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from striate.core.artifacts import make_folder, write_bytes, write_json
-from striate.core.errors import Interrupted, StriateError, WeightsError
+from striate.core.errors import Interrupted, NetworkError, StriateError, UsageError, WeightsError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import AUTO, Plan
 from striate.core.run import RunFolder
-from striate.evaluate import move_thresholds, units_of
+from striate.evaluate import units_of
 from striate.train.checkpoints import list_checkpoints
 from striate.train.followers import require
 from striate.train.loop import fit
@@ -28,6 +27,7 @@ from striate.train.probe import PENALTIES, fit_head
 from striate.train.recipe import Recipe, fresh_state
 from striate.train.state import Counters
 from striate.workflows.augmenting import tell_minority
+from striate.workflows.deciding import decide
 from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
 from striate.workflows.follow import catch_up, following
@@ -94,7 +94,8 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         raise _stopped(run) from None
     except StriateError as error:
         misfit = isinstance(error, WeightsError) and not list_checkpoints(run.checkpoints)
-        if misfit or not run.audit.exists():  # there is nothing to go on with
+        mistake = isinstance(error, UsageError | NetworkError) and not run.plan.exists()
+        if misfit or mistake or not run.audit.exists():  # there is nothing to go on with
             shutil.rmtree(path, ignore_errors=True)
             if existed:
                 make_folder(path)
@@ -216,16 +217,18 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
     reporter.stage("evaluating")
     release_freed_memory()  # of the training
     network = state.judged()["network"]
+    outputs, views = {}, recipe.plan["predict.views"]
+    if "val" in materials.held_out:  # first: what it finds out about the head that it chose stands
+        outputs["val"] = materials.outputs(network, "val", recipe.plan, views=views)
+    decided = decide(materials, recipe.plan, outputs.get("val"), reporter)
+    materials = replace(materials, task=decided.task)
     learnt = materials.learnt(network, recipe.plan)
-    scores, refitted = {}, None  # validation first: what it found out about the head that it chose stands
-    for part in materials.held_out:
-        scores[part] = materials.scores(network, part, recipe.plan, views=recipe.plan["predict.views"])
-        if part == "val" and recipe.plan["evaluate.thresholds"] == "moved":
-            materials = _decided(materials, scores[part], reporter)
-        if part == "val" and head.judges is not None and _refits(recipe.plan, state.counters):
-            refitted = head.refit(network)
+    refits = head.judges is not None and _refits(recipe.plan, state.counters)
+    refitted = head.refit(network) if refits else None
+    if "test" in materials.held_out:
+        outputs["test"] = materials.outputs(network, "test", recipe.plan, views=views)
     forgotten = measure_forgetting(materials, network, reporter) if recipe.plan["transfer.forgetting"] else None
-    finish(run, materials, recipe, state, scores, learnt, refitted, forgotten, reporter)
+    finish(run, materials, recipe, state, outputs, decided, learnt, refitted, forgotten, reporter)
 
 
 def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Reporter, clock: Clock) -> Materials:
@@ -235,17 +238,6 @@ def _refereed(run: RunFolder, materials: Materials, recipe: Recipe, reporter: Re
         recipe, materials.networks, seconds=clock.left, ranged=run.range_test, trials=trials, reporter=reporter
     )
     return materials.under(referee(materials, plan, clock.left(), trials, reporter))
-
-
-def _decided(materials: Materials, scores: NDArray[np.float32], reporter: Reporter) -> Materials:
-    """The same with thresholds moved by the validation samples."""
-    frequencies = materials.targets["train"].sum(dim=0).tolist()
-    found = move_thresholds(scores, materials.targets["val"].numpy(), frequencies)
-    reporter.line(
-        f"thresholds: probabilities over the class's frequency to the power of {found.strength:g}; on validation F1 "
-        f"with classes alike {found.before:.4f} → {found.after:.4f}"
-    )
-    return replace(materials, task=materials.task.with_factors(found.factors))
 
 
 class _Head:
@@ -283,7 +275,8 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     """What scoring takes after the fit: measured here, since a plan with given epochs has not measured it."""
     held_out, plan = materials.held_out, recipe.plan
     passes = passes_after(plan, materials.count("train"), materials.count("val"), materials.count(*held_out))
-    shown = materials.unseen(held_out[0]) if held_out else recipe.batches.epoch(0)
+    own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
+    shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     return passes * forward_seconds(recipe, materials.networks(), first_of(shown))
 
 

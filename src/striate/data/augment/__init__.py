@@ -121,7 +121,7 @@ class Augmenter:
     Args:
         settings: the plan's section `augment`; what is left out is off.
         seed: the training's seed.
-        size: (H, W) that the network takes; pictures may come with a margin around it.
+        size: (H, W) that the network takes; pictures may come with a margin around it. None: each batch keeps its own.
         keys: of the samples, to name one that a function of the user's fails on.
         minority: which samples, by position, are altered by other settings, and these; None where none are.
 
@@ -133,7 +133,7 @@ class Augmenter:
         self,
         settings: Mapping[str, Any],
         seed: int,
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         keys: Sequence[str] = (),
         minority: tuple[NDArray[np.bool_], Mapping[str, Any]] | None = None,
     ) -> None:
@@ -181,7 +181,8 @@ class Augmenter:
         Args:
             pixels: (N, C, H, W), uint8 or float32 on 0 to 255, with or without a margin.
             samples: the samples' positions, (N,), which name the draws.
-            size: (H, W) in place of the network's own: they are first brought to that scale, margin and all.
+            size: (H, W) in place of the network's own: they are first brought to that scale, margin and all. Not where
+                batches keep their own sizes.
             turns: which time in the epoch each is shown, (N,), so that one shown again looks different.
 
         Returns:
@@ -228,7 +229,11 @@ class Augmenter:
         size: tuple[int, int] | None,
     ) -> Tensor:
         """All of the pictures by this one's own settings; what is drawn for them is named by `shown`."""
-        if size is None or size == self.size:
+        if self.size is None:
+            if size is not None:
+                raise ValueError("pictures that keep their own sizes are brought to no other")
+            size = pixels.shape[2], pixels.shape[3]
+        elif size is None or size == self.size:
             size = self.size
         else:
             pixels = _scaled(pixels, size, self.size)

@@ -104,7 +104,7 @@ def augment(context: Context) -> Decisions:
     names = context.dataset.target_names
     symbols = [name for name in names if _is_symbol(name)]
     values = context["task.kind"] == "regress"
-    count, side = len(context.train_samples), min(context["input.height"], context["input.width"])
+    count, side = len(context.train_samples), context.typical_side
     if symbols and not values:
         flip = ("none", f"{len(symbols)} of {len(names)} classes are symbols, such as {symbols[0]!r}")
     else:
@@ -133,7 +133,9 @@ def augment(context: Context) -> Decisions:
             else (0.0, "small or measured pictures lose more in resampling than they gain")
         ),
         "augment.scale": (
-            (0.25, f"objects stand nearer and farther; {count} samples show few distances")
+            (0.0, "pictures keep their own sizes, and with them the scale at which things are seen")
+            if context["input.sizing"] == "own"
+            else (0.25, f"objects stand nearer and farther; {count} samples show few distances")
             if photos and not values
             else (0.0, "small or measured pictures keep their scale")
         ),

@@ -18,6 +18,8 @@ def features(context: Context) -> Decisions:
     always = context["transfer.kept_share"] >= 1
     if not frozen and not always:
         return {"transfer.cached_features": (False, "more than the head learns from the first epoch on")}
+    if context["input.sizing"] == "own":
+        return {"transfer.cached_features": (False, "pictures keep their own sizes, so batches differ by epoch")}
     altered = _altered(context)
     if altered:
         because = f"each epoch shows other pictures, by {', '.join(altered[:3])}{' …' if len(altered) > 3 else ''}"

@@ -15,6 +15,7 @@ from striate.plan.rule import Decisions, rule
     },
 )
 def geometry(context: Context) -> Decisions:
+    own = context["input.sizing"] == "own"
     aspect = context.audit.sizes["aspect"]
     low, middle, high = aspect["min"], aspect["median"], aspect["max"]
     spread = f"width over height from {low:.2f} to {high:.2f}, median {middle:.2f}"
@@ -24,11 +25,13 @@ def geometry(context: Context) -> Decisions:
         policy, why = "crop", f"most shapes are mild ({spread}): the centre crop loses little"
     else:
         policy, why = "pad", f"most pictures are long ({spread}): nothing is cut off"
-    if context["task.kind"] == "regress" and policy == "crop":
+    if own:
+        policy, why = "crop", "sides are cut to a multiple of input.step: padding would draw a frame that pooling sees"
+    elif context["task.kind"] == "regress" and policy == "crop":
         policy, why = "squash", f"what is measured may lie at the border ({spread})"
     sidecar = context.weights.sidecar if context.weights else None
     margin, because = 1.0, "the whole picture is used"
-    if policy == "crop":
+    if policy == "crop" and not own:
         margin, because = 1.15, "the outer 13 % of the short side is kept for shifted crops in training"
         if sidecar is not None:
             margin = round(1 / float(sidecar["preprocessing"]["crop_pct"]), 4)

@@ -41,7 +41,7 @@ def network(context: Context) -> Decisions:
             ),
             "network.weights": (context.weights.source, "given"),
         }
-    side = min(context["input.height"], context["input.width"])
+    side = context.typical_side
     chosen = context.overrides.get("network.name")
     if chosen is not None and chosen.value != "compact":
         source = context.weights.source if context.weights is not None else None

@@ -14,6 +14,9 @@ TUNED_EPOCHS = 8
 """On trashnet, single runs: MobileNetV2 had a validation log loss of 0.326 after 9 epochs at 224 px, 0.328 after 12 at
 192 px; where time carried less, an accuracy of 0.883 after 4 epochs at 256×192 px, 0.906 after 8 at 160 px."""
 
+OWN_MOST = 512
+"""Pixels of a side above which pictures that keep their own sizes are scaled down, from scratch."""
+
 SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
@@ -25,12 +28,14 @@ SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)
     },
 )
 def size(context: Context) -> Decisions:
+    if context["input.sizing"] == "own":
+        return _largest(context)
     sizes = context.audit.sizes
     typical = round(min(sizes["height"]["median"], sizes["width"]["median"]))
     sidecar = context.weights.sidecar if context.weights else None
     if sidecar is not None:
         trained = int(sidecar["preprocessing"]["size"])
-        side, because = _affordable(context, trained, typical)
+        side, because = _affordable(context, trained, typical, "in the median")
     else:
         # Convolutions from scratch learn little more from detail than from count: a side that doubles costs four
         # times the steps. 64 px holds a whole object; below that the pictures' own size is the limit.
@@ -47,6 +52,21 @@ def size(context: Context) -> Decisions:
     return {"input.height": (side, because), "input.width": (side, because)}
 
 
+def _largest(context: Context) -> Decisions:
+    """Of pictures that keep their own sizes, the bound: above it they are scaled down."""
+    sizes = context.audit.sizes
+    tallest, widest = int(sizes["height"]["max"]), int(sizes["width"]["max"])
+    if context.weights is not None and context.weights.sidecar is not None:
+        trained = int(context.weights.sidecar["preprocessing"]["size"])
+        side, because = _affordable(context, trained, max(tallest, widest), "at most")
+        because += ": larger pictures are scaled down to it, smaller ones keep their size"
+        return {"input.height": (side, because), "input.width": (side, because)}
+    because = f"pictures keep their own sizes, of up to {tallest}×{widest} px"
+    if max(tallest, widest) > OWN_MOST:
+        because += f"; those above {OWN_MOST} px are scaled down, as a step on them would cost too much"
+    return {"input.height": (min(tallest, OWN_MOST), because), "input.width": (min(widest, OWN_MOST), because)}
+
+
 def asks_for_speed(device: str, count: int, side: int) -> bool:
     """Whether the size for pretrained weights depends on how fast their network is tuned.
 
@@ -58,10 +78,14 @@ def asks_for_speed(device: str, count: int, side: int) -> bool:
     return device == "cpu" and count > 1000 and side > TUNED_SIDE
 
 
-def _affordable(context: Context, trained: int, typical: int) -> tuple[int, str]:
-    """The size for pretrained weights: theirs, or smaller where the pictures or the time do not carry it."""
-    side = min(trained, max(32, 32 * math.ceil(typical / 32)))
-    because = f"the weights were trained at {trained} px, the pictures have {typical} px in the median"
+def _affordable(context: Context, trained: int, found: int, how: str) -> tuple[int, str]:
+    """The size for pretrained weights: theirs, or smaller where the pictures or the time do not carry it.
+
+    Args:
+        found, how: pixels of the pictures, and in what sense they have them.
+    """
+    side = min(trained, max(32, 32 * math.ceil(found / 32)))
+    because = f"the weights were trained at {trained} px, the pictures have {found} px {how}"
     count = len(context.train_samples)
     if not asks_for_speed(context.machine.device, count, side):
         return side, because

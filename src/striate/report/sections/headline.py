@@ -17,14 +17,26 @@ MEANINGS = {
     "macro_recall": "of what is a class, the share that is found; mean over classes",
     "macro_f1": "harmonic mean of precision and recall; mean over classes",
     "micro_f1": "harmonic mean of precision and recall, all classes counted together",
+    "balanced_accuracy": "share that is decided rightly, each class counting the same",
+    "roc_auc": "how often a picture of a class is given more of it than another picture; mean over classes",
+    "micro_roc_auc": "how often a class that a picture has is given more than one that it has not",
+    "average_precision": "area under the precision-recall curve of a class; mean over classes",
+    "micro_average_precision": "area under the precision-recall curve of all classes at once",
+    "matthews": "correlation of what is decided with what is true; 0 is chance",
+    "kappa": "agreement beyond what chance would give; 0 is chance",
+    "brier": "half the squared distance of the probabilities from the truth; lower is better",
+    "calibration_error": "how far confidence is from how often it is right, in 15 bins; lower is better",
     "log_loss": "mean of −log of the probability given to the right class; lower is better",
     "expected_cost": "mean cost of what was decided, by the costs of mistakes that were given; lower is better",
     "loss": "the training loss, on these pictures; lower is better",
     "mae": "mean distance from the true value, in its unit; lower is better",
     "rmse": "root of the mean squared distance; large misses weigh more; lower is better",
+    "median_absolute_error": "the distance from the true value that half of the pictures exceed; lower is better",
+    "explained_variance": "share of the variance explained, a constant error forgiven",
+    "spearman": "correlation of the order of predictions with that of true values",
     "r2": "share of the variance explained; 1 is perfect, 0 is the mean's guess",
 }
-_UNIT_SCALE = ("accuracy", "f1", "precision", "recall", "r2")
+_UNIT_SCALE = ("accuracy", "f1", "precision", "recall", "r2", "auc")
 _SPLITS = (("val", "validation"), ("test", "test"))
 
 
