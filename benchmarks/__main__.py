@@ -1,4 +1,4 @@
-"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee or planted.
+"""`python -m benchmarks VERB`, such as goals, compare or ablate; `--help` names them all.
 
 Docs: docs/benchmarks.md.
 """
@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, planted, referee, sweep
+from benchmarks import ablate, accuracy, compare, goals, gpu, growth, labels, memory, plain, planted, referee, sweep
 from striate.core.errors import StriateError
 
 
@@ -92,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--judge", type=int, default=100, help="pairs of these that are listed to be judged")
     command.add_argument("--time", type=int, nargs="*", default=[], metavar="N", help="pictures to search")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("labels", help=labels.__doc__.splitlines()[0], description=labels.__doc__)
+    command.add_argument("data", nargs="*", default=["trashnet"], metavar="DATA", help="folders of the data at hand")
+    command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], metavar="N")
+    command.add_argument("--share", type=float, default=0.05, help="of the labels that are flipped")
+    command.add_argument("--no-weights", dest="weights", action="store_false", help="patches of the pictures alone")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -109,6 +115,7 @@ def main() -> int:
             "gpu": gpu.run,
             "referee": referee.run,
             "planted": planted.run,
+            "labels": labels.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -495,7 +495,7 @@ def ablate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_every_switch_sets_leaves_that_there_are(ablate: ModuleType) -> None:
     known = leaves()
     for ablation in ablate.read_ablations().values():
-        assert "--minutes" in ablation.command
+        assert {"--minutes", "--epochs"} & {*ablation.command}
         assert len(ablation.seeds) >= 3
         assert ablate.BASE not in ablation.switches
         for settings in ablation.switches.values():

@@ -14,6 +14,7 @@ import striate
 
 NAMES = {
     "Audit",
+    "LabelErrors",
     "Model",
     "Plan",
     "Run",
@@ -26,12 +27,14 @@ NAMES = {
     "cache",
     "calc",
     "clear_cache",
+    "compare",
     "evaluate",
     "explain",
     "export",
     "gradcheck",
     "gradients",
     "inspect",
+    "label_errors",
     "load",
     "plan",
     "predict",

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from striate.api import cache as cache
     from striate.api import calc as calc
     from striate.api import clear_cache as clear_cache
+    from striate.api import compare as compare
     from striate.api import evaluate as evaluate
     from striate.api import explain as explain
     from striate.api import export as export
     from striate.api import gradcheck as gradcheck
     from striate.api import gradients as gradients
     from striate.api import inspect as inspect
+    from striate.api import label_errors as label_errors
     from striate.api import load as load
     from striate.api import plan as plan
     from striate.api import predict as predict
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from striate.core.plan import Plan as Plan
     from striate.data.audit import Audit as Audit
     from striate.infer import Model as Model
+    from striate.workflows.labels import LabelErrors as LabelErrors
 
 __version__ = "0.1.0"
 
@@ -55,12 +58,14 @@ _VERBS = (
     "cache",
     "calc",
     "clear_cache",
+    "compare",
     "evaluate",
     "explain",
     "export",
     "gradcheck",
     "gradients",
     "inspect",
+    "label_errors",
     "load",
     "plan",
     "predict",
@@ -72,6 +77,7 @@ _VERBS = (
 _HOMES = {
     **dict.fromkeys((*_VERBS, "Run"), "striate.api"),
     "Audit": "striate.data.audit",
+    "LabelErrors": "striate.workflows.labels",
     "Model": "striate.infer",
     "Plan": "striate.core.plan",
     "StriateError": "striate.core.errors",
@@ -79,6 +85,7 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "LabelErrors",
     "Model",
     "Plan",
     "Run",
@@ -91,12 +98,14 @@ __all__ = [
     "cache",
     "calc",
     "clear_cache",
+    "compare",
     "evaluate",
     "explain",
     "export",
     "gradcheck",
     "gradients",
     "inspect",
+    "label_errors",
     "load",
     "plan",
     "predict",

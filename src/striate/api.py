@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 from torch import nn
 
-from striate.core.artifacts import read_json
+from striate.core.artifacts import read_json, write_csv
 from striate.core.cache import KINDS, Cache, Entry, cache_folder
-from striate.core.errors import RunError, StriateError, UsageError
+from striate.core.errors import RunError, StriateError, UnknownName, UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.machine import processors
 from striate.core.plan import Decision, Plan
+from striate.core.records import Dataset
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
 from striate.infer import Model, Prediction, found_device
@@ -30,14 +31,17 @@ from striate.workflows import alike as alike_workflow
 from striate.workflows import attack as attack_workflow
 from striate.workflows import augment as augment_workflow
 from striate.workflows import bench as bench_workflow
+from striate.workflows import compare as compare_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
 from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
+from striate.workflows import labels as labels_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
+from striate.workflows.labels import LabelErrors
 from striate.workflows.request import ReadRequest, Request, own_function
 from striate.workflows.stages import prepare, read_dataset
 
@@ -156,6 +160,7 @@ def audit(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     near_duplicates: bool = True,
     html: str | Path | None = None,
     workers: int | None = None,
@@ -171,6 +176,7 @@ def audit(
         root: what a table's paths are relative to.
         group: a column, or a pattern for the file names, of what must not straddle a split.
         val, test: further data for these splits.
+        relabel: a list of corrected labels (`path,label`; an empty label or `exclude` leaves a sample out).
         near_duplicates: whether to search for them.
         html: a file to write what was found to, with near-duplicates drawn side by side.
         workers: decoding processes; the machine's cores by default.
@@ -179,17 +185,68 @@ def audit(
     Raises:
         DataError: there is nothing to read, or it makes no sense.
     """
-    request = _read_request(data, reader, task, label_depth, root, group, val, test)
+    request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
     workers = processors() if workers is None else workers
     found = run_audit(dataset, workers=workers, reporter=reporter, near=near_duplicates)
     if html is not None:
-        with TemporaryDirectory() as folder:
-            drawn = alike_workflow.draw_near(Path(folder), dataset, found.near, found.full_scale)
-            write_audit(Path(html), Path(dataset.path), found.to_dict(), Path(folder), drawn)
+        _draw_audit(Path(html), dataset, found)
     return found
+
+
+def _draw_audit(page: Path, dataset: Dataset, found: Audit) -> None:
+    """The page of an audit."""
+    with TemporaryDirectory() as folder:
+        drawn = alike_workflow.draw_near(Path(folder), dataset, found.near, found.full_scale)
+        write_audit(page, Path(dataset.path), found.to_dict(), Path(folder), drawn)
+
+
+def label_errors(
+    data: Data = None,
+    *,
+    weights: WeightsLike = None,
+    out: str | Path | None = None,
+    task: str | None = None,
+    reader: str | None = None,
+    label_depth: int | None = None,
+    root: str | Path | None = None,
+    group: str | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
+    relabel: str | Path | None = None,
+    near_duplicates: bool = True,
+    html: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> LabelErrors:
+    """Labels that are likely wrong: duplicates with two labels, and what models doubt that had not seen the sample.
+
+    Args:
+        weights: whose frozen features the models look at: a weights file with its sidecar, a Run, or several of these;
+            patches of the pictures without any, which tell less.
+        out: where to write the list, a CSV that may be corrected and given back as `relabel`.
+        data and all others: see `audit`.
+
+    Raises:
+        UsageError: samples have not one class each, or the list would be written into the data.
+        DataError: there are too few samples.
+    """
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    if out is not None:
+        labels_workflow.refuse_list(read, Path(out))
+    settings = None if near_duplicates else {"split.near_duplicates": False}
+    request = _request(read, None, weights, None, None, None, None, None, None, settings)
+    reporter = reporter or Silent()
+    prepared = prepare(request, None, device, reporter)
+    if html is not None:
+        _draw_audit(Path(html), prepared.dataset, prepared.audit)
+    found = labels_workflow.find_label_errors(prepared, request.weights, reporter)
+    if out is None:
+        return found
+    write_csv(Path(out), labels_workflow.HEADER, found.rows())
+    return replace(found, file=str(out))
 
 
 def plan(
@@ -202,6 +259,7 @@ def plan(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     model: str | None = None,
     weights: WeightsLike = None,
     minutes: float | None = None,
@@ -217,7 +275,7 @@ def plan(
     """Decide everything about a training but what only measuring can tell (those leaves are "auto").
 
     Args:
-        data, task, reader, label_depth, root, group, val, test: see `audit`.
+        data, task, reader, label_depth, root, group, val, test, relabel: see `audit`.
         model: a family, "timm/NAME", "torchvision/NAME", or a network file.
         weights: a weights file with its sidecar, a Run, "hub", or "none"; or several files and Runs, of which those
             are taken whose features tell most of the data.
@@ -234,7 +292,7 @@ def plan(
         PlanError: a key or value that no leaf takes.
         DataError: the data cannot be trained on.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     return prepare(request, None, device, reporter or Silent()).plan
 
@@ -254,6 +312,7 @@ def augment(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     model: str | None = None,
     weights: WeightsLike = None,
     minutes: float | None = None,
@@ -277,7 +336,7 @@ def augment(
     Returns:
         {"sheet", "settings", "shown", "written", "out"}.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     augment_workflow.refuse_places(read, Path(sheet), None if out is None else Path(out))
     request = _request(read, model, weights, minutes, epochs, size, seed, None, plan, set)
     reporter = reporter or Silent()
@@ -312,6 +371,7 @@ def train(
     group: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
+    relabel: str | Path | None = None,
     model: str | None = None,
     weights: WeightsLike = None,
     minutes: float | None = None,
@@ -338,7 +398,7 @@ def train(
         Interrupted: Ctrl-C or SIGTERM, after saving; `resume` goes on.
         NonFinite: a loss or gradient stopped being a number.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
@@ -600,6 +660,25 @@ def evaluate(
     return labelled_workflow.evaluate(opened.folder, load(opened.path, device=device), str(data), reporter or Silent())
 
 
+def compare(first: str | Path | Run, second: str | Path | Run, *, split: str = "test") -> dict[str, Any]:
+    """Which of two Runs is better on the samples that both were judged by, and whether that may be chance.
+
+    Args:
+        split: "test" or "val".
+
+    Returns:
+        `words`, `better` (a path, or None), `metrics` with the values, their difference (second − first), its 95 %
+        interval and p, `notes`, and `plan`: both values of each leaf that differs.
+
+    Raises:
+        DataError: they were judged by other samples, or by one.
+        RunError: one is not finished, or they are of different tasks.
+    """
+    if split not in ("val", "test"):
+        raise UnknownName("split to compare", split, ("val", "test"))
+    return compare_workflow.compare(_run(first).folder, _run(second).folder, split)
+
+
 def explain(
     run: Model | Run | str | Path,
     paths: Sequence[str | Path],
@@ -731,11 +810,14 @@ def _read_request(
     group: str | None,
     val: str | Path | None,
     test: str | Path | None,
+    relabel: str | Path | None,
 ) -> ReadRequest:
     def absolute(path: str | Path | None) -> str | None:
         return None if path is None else str(Path(path).expanduser().absolute())
 
-    request = ReadRequest(None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test))
+    request = ReadRequest(
+        None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test), absolute(relabel)
+    )
     if isinstance(data, Mapping):
         return replace(request, arrays=dict(data))
     return replace(request, data=absolute(data))
@@ -771,6 +853,7 @@ def _request(
         "input.width": size,
         "train.seed": seed,
         "execution.cache_bytes": cache_size,
+        "split.relabel": read.relabel,
     }
     overrides |= user_decisions({key: value for key, value in flags.items() if value is not None})
     overrides |= user_decisions(settings or {})
@@ -788,6 +871,9 @@ def _request(
         if read.task not in (None, kind.value):
             raise UsageError(f"the task is {read.task} by flag and {kind.value} by plan", fix="give one of them")
         read = replace(read, task=kind.value)
+    corrected = overrides.get("split.relabel")
+    if corrected is not None and corrected.value is not None:
+        read = replace(read, relabel=str(Path(corrected.value).expanduser().absolute()))
     return Request(read, minutes, epochs, chosen, overrides, own_function(overrides))
 
 

@@ -27,7 +27,7 @@ from striate.core.registry import file_names
 
 COMMANDS = (
     *("train", "audit", "plan", "augment", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
-    *("bench", "cache", "calc", "inspect"),
+    *("bench", "cache", "calc", "compare", "inspect"),
 )
 SOURCES = str(Path(striate.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCES, str(Path(fake_api.__file__).parent)])}
@@ -191,7 +191,7 @@ def test_calls_that_cannot_be_understood(
     assert api.calls == []
 
 
-@pytest.mark.parametrize("flag", ["--folds", "--relabel"])
+@pytest.mark.parametrize("flag", ["--folds", "--nothing"])
 def test_flags_of_what_does_not_exist_are_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", flag, "3"]) == 2
     assert flag in capsys.readouterr().err
@@ -401,6 +401,17 @@ def talking(result: Any) -> Any:
         (["train", "--json"], {"train": talking(FakeRun())}, set(SUMMARY)),
         (["train", "--resume", "runs/x", "--json"], {"resume": talking(FakeRun())}, set(SUMMARY)),
         (["audit", "p", "--json"], {"audit": talking(SimpleNamespace(to_dict=lambda: AUDIT))}, set(AUDIT)),
+        (
+            ["audit", "p", "--labels", "l.csv", "--json"],
+            {
+                "label_errors": talking(
+                    SimpleNamespace(
+                        audit=SimpleNamespace(to_dict=lambda: AUDIT), to_dict=lambda: {"suspects": [], "file": "l.csv"}
+                    )
+                )
+            },
+            {*AUDIT, "label_errors"},
+        ),
         (["plan", "p", "--json"], {"plan": talking(PLAN)}, {"striate_plan", "task", "optimizer"}),
         (["runs", "--json"], {"runs": []}, {"runs"}),
         (["report", "a", "b", "--json"], {"report": lambda run: Path(run) / "report.html"}, {"reports"}),
@@ -421,6 +432,7 @@ def talking(result: Any) -> Any:
         (["explain", "a", "b", "--json"], {"explain": talking(Path("e/explain.html"))}, {"page"}),
         (["attack", "a", "--json"], {"attack": talking({"attack": "fgsm"})}, {"attack"}),
         (["export", "a", "--json"], {"export": talking({"path": "a.onnx"})}, {"path"}),
+        (["compare", "a", "b", "--json"], {"compare": {"words": "b is better"}}, {"words"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -666,6 +678,67 @@ def test_runs_where_there_are_none(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     out, err = capsys.readouterr()
     assert out == ""
     assert "no Run" in err
+
+
+def test_audit_lists_likely_wrong_labels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    one = {"path": "a/1.jpg", "label": "a", "suggested": "b", "confidence": 0.97, "reason": "…"}
+    doubted = {
+        "samples": 40,
+        "suspects": [one],
+        "conflicting": 0,
+        "accuracy": 0.9,
+        "estimated": 0.05,
+        "notes": ["A note."],
+        "features": "patches",
+        "file": "l.csv",
+    }
+    found = SimpleNamespace(audit=SimpleNamespace(to_dict=lambda: AUDIT), to_dict=lambda: doubted)
+    api = fake_api.patch(monkeypatch, label_errors=found)
+    assert main(["audit", "d", "--labels", "l.csv", "--weights", "w", "--relabel", "r.csv"]) == 0
+    given = {key: value for key, value in api.calls[0][1].items() if key != "reporter"}
+    assert given == {"data": "d", "out": "l.csv", "weights": "w", "relabel": "r.csv"}
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-4:] == [
+        "A note.",
+        "likely wrong label suggested sure",
+        "a/1.jpg a b 97%",
+        "all 1 are in l.csv: correct its column `label`, and give it back with --relabel",
+    ]
+    assert main(["audit", "d", "--weights", "w"]) == 2
+
+
+def test_compare_prints_words_figures_and_what_the_plans_decide_otherwise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = {"first": 0.9, "second": 0.95, "difference": 0.05, "low": 0.01, "high": 0.09, "p": 0.004}
+    result = {
+        "words": "b is better by 5 points of accuracy",
+        "notes": ["Each Run is one training."],
+        "samples": 400,
+        "groups": None,
+        "split": "test",
+        "metrics": {"accuracy": {**one, "test": "McNemar, exact", "why": ""}},
+        "decisions": {"only_first_right": 4, "only_second_right": 24},
+        "plan": {"train.seed": {"first": 0, "second": 1}},
+    }
+    api = fake_api.patch(monkeypatch, compare=result)
+    assert main(["compare", "a", "b", "--split", "val"]) == 0
+    assert api.calls == [("compare", {"first": "a", "second": "b", "split": "val"})]
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "b is better by 5 points of accuracy.",
+        "Each Run is one training.",
+        "",
+        "400 test samples; the difference is second − first",
+        "metric first second difference 95 % interval p test",
+        "accuracy 0.9000 0.9500 0.0500 0.0100 to 0.0900 0.004 McNemar, exact",
+        "",
+        "only the first is right: 4; only the second: 24",
+        "",
+        "what the plans decide otherwise",
+        "leaf first second",
+        "train.seed 0 1",
+    ]
 
 
 def test_evaluate_prints_metrics_with_intervals(

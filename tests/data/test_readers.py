@@ -393,7 +393,7 @@ def test_a_column_of_names_that_are_not_there_is_no_channel(pictures: Path) -> N
     rows = "".join(f"images/{n}.pgm,http://x/{n}.jpg,{kind}\n" for n, kind in enumerate("abab"))
     found = open_dataset(table(pictures, "x.csv", "path,url,label\n" + rows))
     assert [len(sample.sources) for sample in found.samples] == [1] * 4
-    assert said(found, "not used: 'url'")
+    assert said(found, "not learnt from: 'url'")
 
 
 def test_numbers_with_many_values_are_a_regression(tmp_path: Path) -> None:
@@ -575,7 +575,8 @@ def test_a_column_named_label_is_the_target_and_numberings_are_not(pictures: Pat
     text = ",path,width,label\n0,images/0.pgm,30,a\n1,images/1.pgm,40,b\n"
     found = open_dataset(table(pictures, "x.csv", text))
     assert found.target_names == ("a", "b")
-    assert said(found, "not used: '', 'width'")
+    assert said(found, "not learnt from: '', 'width'")
+    assert [sample.columns for sample in found.samples] == [(("width", "30"),), (("width", "40"),)]
     numbered = open_dataset(table(pictures, "y.csv", "id,path,kind\n7,images/0.pgm,a\n8,images/1.pgm,b\n"))
     assert numbered.target_names == ("a", "b")
 

@@ -15,12 +15,13 @@ from torch import nn
 
 from striate.core.errors import NetworkError
 from striate.core.events import Silent
+from striate.core.records import Label, Sample
 from striate.data.loader import EvalBatches
 from striate.data.pack import PackedPictures
 from striate.nets import head_name
 from striate.tasks import make_task
 from striate.train import probe
-from striate.train.probe import PENALTIES, fit_head, fitting_seconds
+from striate.train.probe import PENALTIES, Features, fit_head, fitting_seconds, out_of_fold
 from striate.train.recipe import Recipe
 from tests.train.toy import CLASSES, SIDE, toy_dataset, toy_networks, toy_recipe
 
@@ -203,3 +204,28 @@ def test_a_head_that_is_no_dense_layer_is_refused() -> None:
     setattr(network.get_submodule(parent), last, nn.Identity())
     with pytest.raises(NetworkError, match="cannot be fitted alone"):
         fit_head(network, recipe, samples, None, Silent())
+
+
+def test_heads_of_the_other_parts_are_scikit_learns() -> None:
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 3, 90)
+    rows = random.normal(size=(90, 5)) + np.eye(3, 5)[classes]
+    folds = np.arange(90) % 4
+    samples = [Sample(str(n), (), Label("abc"[one])) for n, one in enumerate(classes)]
+    task = make_task("classify", ("a", "b", "c"), samples, loss="cross_entropy")
+    weights = torch.ones(90, dtype=torch.float64)
+    weights[:6] = 0  # these teach nothing
+    known = Features(torch.from_numpy(rows), task.encode(samples).double(), weights, torch.arange(90), 90)
+    found, penalty = out_of_fold(nn.Linear(5, 3, device="meta"), known, folds, task)
+    losses = {}
+    for one in PENALTIES:
+        expected = np.zeros((90, 3))
+        for part in range(4):
+            taught, count = (folds != part) & (weights.numpy() > 0), (folds != part).sum()
+            strength = one * taught.sum() / count  # the mean of the loss is over those that teach
+            model = LogisticRegression(C=1 / strength, tol=1e-10, max_iter=2000).fit(rows[taught], classes[taught])
+            expected[folds == part] = model.predict_proba(rows[folds == part])
+        losses[one] = -np.log(expected[np.arange(90), classes])[6:].sum()
+        if one == penalty:
+            np.testing.assert_allclose(found, expected, atol=2e-4)
+    assert penalty == min(losses, key=lambda one: losses[one])

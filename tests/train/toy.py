@@ -76,6 +76,7 @@ PLAN: dict[str, Any] = {
     "schedule.extension_peak": 0.5,
     "batch.size": 16,
     "batch.accumulate": 2,
+    "evaluate.shortcuts": False,
     "predict.views": "single",
     "predict.precision": "float32",
     "predict.channels_last": False,

@@ -50,6 +50,7 @@ def test_fitting_the_head_and_scoring_take_passes(
         "transfer.refit": refit,
         "train.swa": 0.0,
         "transfer.forgetting": False,
+        "evaluate.shortcuts": False,
     }
     plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
     assert passes_beside(plan, trained=100, validated=20, scored=30) == passes
@@ -59,6 +60,8 @@ def test_fitting_the_head_and_scoring_take_passes(
     assert passes_after(plan, trained=100, validated=20, scored=30) == usual
     averaged = plan.replace(train={"swa": Decision(0.25, "for the test")})
     assert passes_after(averaged, trained=100, validated=20, scored=30) - usual == 120
+    hidden = plan.replace(evaluate={"shortcuts": Decision(True, "for the test")})
+    assert passes_after(hidden, trained=100, validated=20, scored=30) == usual + 3 * 30 * views
     asked = plan.replace(transfer={"forgetting": Decision(True, "for the test")})
     assert passes_after(asked, trained=100, validated=20, scored=30) == usual + 2 * 20
 

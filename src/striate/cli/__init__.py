@@ -31,6 +31,7 @@ ORDER = (
     "runs",
     "report",
     "evaluate",
+    "compare",
     "explain",
     "attack",
     "export",

@@ -52,6 +52,14 @@ Group = Annotated[
 ]
 Val = Annotated[str | None, typer.Option(help="Further data, for validation.", metavar="DIR", rich_help_panel=_READ)]
 Test = Annotated[str | None, typer.Option(help="Further data, for the test.", metavar="DIR", rich_help_panel=_READ)]
+Relabel = Annotated[
+    str | None,
+    typer.Option(
+        help="Corrected labels, path,label; an empty label or exclude leaves out. The data stays as it is.",
+        metavar="FILE",
+        rich_help_panel=_READ,
+    ),
+]
 
 Model = Annotated[
     str | None,

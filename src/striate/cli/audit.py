@@ -8,6 +8,7 @@ import typer
 
 from striate.cli import _options
 from striate.cli._console import figure, print_json, print_table, reporting, say
+from striate.core.errors import UsageError
 
 LISTED = 20
 
@@ -25,6 +26,12 @@ def audit(
         bool, typer.Option(help="Search for recompressed, resized and cropped copies too.")
     ] = True,
     html: Annotated[str | None, typer.Option(help="Write a page with the pairs drawn.", metavar="FILE")] = None,
+    relabel: _options.Relabel = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Look for wrong labels too, and write the list here, to correct it.", metavar="FILE"),
+    ] = None,
+    weights: _options.Weights = None,
     as_json: _options.Json = False,
 ) -> None:
     """Read every sample once and say what is there.
@@ -36,7 +43,10 @@ def audit(
     striate audit photos/
     striate audit cifar10.zip --json
     striate audit photos/ --html audit.html     near-duplicates side by side
+    striate audit photos/ --labels labels.csv --weights resnet18.safetensors
     """
+    if weights and labels is None:
+        raise UsageError("--weights is for --labels: the audit alone needs none", fix="add --labels FILE")
     options = _options.given(
         data=data,
         task=task,
@@ -46,17 +56,27 @@ def audit(
         group=group,
         val=val,
         test=test,
+        relabel=relabel,
         html=html,
     )
     from striate import api
 
     with reporting() as reporter:
-        found = api.audit(**options, near_duplicates=near_duplicates, reporter=reporter)
-    content = found.to_dict()
+        if labels is None:
+            audited = api.audit(**options, near_duplicates=near_duplicates, reporter=reporter)
+            found, doubted = audited.to_dict(), None
+        else:
+            chosen = _options.given(weights=_options.one_or_several(weights))
+            judged = api.label_errors(
+                **options, **chosen, near_duplicates=near_duplicates, out=labels, reporter=reporter
+            )
+            found, doubted = judged.audit.to_dict(), judged.to_dict()
     if as_json:
-        print_json(content)
-    else:
-        _show(content)
+        print_json(found if doubted is None else {**found, "label_errors": doubted})
+        return
+    _show(found)
+    if doubted is not None:
+        _show_labels(doubted)
 
 
 def _show(audit: dict[str, Any]) -> None:
@@ -97,6 +117,22 @@ def _show(audit: dict[str, Any]) -> None:
         [f"test {one.get('test')}  =  train {one.get('train')}   ({one.get('kind')})" for one in audit["leaks"]],
     )
     _list("remarks", [str(text) for text in audit.get("remarks") or []])
+
+
+def _show_labels(found: dict[str, Any]) -> None:
+    suspects = found["suspects"]
+    say(
+        f"\nlabels: about {found['estimated']:.1%} of {found['samples']:,} are estimated to be wrong, by models on "
+        f"{found['features']} that had not seen the sample and agree with {found['accuracy']:.1%} of the labels"
+    )
+    for text in found["notes"]:
+        say(text)
+    if suspects:
+        rows = [[one["path"], one["label"], one["suggested"], f"{one['confidence']:.0%}"] for one in suspects[:LISTED]]
+        print_table(["likely wrong", "label", "suggested", "sure"], rows, right=["sure"])
+    if len(suspects) > LISTED:
+        say(f"… and {len(suspects) - LISTED:,} more")
+    say(f"all {len(suspects):,} are in {found['file']}: correct its column `label`, and give it back with --relabel")
 
 
 def _show_classes(classes: dict[str, int]) -> None:

@@ -75,6 +75,7 @@ class Sample:
         split: the split that the data itself gives, or None.
         group: samples of one group never straddle a split.
         weight: how much the sample counts in the loss.
+        columns: what else a table says of it, by name: nothing learns from it, and scores are looked at by it.
     """
 
     key: str
@@ -83,6 +84,7 @@ class Sample:
     split: Split | None = None
     group: str | None = None
     weight: float = 1.0
+    columns: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Dataset:
         target_names: class names (sorted) for classification, column names for regression.
         arrays: arrays that samples of kind "array" point into, (N, H, W) or (N, H, W, C).
         notes: what was inferred, in sentences for the user.
+        relabelled: by key, the class that a sample had before the user corrected it.
+        left_out: by key, why a sample is in no split, where the user wants it so.
     """
 
     path: str
@@ -106,6 +110,8 @@ class Dataset:
     target_names: tuple[str, ...] = ()
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    relabelled: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

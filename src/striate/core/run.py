@@ -28,6 +28,7 @@ class RunFolder:
         self.audit = self.path / "audit.json"
         self.split = self.path / "split.csv"
         self.learnt = self.path / "learnt.csv"
+        self.relabel = self.path / "relabel.csv"
         self.network = self.path / "network.json"
         self.weights = self.path / "weights.json"
         self.history = self.path / "history.jsonl"

@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
 from typing import Any
@@ -70,6 +70,7 @@ class Audit:
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
         hashes: SHA-256 of each undamaged sample's pixels by key; not written to files.
+        sides: height and width of each undamaged sample by key, in pixels; neither.
     """
 
     samples: int
@@ -95,11 +96,12 @@ class Audit:
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
     hashes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    sides: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `audit.json` holds them; without the hashes, which the fingerprint sums up."""
-        content = asdict(replace(self, hashes={}))
-        del content["hashes"]
+        content = asdict(replace(self, hashes={}, sides={}))
+        del content["hashes"], content["sides"]
         content["quarantined"] = [{"path": one.key, "reason": one.reason} for one in self.quarantined]
         for name in ("duplicates", "conflicts"):
             content[name] = [list(group) for group in content[name]]
@@ -111,7 +113,7 @@ class Audit:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Audit:
         """What `to_dict` wrote. Raises `DataError` where it is something else."""
-        known = {one.name for one in fields(cls)} - {"hashes", "near"}
+        known = {one.name for one in fields(cls)} - {"hashes", "sides", "near"}
         content = dict(content)
         near = Near.take(content)
         if (set(content) ^ known) - {"orientation", "by_size"}:  # an audit from before they were looked at may be read
@@ -170,8 +172,9 @@ def run_audit(
     for sample, found in whole:
         alike[found.digest].append(sample)
     doubled = sorted((group for group in alike.values() if len(group) > 1), key=lambda group: group[0].key)
-    twofold = [group for group in doubled if len({sample.target for sample in group}) > 1]
-    similar = _near(whole, reporter) if near else Near()
+    kept = [[sample for sample in group if sample.key not in dataset.left_out] for group in doubled]
+    twofold = [group for group in kept if len({sample.target for sample in group}) > 1]
+    similar = _near(whole, dataset.left_out, reporter) if near else Near()
     depth = max((found.depth for _, found in whole), default=8)
     deepest = [found for _, found in whole if found.depth == depth]
     value_range = (
@@ -184,7 +187,7 @@ def run_audit(
         duplicates=tuple(tuple(sample.key for sample in group) for group in doubled),
         conflicts=tuple(tuple(sample.key for sample in group) for group in twofold),
         leaks=_leaks(samples, doubled, similar),
-        classes=count_classes(dataset, [sample for sample, _ in whole]),
+        classes=count_classes(dataset, [sample for sample, _ in whole if sample.key not in dataset.left_out]),
         sizes=sizes([found for _, found in whole]),
         by_size=_counts(f"{found.height}x{found.width}" for _, found in whole),
         channels=_counts(str(len(found.means)) for _, found in whole),
@@ -198,6 +201,7 @@ def run_audit(
         fingerprint=_fingerprint(pairs),
         near=similar,
         hashes={sample.key: found.digest for sample, found in whole},
+        sides={sample.key: (found.height, found.width) for sample, found in whole},
     )
     training = [pair for pair in whole if given_split(pair[0]) == "train"] or whole
     mean, std = statistics([found for _, found in training], audit.full_scale)
@@ -232,9 +236,9 @@ def _describe(rows: Sequence[Row]) -> str:
     return rows[0][0] if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}"
 
 
-def _near(whole: list[tuple[Sample, Facts]], reporter: Reporter) -> Near:
+def _near(whole: list[tuple[Sample, Facts]], left_out: Collection[str], reporter: Reporter) -> Near:
     started = time.monotonic()
-    found = near_duplicates(whole, {sample.key: given_split(sample) for sample, _ in whole})
+    found = near_duplicates(whole, {sample.key: given_split(sample) for sample, _ in whole}, left_out=left_out)
     if found.compared:
         pace = duration(time.monotonic() - started)
         reporter.line(f"audit: {found.compared:,} pictures compared in {pace}, {found.pairs_found:,} pairs near-equal")

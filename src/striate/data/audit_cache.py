@@ -32,7 +32,9 @@ def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
     """
     if dataset.arrays:
         return None
-    found = hashlib.sha256(repr([dataset.task, dataset.target_names, search]).encode("utf-8", "surrogateescape"))
+    found = hashlib.sha256(
+        repr([dataset.task, dataset.target_names, sorted(dataset.left_out), search]).encode("utf-8", "surrogateescape")
+    )
     found.update(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
     for module in _CODE:
         found.update(Path(str(module.__file__)).read_bytes())
@@ -59,7 +61,8 @@ def find_audit(key: str, cache: Cache) -> Audit | None:
         return None
     try:
         content = read_json(folder / _FILE)
-        return replace(Audit.from_dict(content["audit"]), hashes=content["hashes"])
+        sides = {key: (height, width) for key, (height, width) in content["sides"].items()}
+        return replace(Audit.from_dict(content["audit"]), hashes=content["hashes"], sides=sides)
     except (StriateError, OSError, KeyError, TypeError, ValueError):
         cache.drop(key)  # made anew
         return None
@@ -75,8 +78,8 @@ def keep_audit(key: str, found: Audit, cache: Cache) -> str | None:
     """
     if found.quarantined or found.near.missed:
         return None
-    content: dict[str, Any] = {"audit": found.to_dict(), "hashes": dict(found.hashes)}
-    size = sum(len(name) + len(value) + 8 for name, value in found.hashes.items()) + 2**16
+    content: dict[str, Any] = {"audit": found.to_dict(), "hashes": dict(found.hashes), "sides": dict(found.sides)}
+    size = sum(2 * len(name) + len(value) + 40 for name, value in found.hashes.items()) + 2**16
     try:
         cache.drop(key)
         cache.keep(key, size, lambda folder: write_json(folder / _FILE, content))

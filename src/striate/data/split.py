@@ -15,6 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
@@ -152,6 +155,9 @@ def make_split(
     samples = sorted(dataset.samples, key=lambda sample: sample.key)
     fates = {one.key: "quarantined" for one in audit.quarantined}
     reasons = {one.key: one.reason for one in audit.quarantined}
+    left_out = {key: why for key, why in dataset.left_out.items() if key not in fates}
+    fates |= dict.fromkeys(left_out, "excluded")
+    reasons |= left_out
     notes: list[str] = []
     given = _given(dataset, samples, file, fates, reasons, notes)
     held = {split for split in given.values() if split in ("val", "test")}
@@ -185,6 +191,8 @@ def make_split(
     _say(notes, held, shares, file, fates, reasons)
     classes = _classes(samples, fates)
     _check(dataset, samples, fates, classes)
+    for key, former in dataset.relabelled.items():
+        reasons.setdefault(key, f"its label was {former!r} in the data")
     untested = sorted(classes["train"] - classes["test"])
     if untested:
         notes.append(f"The test split has no sample of {some(untested)}: its score says nothing of them.")
@@ -212,7 +220,7 @@ def _given(
     for key, fate in table.fates.items():
         if fate in SPLITS:
             given[key] = fate
-            damaged += key in fates
+            damaged += fates.get(key) == "quarantined"
         elif key not in fates:
             fates[key] = "excluded"
             reasons[key] = table.reasons.get(key) or f"{Path(file).name} leaves it out as {fate}"
@@ -234,6 +242,12 @@ def _exclude_conflicts(audit: Audit, fates: dict[str, str], reasons: dict[str, s
             else:
                 fates[key] = "excluded"
                 reasons[key] = f"the same picture has another target as {other}"
+
+
+def units_of_samples(samples: Sequence[Sample], audit: Audit) -> NDArray[np.int64]:
+    """The number, from 0 on, of what each sample must stay with: (nearly) equal pictures and its group, (N,)."""
+    known = {sample.key: number for number, unit in enumerate(_units(samples, audit)) for sample in unit}
+    return np.array([known[sample.key] for sample in samples], np.int64)
 
 
 def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:

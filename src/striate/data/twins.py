@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -113,13 +113,18 @@ class Near:
 
 
 def near_duplicates(
-    whole: Sequence[tuple[Sample, Facts]], splits: Mapping[str, str], *, seconds: float | None = SECONDS
+    whole: Sequence[tuple[Sample, Facts]],
+    splits: Mapping[str, str],
+    *,
+    left_out: Collection[str] = (),
+    seconds: float | None = SECONDS,
 ) -> Near:
     """Search the pictures of an audit for near-duplicates.
 
     Args:
         whole: the samples that are not damaged, by key.
         splits: by key, the split that the data gives.
+        left_out: keys of samples that the user leaves out: their targets are in no conflict.
         seconds: see `striate.data.near.search`.
     """
     equal: dict[str, list[Sample]] = defaultdict(list)
@@ -145,7 +150,9 @@ def near_duplicates(
     return Near(
         duplicates=tuple(tuple(sample.key for sample in group) for group in groups),
         conflicts=tuple(
-            tuple(sample.key for sample in group) for group in groups if len({sample.target for sample in group}) > 1
+            tuple(sample.key for sample in kept)
+            for kept in ([sample for sample in group if sample.key not in left_out] for group in groups)
+            if len({sample.target for sample in kept}) > 1
         ),
         pairs=tuple(
             {"one": one.key, "other": other.key, "similarity": round(value, 3)} for one, other, value in rows[:PICTURED]

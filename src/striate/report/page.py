@@ -20,6 +20,8 @@ from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
 from striate.report.sections.ranking import ranking
 from striate.report.sections.residuals import residuals
+from striate.report.sections.shortcuts import shortcuts
+from striate.report.sections.slices import slices
 from striate.report.sections.unchecked import unchecked
 from striate.report.sections.values import values
 from striate.report.sections.weights import weights
@@ -35,6 +37,8 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("values", "Predicted values", values),
     ("residuals", "Where values are off", residuals),
     ("calibration", "How sure, and how right", calibration),
+    ("slices", "Where it is weak", slices),
+    ("shortcuts", "With parts hidden", shortcuts),
     ("mistakes", "Mistakes", mistakes),
     ("explanations", "Where it looked", explanations),
     ("training", "Training", curves),

@@ -8,6 +8,7 @@ from typing import Any
 from striate.core.errors import RunError
 from striate.core.records import Sample
 from striate.core.registry import Registry
+from striate.tasks._costs import cost_matrix
 from striate.tasks._settings import Sets, TaskSettings, Weighting
 from striate.tasks._task import Task
 
@@ -60,4 +61,4 @@ def task_from_dict(content: Mapping[str, Any]) -> Task:
     return TASKS.get(content["name"])(tuple(content["target_names"]), settings)
 
 
-__all__ = ["TASKS", "Sets", "Task", "TaskSettings", "make_task", "task_from_dict"]
+__all__ = ["TASKS", "Sets", "Task", "TaskSettings", "cost_matrix", "make_task", "task_from_dict"]

@@ -233,6 +233,36 @@ def _cross_validated(
     return min(totals, key=lambda penalty: totals[penalty]) if any(totals.values()) else 1.0
 
 
+def out_of_fold(
+    head: nn.Linear, features: Features, folds: NDArray[np.int64], task: Task
+) -> tuple[NDArray[np.float64], float]:
+    """What heads fitted to all other parts give for the samples of each part.
+
+    Args:
+        head: of the shape that is fitted.
+        features: a row a sample; those of weight 0 teach nothing, and are judged all the same.
+        folds: (N,), the part of each.
+
+    Returns:
+        scores as the task has them, (N, K), and the penalty: from the strongest of `PENALTIES` on, the last before the
+        loss of unseen samples rises.
+    """
+    parts = [torch.from_numpy(folds == part) for part in np.unique(folds)]
+    found = [HeadFit.zeros(head) for _ in parts]
+    best, least, chosen = torch.zeros(features.count, head.out_features), math.inf, PENALTIES[0]
+    for penalty in PENALTIES:
+        outputs, total = torch.zeros(features.count, head.out_features, dtype=torch.float64), 0.0
+        for part, fit in zip(parts, found, strict=True):
+            fit.minimise(task, features.take(~part), penalty)
+            with torch.no_grad():
+                outputs[part] = features.rows[part] @ fit.matrix.T + fit.bias
+                total += float(fit.total(task, features.take(part)))
+        if total > least:
+            break
+        best, least, chosen = outputs, total, penalty
+    return np.asarray(task.scores(best).double().numpy()), chosen
+
+
 def parts_of(units: NDArray[np.int64], count: int) -> Tensor:
     """Which of so many parts each sample is in: those of one unit together, and those of a class spread evenly."""
     return torch.from_numpy(np.unique(units, return_inverse=True)[1] % count)  # class folders' keys go by class

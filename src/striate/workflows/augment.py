@@ -19,7 +19,7 @@ from striate.data.pack import pack
 from striate.data.pictures import Pictures
 from striate.workflows import sheet as drawing
 from striate.workflows.augmenting import augmenter_of, tell_minority
-from striate.workflows.request import ReadRequest
+from striate.workflows.request import ReadRequest, refuse_inside
 from striate.workflows.stages import Prepared, preprocessing_of
 
 CHUNK = 64
@@ -50,11 +50,9 @@ def refuse_places(read: ReadRequest, sheet: Path, out: Path | None) -> None:
     """Raise `UsageError` or `RunError` where something of the user's would be altered, before anything is read."""
     if sheet.suffix.lower() != ".png":
         raise UsageError(f"the sheet is a PNG, and {sheet} is not called one", fix="name it such as --sheet sheet.png")
-    folders = [Path(path).resolve() for path in (read.data, read.val, read.test, read.root) if path is not None]
     for flag, place in (("--sheet", sheet), ("--out", out)):
-        within = next((one for one in folders if place and one.is_dir() and place.resolve().is_relative_to(one)), None)
-        if within is not None:
-            raise UsageError(f"{place} is inside of {within}, and data are not altered", fix=f"name another {flag}")
+        if place is not None:
+            refuse_inside(read, place, flag)
     if sheet.exists() and not _is_sheet(sheet):
         raise RunError(f"{sheet} exists and is no sheet of this command's", fix="name another file with --sheet")
 

@@ -32,6 +32,8 @@ from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
+from striate.workflows.shortcuts import look_for_shortcuts
+from striate.workflows.slicing import sliced
 
 SHOWN = 8
 
@@ -83,9 +85,14 @@ def finish(
         **_scored(materials, scores, seed=seed),
         **decided_figures(decided, outputs, materials, seed),
         **_drawn(decided, outputs, materials),
+        "slices": sliced(materials, scores, seed=seed),
+        "shortcuts": look_for_shortcuts(
+            model, materials, scores, asked=recipe.plan["evaluate.shortcuts"], seed=seed, reporter=reporter
+        ),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
+        **_corrected(materials.prepared.dataset),
         "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
             *scored_before(run),
@@ -100,6 +107,13 @@ def finish(
     plain = {part: np.asarray(task.uncalibrated().scores(one).numpy(), np.float32) for part, one in outputs.items()}
     write_diagnosis(run, materials, recipe.plan, state.counters, metrics, plain, learnt, reporter)
     write_json(run.metrics, metrics)
+
+
+def _corrected(dataset: Dataset) -> dict[str, Any]:
+    """How many labels the user has corrected; nothing where no list was given."""
+    if not dataset.relabelled and not dataset.left_out:
+        return {}
+    return {"relabelled": {"changed": len(dataset.relabelled), "left_out": len(dataset.left_out)}}
 
 
 def _execution(plan: Plan) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Model
 from striate.infer.intake import Images
-from striate.workflows.request import Request
+from striate.workflows.request import Request, kept_list
 from striate.workflows.stages import read_dataset
 
 CHUNK = 256
@@ -50,14 +50,14 @@ def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter)
     """
     content = run.read_environment()
     arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
-    request = Request.from_dict(content["request"], arrays)
+    request = kept_list(run, Request.from_dict(content["request"], arrays))
     if data is None:
         dataset = read_dataset(request.read, reporter)
         split = SplitTable.read(run.split, dataset)
         keys = split.keys("test") or split.keys("val")
         dataset = dataset.select(set(keys))
     else:
-        read = replace(request.read, data=data, arrays=None, val=None, test=None, task=model.task.name)
+        read = replace(request.read, data=data, arrays=None, val=None, test=None, relabel=None, task=model.task.name)
         dataset = read_dataset(read, reporter)
     _check_known(dataset, model)
     return dataset.select({sample.key for sample in dataset.samples if sample.target is not None})

@@ -47,6 +47,7 @@ from striate.train.step import train_step
 from striate.workflows.known_body import KnownBody
 from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
+from striate.workflows.shortcuts import passes
 from striate.workflows.trials import Trials, time_for
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
@@ -380,8 +381,8 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
-    """Forward passes of one sample after the epochs: a mean of weights, scoring, some training samples, what is
-    forgotten, and the head.
+    """Forward passes of one sample after the epochs: a mean of weights, scoring, with parts hidden too, some training
+    samples, what is forgotten, and the head.
 
     Fitting that again is counted though it may not come to it.
 
@@ -392,7 +393,8 @@ def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
     mean = trained + validated if plan["train.swa"] > 0 else 0  # its statistics, and its validation
     fitted = _fitting(plan, trained, validated) if again else 0
     compared = 2 * validated if plan["transfer.forgetting"] else 0
-    return (scored + watched(trained, validated)) * views_of(plan) + mean + fitted + compared
+    hidden = passes(scored) if plan["evaluate.shortcuts"] else 0
+    return (scored + hidden + watched(trained, validated)) * views_of(plan) + mean + fitted + compared
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:

@@ -8,15 +8,19 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.core.errors import RunError
+from striate.core.artifacts import write_bytes
+from striate.core.errors import RunError, UsageError
 from striate.core.machine import cores, memory_bytes, processor, versions
 from striate.core.plan import Decision
+from striate.core.run import RunFolder
 from striate.data.augment._own import Origin, origin
+from striate.data.relabel import read_list
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class ReadRequest:
 
     Args:
         data: a path; None for the built-in digits; arrays are kept beside it.
-        reader, task, label_depth, root, group, val, test: see the `train` command.
+        reader, task, label_depth, root, group, val, test, relabel: see the `train` command.
         arrays: arrays by name, in place of a path.
     """
 
@@ -37,6 +41,7 @@ class ReadRequest:
     group: str | None = None
     val: str | None = None
     test: str | None = None
+    relabel: str | None = None
     arrays: dict[str, NDArray[Any]] | None = field(default=None, compare=False)
 
     @property
@@ -97,6 +102,27 @@ class Request:
             return cls(read, content["minutes"], content["epochs"], weights, overrides, origin, follow)
         except (KeyError, TypeError) as error:
             raise RunError(f"environment.json does not hold the request of this Run: {error}") from error
+
+
+def refuse_inside(read: ReadRequest, place: Path, flag: str) -> None:
+    """Raise `UsageError` where a place to write to, given by a flag, is inside of the data."""
+    folders = [Path(path).resolve() for path in (read.data, read.val, read.test, read.root) if path is not None]
+    within = next((one for one in folders if one.is_dir() and place.resolve().is_relative_to(one)), None)
+    if within is not None:
+        raise UsageError(f"{place} is inside of {within}, and data are not altered", fix=f"name another {flag}")
+
+
+def keep_list(run: RunFolder, request: Request) -> None:
+    """Copy the list of corrected labels into the Run. Raises `DataError` where it cannot be read."""
+    if request.read.relabel is not None:
+        write_bytes(run.relabel, read_list(request.read.relabel).encode("utf-8", "surrogateescape"))
+
+
+def kept_list(run: RunFolder, request: Request) -> Request:
+    """The request by the list of corrected labels that the Run keeps: the user's may have changed since."""
+    if request.read.relabel is None or not run.relabel.exists():
+        return request
+    return replace(request, read=replace(request.read, relabel=str(run.relabel)))
 
 
 def own_function(overrides: Mapping[str, Decision]) -> Origin | None:

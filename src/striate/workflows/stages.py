@@ -24,6 +24,7 @@ from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
+from striate.data.relabel import relabelled
 from striate.data.split import SplitTable, make_split
 from striate.infer import computes_bfloat16, found_device
 from striate.nets import (
@@ -63,11 +64,13 @@ class Prepared:
 
 
 def read_dataset(request: ReadRequest, reporter: Reporter) -> Dataset:
-    """Open the data and say what was inferred."""
+    """Open the data, correct its labels where a list is given, and say what was inferred."""
     reporter.stage("reading")
     options = ReadOptions(task=request.task, label_depth=request.label_depth, root=request.root, group=request.group)
     data = request.arrays if request.arrays is not None else request.data
     dataset = open_dataset(data, options, reader=request.reader, val=request.val, test=request.test)
+    if request.relabel is not None:
+        dataset = relabelled(dataset, request.relabel)
     for note in dataset.notes:
         reporter.line(note)
     return dataset
@@ -102,7 +105,7 @@ def audited(
             )
         check_audit(audit, dataset, limit)
         if found is not None and found.fingerprint == audit.fingerprint:
-            return replace(audit, hashes=found.hashes)
+            return replace(audit, hashes=found.hashes, sides=found.sides)
         return audit
     reporter.stage("audit")
     if found is not None:
@@ -296,6 +299,9 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         plan = whole_plan(run)
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     here = machine(device)
+    if request.read.relabel is not None:
+        because = f"yours: {len(dataset.relabelled)} labels changed, {len(dataset.left_out)} samples left out"
+        chosen = {**chosen, "split.relabel": Decision(request.read.relabel, because, "user")}
     if candidates:
         weights, because = _chosen(candidates, dataset, audit, split, here, request, reporter)
         chosen = {**chosen, "network.weights": Decision(weights.source, because, "measured")}

@@ -36,7 +36,7 @@ from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
-from striate.workflows.request import Request, array_bytes, environment
+from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
 
@@ -88,6 +88,8 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
     try:
         if request.read.arrays is not None:
             write_bytes(run.arrays, array_bytes(request.read.arrays))
+        keep_list(run, request)
+        request = kept_list(run, request)
         _walk(run, request, device, reporter, Clock(started, request.minutes))
     except KeyboardInterrupt:
         raise _stopped(run) from None
@@ -125,7 +127,7 @@ def resume(
             _follow_late(run, content, follow, reporter)
             return run
         arrays = dict(np.load(run.arrays, allow_pickle=False)) if run.arrays.exists() else None
-        request = Request.from_dict(content["request"], arrays)
+        request = kept_list(run, Request.from_dict(content["request"], arrays))
         if not set(follow) <= set(request.follow):
             request = replace(request, follow=tuple(dict.fromkeys((*request.follow, *follow))))
             write_json(run.environment, {**content, "request": request.to_dict()})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,6 +124,7 @@ class _Parts:
     split: int | None
     group: int | None
     weight: int | None
+    others: list[int]
 
 
 def dataset_of(content: bytes, name: str, places: Places, options: ReadOptions, path: str, reader: str) -> Dataset:
@@ -259,8 +260,9 @@ def _parts(
         targets = named
     unused = [n for n in left if n not in targets]
     if unused:
-        notes.append(f"Columns of {shown} that are not used: {', '.join(repr(printable(names[n])) for n in unused)}.")
-    return _Parts(names, paths, targets, split, group, weight)
+        said = ", ".join(repr(printable(names[n])) for n in unused)
+        notes.append(f"Columns of {shown} that are not learnt from: {said}.")
+    return _Parts(names, paths, targets, split, group, weight, [n for n in unused if n not in aside])
 
 
 def _samples(
@@ -284,7 +286,8 @@ def _samples(
         places_of = [places.find(cells[n].strip()) for n in parts.paths]
         key = "+".join(key for key, _ in places_of)
         target: Target = found.values[row]
-        sample = Sample(key, tuple(source for _, source in places_of), target, splits[row], groups[row], weights[row])
+        sources, others = tuple(source for _, source in places_of), _others(cells, parts)
+        sample = Sample(key, sources, target, splits[row], groups[row], weights[row], others)
         if key not in samples:
             samples[key], first[key] = sample, row
         elif samples[key] == sample:
@@ -298,10 +301,13 @@ def _samples(
         notes.append(f"{repeated:,} lines repeat an earlier one and were dropped.")
     if options.group and is_pattern(options.group):
         by_key = dict(zip(samples, groups_of([key.split("+")[0] for key in samples], options.group), strict=True))
-        return [
-            Sample(one.key, one.sources, one.target, one.split, by_key[one.key], one.weight) for one in samples.values()
-        ]
+        return [replace(one, group=by_key[one.key]) for one in samples.values()]
     return list(samples.values())
+
+
+def _others(cells: Sequence[str], parts: _Parts) -> tuple[tuple[str, str], ...]:
+    """What the columns say that are neither path nor target, where a cell is filled."""
+    return tuple((printable(parts.names[n]), printable(cells[n].strip())) for n in parts.others if cells[n].strip())
 
 
 def _splits(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str]) -> Sequence[Split | None]:

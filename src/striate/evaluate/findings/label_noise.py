@@ -30,7 +30,8 @@ def label_noise(evidence: Evidence) -> Finding | None:
         f"of {doubt.right + doubt.wrong} validation samples {doubt.wrong} are labelled otherwise than the network "
         f"says, and it is surer of those that agree in {doubt.separation:.0%} ± {doubt.error:.0%} of the pairs alone, "
         "where chance gives 50 % and hard samples give 80 % and more",
-        "look through the samples with the largest loss (predictions.csv, and the report's mistakes) and correct them; "
+        "list the likely wrong ones with `striate audit DATA --labels labels.csv`, correct them, and give them back "
+        "with `--relabel`; "
         "mixed samples are learnt by heart less easily",
         "--set augment.mixup=0.2",
     )

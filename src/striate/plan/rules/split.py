@@ -9,6 +9,7 @@ from striate.plan.rule import Decisions, rule
     "split",
     {
         "split.file": Leaf(str, "a split.csv to obey", none=True),
+        "split.relabel": Leaf(str, "a list of corrected labels", none=True),
         "split.seed": Leaf(int, "seed of the division", low=0),
         "split.near_duplicates": Leaf(bool, "whether near-duplicates are searched for and kept together"),
         "split.damage_limit": Leaf(float, "share of damaged samples above which training stops", low=0, high=1),
@@ -23,6 +24,7 @@ def split(context: Context) -> Decisions:
             near.asked,
             f"{len(near.duplicates)} groups of {near.compared} pictures that were compared",
         ),
+        "split.relabel": (None, "labels are as the data has them"),
         "split.seed": (0, "the division stays the same while the training seed varies"),
         "split.damage_limit": (0.05, f"{len(context.audit.quarantined)} of {context.audit.samples} are quarantined"),
     }

@@ -47,6 +47,10 @@ def _counts(facts: Facts) -> Html:
         entries += [
             (words.get(name, name), number(split[name])) for name in FATES if name in split and name != "quarantined"
         ]
+    corrected = facts.metrics.get("relabelled")
+    if isinstance(corrected, dict):
+        entries.append(("labels corrected (relabel.csv)", number(corrected.get("changed"))))
+        entries.append(("left out by that list", number(corrected.get("left_out"))))
     if not entries:
         return missing("No counts were recorded.")
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in entries), class_="facts")
