@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.events import Reporter
+from striate.data.loader import EvalBatches
 from striate.evaluate import units_of
 from striate.evaluate.shortcuts import ALARM, Kept, judge, visible
 from striate.infer import Model
@@ -60,10 +61,10 @@ def look_for_shortcuts(
     places = _spread(materials.count(part))
     true = materials.targets[part].numpy()[places].argmax(1)
     right = {"whole": model.task.judged(scores[part][places]).argmax(1) == true}
-    masks = visible(*materials.shape[1:])
+    shown = EvalBatches(materials.pictures[part], batch_size=AT_ONCE, size=materials.size, ahead=0, rows=places)
     for name in HIDDEN:
-        found = [model.scores(images) for images in _hidden(materials, part, places, masks[name])]
-        right[name] = model.task.judged(np.concatenate(found)).argmax(1) == true
+        found = torch.cat([torch.from_numpy(model.scores(images)) for images in _hidden(materials, shown, name)])
+        right[name] = model.task.judged(shown.sorted(found).numpy()).argmax(1) == true
     groups = [materials.samples[part][place].group for place in places]
     units = units_of(groups) if any(groups) else None
     chance = float(np.bincount(true).max() / len(true))
@@ -98,14 +99,13 @@ def _untold(why: str) -> dict[str, Any]:
     return {"why": why, "words": f"Whether the model takes shortcuts is not told: {why}."}
 
 
-def _hidden(materials: Materials, part: str, places: NDArray[np.int64], seen: NDArray[np.bool_]) -> Iterator[Tensor]:
+def _hidden(materials: Materials, shown: EvalBatches, name: str) -> Iterator[Tensor]:
     """Pictures of which only a part is seen, batch by batch."""
-    mask = torch.from_numpy(seen)
     fill = torch.tensor(materials.preprocessing.fill)[None, :, None, None]
-    chunks = np.split(places, range(AT_ONCE, len(places), AT_ONCE))
-    for images in materials.pictures[part].stream(chunks):
-        colour = fill if images.is_floating_point() else fill.round()
-        yield torch.where(mask, images, colour.to(images.dtype))
+    for batch in shown:
+        colour = fill if batch.images.is_floating_point() else fill.round()
+        seen = torch.from_numpy(visible(*batch.images.shape[2:])[name])
+        yield torch.where(seen, batch.images, colour.to(batch.images.dtype))
 
 
 def _words(kept: Mapping[str, Kept], alarms: list[str]) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate.core.records import Label, Labels, Sample
 from striate.data.detail import detail
+from striate.data.loader import EvalBatches
 from striate.data.pictures import Pictures
 from striate.evaluate import units_of
 from striate.evaluate.slices import LEAST, Slice, find_slices, worst
@@ -110,9 +111,8 @@ def _looks(pictures: Pictures) -> tuple[list[float | None], list[float | None]]:
     places = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64))
     bright: list[float | None] = [None] * count
     sharp: list[float | None] = [None] * count
-    parts = np.split(places, range(AT_ONCE, len(places), AT_ONCE))
-    for part, images in zip(parts, pictures.stream(parts), strict=True):
-        for place, image in zip(part.tolist(), images.numpy(), strict=True):
+    for batch in EvalBatches(pictures, batch_size=AT_ONCE, ahead=0, rows=places):
+        for place, image in zip(batch.ids.tolist(), batch.images.numpy(), strict=True):
             bright[place] = float(image.mean(dtype=np.float64))
             sharp[place] = detail(image.transpose(1, 2, 0))
     return bright, sharp
