@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,6 +217,22 @@ def test_weights_of_another_network_are_refused_before_the_data_are_read(
     printed = json.loads(capsys.readouterr().out)
     assert "stem.conv1.weight is 4×3×3×3 in the file and 8×3×3×3 in the network" in printed["details"]["reshaped"]
     assert len(printed["details"]["missing"]) == 60
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"loss.name": "huber"}, UsageError, "is not for the task 'classify'"),
+        ({"loss.class_weights": {"cta": 2}}, UsageError, "no class in loss.class_weights 'cta'"),
+        ({"network.name": "lenet5", "network.stochastic_depth": 0.2}, NetworkError, "no residual blocks"),
+        ({"network.name": "torchvision/resnet18", "network.init": "orthogonal"}, NetworkError, "draws its own"),
+    ],
+)
+def test_what_does_not_fit_the_data_leaves_nothing_behind(
+    settings: dict[str, Any], error: type[StriateError], said: str, tmp_path: Path, photos: Path
+) -> None:
+    refused(error, said, tmp_path, photos, size=32, epochs=1, weights="none", set=settings)
     assert not (tmp_path / "run").exists()
 
 

@@ -62,6 +62,7 @@ def test_a_setting_of_ones_own_leaves_no_trial() -> None:
     "settings",
     [
         {"loss__class_weights": "balanced", "batch__sampling": "balanced"},
+        {"loss__class_weights": {"rare": 3}, "batch__sampling": "balanced"},
         {"loss__name": "logit_adjustment", "batch__sampling": "undersampled"},
         {"imbalance__remedy": "balanced_softmax", "loss__class_weights": "effective"},
         {"evaluate__costs": {"rare": {"common": 20}}, "loss__class_weights": "balanced"},

@@ -48,6 +48,31 @@ def test_weights_of_samples_count_in_the_balance_and_in_the_loss() -> None:
     assert task.weights(samples).tolist() == [3 * 18 / 24] * 4 + [18 / 12] * 6
 
 
+def test_given_weights_of_classes_keep_their_ratio_and_are_one_in_the_mean() -> None:
+    samples = rows(["cat"] * 4) + rows(["dog"] * 6)
+    task = make_task("classify", ("cat", "dog"), samples, loss="cross_entropy", class_weights={"cat": 6})
+    assert task.settings.class_weights is not None
+    cat, dog = task.settings.class_weights
+    assert cat == pytest.approx(6 * dog)
+    assert task.weights(samples).double().mean() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"cta": 2}, "no class in loss.class_weights 'cta'; did you mean 'cat'"),
+        ({"cat": -1}, "the weight of 'cat' is -1"),
+        ({"cat": float("nan")}, "the weight of 'cat' is nan"),
+        ({"cat": 0, "dog": 0, "bird": 0}, "all classes weigh 0"),
+        ({"cat": 0, "dog": 0}, "the classes that have training samples all weigh 0"),
+        ({"1": 2, 1: 3}, "names a class twice"),
+    ],
+)
+def test_given_weights_that_cannot_be_are_refused(weights: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make_task("classify", NAMES, rows(["cat", "dog"]), loss="cross_entropy", class_weights=weights)
+
+
 def test_class_weights_must_be_one_a_class() -> None:
     with pytest.raises(UsageError, match="2 class weights for 3 classes"):
         TASKS.get("classify")(NAMES, TaskSettings("cross_entropy", class_weights=(1.0, 2.0)))

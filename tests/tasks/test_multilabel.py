@@ -48,6 +48,12 @@ def test_weights_of_samples_count_in_the_balance() -> None:
     assert task.settings.class_weights == (4 / 6,)
 
 
+def test_given_weights_are_those_of_positives() -> None:
+    weights = {NAMES[1]: 3}
+    task = make_task("multilabel", NAMES[:2], rows(("car",)), loss="binary_cross_entropy", class_weights=weights)
+    assert task.settings.class_weights == (1.0, 3.0)
+
+
 def test_scores_are_sigmoids_and_decode_from_one_half_on() -> None:
     scores = plain().scores(torch.tensor([[0.0, -1.0, 4.0]]))
     torch.testing.assert_close(scores, torch.tensor([[0.0, -1.0, 4.0]]).sigmoid())

@@ -20,6 +20,8 @@ from striate.losses._weighting import (
     WEIGHTINGS,
     balanced_weights,
     class_weights,
+    given_class_weights,
+    given_weights,
     inverse_frequency,
     positive_ratios,
 )
@@ -145,6 +147,8 @@ __all__ = [
     "check_per_class",
     "check_share",
     "class_weights",
+    "given_class_weights",
+    "given_weights",
     "inverse_frequency",
     "loss",
     "positive_ratios",

@@ -1,10 +1,11 @@
-"""Weights of classes from their frequencies."""
+"""Weights of classes, from their frequencies or as they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
-from striate.core.errors import UnknownName
+from striate.core.errors import UnknownName, UsageError
 
 WEIGHTINGS = ("none", "balanced", "square_root", "effective")
 """How classes may weigh: alike, by inverse frequency, by its square root, by the inverse effective number."""
@@ -34,6 +35,57 @@ def class_weights(name: str, counts: Sequence[float]) -> tuple[float, ...]:
         raw = [1 / (1 - BETA**count) if count > 0 else 0.0 for count in counts]
     else:
         raise UnknownName("weighting of classes", name, WEIGHTINGS)
+    return _with_mean_one(raw, counts)
+
+
+def given_weights(said: Mapping[str, float], names: Sequence[str]) -> tuple[float, ...]:
+    """The weight of each class as the user gives it; 1 for one that is not named.
+
+    Raises:
+        UnknownName: a class that there is not.
+        UsageError: a class twice, a weight that is negative or not finite, or none above 0.
+
+    >>> given_weights({"ill": 3}, ["ill", "well"])
+    (3.0, 1.0)
+    """
+    found = {str(name): float(weight) for name, weight in said.items()}  # YAML may have read a name as a number
+    if len(found) < len(said):
+        raise UsageError("loss.class_weights names a class twice", fix="name each once")
+    for name, weight in found.items():
+        if name not in names:
+            raise UnknownName("class in loss.class_weights", name, names)
+        if not (math.isfinite(weight) and weight >= 0):
+            raise UsageError(
+                f"loss.class_weights: the weight of {name!r} is {weight:g}", fix="give finite numbers of at least 0"
+            )
+    weights = tuple(found.get(name, 1.0) for name in names)
+    if not any(weights):
+        raise UsageError("loss.class_weights: all classes weigh 0, so nothing can be learnt", fix="raise one above 0")
+    return weights
+
+
+def given_class_weights(said: Mapping[str, float], names: Sequence[str], counts: Sequence[float]) -> tuple[float, ...]:
+    """`given_weights` with a mean over all samples of 1: the rate keeps its meaning.
+
+    Args:
+        counts: samples of each class, or the sum of their weights.
+
+    Raises:
+        UsageError: besides, all samples are of classes that weigh 0.
+
+    >>> given_class_weights({"ill": 3}, ["ill", "well"], [50, 50])
+    (1.5, 0.5)
+    """
+    weights = _with_mean_one(given_weights(said, names), counts)
+    if not any(weights):
+        raise UsageError(
+            "loss.class_weights: the classes that have training samples all weigh 0, so nothing can be learnt",
+            fix="raise one of them above 0",
+        )
+    return weights
+
+
+def _with_mean_one(raw: Sequence[float], counts: Sequence[float]) -> tuple[float, ...]:
     total = sum(weight * count for weight, count in zip(raw, counts, strict=True))
     return tuple(weight * sum(counts) / total if total else 0.0 for weight in raw)
 

@@ -23,6 +23,7 @@ from striate.nets.edits.swap_activation import SwapActivation
 from striate.nets.edits.swap_norm import SwapNorm
 from striate.nets.edits.swap_pooling import SwapPooling
 from striate.nets.families import FAMILIES
+from striate.nets.first_weights import INITS, LAST_NORMS, with_first_weights
 from striate.nets.flow import Edge, Flow, ReceptiveField, Step
 from striate.nets.folding import Folds, find_folds, fold_for_good, folded
 from striate.nets.libraries import pretrained_weights
@@ -66,6 +67,8 @@ from striate.nets.weights import LoadReport, Weights, load_weights, match_weight
 __all__ = [
     "EDITS",
     "FAMILIES",
+    "INITS",
+    "LAST_NORMS",
     "NODES",
     "Activation",
     "AdaptivePool",
@@ -162,4 +165,5 @@ __all__ = [
     "stages",
     "translated",
     "unsafe_channels_last",
+    "with_first_weights",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from striate.core.plan import Decision
 from striate.core.records import Dataset, Label, Labels, Sample
 from striate.data.audit import Audit
 from striate.data.split import SplitTable
-from striate.nets import Weights, regularised, resolve
+from striate.nets import Weights, regularised, resolve, with_first_weights
 
 SCARCE = 500
 """Training samples below which pretrained layers move little and a head learns from every view."""
@@ -114,7 +114,7 @@ class Context(ABC):
             width=self["input.width"],
             arguments=self["network.arguments"],
         )
-        return regularised(spec, **{leaf: self[f"network.{leaf}"] for leaf in LEFT_OUT})
+        return as_planned(spec, self.__getitem__)
 
     @cached_property
     def class_counts(self) -> dict[str, int]:
@@ -128,3 +128,13 @@ class Context(ABC):
             else:
                 return {}
         return dict(counts)
+
+
+def as_planned(spec: Mapping[str, Any], value: Callable[[str], Any]) -> dict[str, Any]:
+    """A network, as `resolve` gives it, with what the plan says beside its name and arguments.
+
+    Args:
+        value: of a leaf of the plan.
+    """
+    spec = regularised(spec, **{leaf: value(f"network.{leaf}") for leaf in LEFT_OUT})
+    return with_first_weights(spec, init=value("network.init"), last_norm=value("network.last_norm"))

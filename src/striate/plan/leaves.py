@@ -26,6 +26,7 @@ class Leaf:
         none: whether it may be null.
         measured: whether it may be "auto", to be decided by a measurement.
         rows: whether rows of numbers will do as well.
+        named: whether numbers by name will do as well, such as {cat: 2}.
     """
 
     type: type
@@ -37,6 +38,7 @@ class Leaf:
     none: bool = False
     measured: bool = False
     rows: bool = False
+    named: bool = False
 
     def allowed(self) -> Sequence[str] | None:
         """The names that a string leaf accepts, or None where any string does."""
@@ -46,7 +48,7 @@ class Leaf:
 def parse_value(key: str, leaf: Leaf, text: Any) -> Any:
     """The value that `--set KEY=TEXT` means, checked. A string is read as YAML; anything else is taken as it is."""
     value = text
-    if isinstance(text, str) and not (leaf.type is str and text not in ("null", "~")):
+    if isinstance(text, str) and (leaf.type is not str or _is_yaml(leaf, text)):
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -60,7 +62,7 @@ def check_value(key: str, leaf: Leaf, value: Any) -> Any:
         return None
     if leaf.measured and value == AUTO:
         return value
-    if leaf.rows and _is_rows(value):
+    if (leaf.rows and _is_rows(value)) or (leaf.named and _is_named(value)):
         return value
     if leaf.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -82,9 +84,20 @@ def check_value(key: str, leaf: Leaf, value: Any) -> Any:
         near = nearest(value, allowed)
         raise PlanError(
             f"{key} ({leaf.about}) cannot be {value!r}" + (f"; did you mean {near!r}?" if near else ""),
-            fix=f"choose one of: {', '.join(allowed)}",
+            fix=f"choose one of: {', '.join(allowed)}" + (", or give numbers by name" if leaf.named else ""),
         )
     return value
+
+
+def _is_yaml(leaf: Leaf, text: str) -> bool:
+    """Whether the text for a leaf that holds a name is something else."""
+    return text in ("null", "~") or (leaf.named and text.lstrip().startswith("{"))
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(x, int | float) and not isinstance(x, bool) for x in value.values()
+    )
 
 
 def _is_rows(value: Any) -> bool:
@@ -113,4 +126,5 @@ def _words(leaf: Leaf) -> str:
     if leaf.measured:
         words += " (or auto)"
     words += " or rows of numbers" if leaf.rows else ""
+    words += ", or numbers by name" if leaf.named else ""
     return words + (" or none" if leaf.none else "")

@@ -8,7 +8,7 @@ from typing import Any
 from striate.core.errors import RunError
 from striate.core.records import Sample
 from striate.core.registry import Registry
-from striate.tasks._task import Task, TaskSettings
+from striate.tasks._task import Task, TaskSettings, Weighting
 
 TASKS: Registry[type[Task]] = Registry("task", "striate.tasks")
 
@@ -20,7 +20,7 @@ def make_task(
     *,
     loss: str,
     loss_options: Mapping[str, Any] | None = None,
-    class_weights: str = "none",
+    class_weights: Weighting = "none",
     costs: Any = None,
 ) -> Task:
     """A task as the training samples make it: the weights of its classes, or the mean and spread of its values.
@@ -31,12 +31,12 @@ def make_task(
         samples: the training samples alone, so that nothing of the others is learnt.
         loss: the loss's name.
         loss_options: its options, such as {"label_smoothing": 0.1}.
-        class_weights: one of `striate.losses.WEIGHTINGS`.
+        class_weights: one of `striate.losses.WEIGHTINGS`, or numbers by class, 1 for one that is not named.
         costs: of mistakes, {true class: {predicted class: cost}} or rows; None where all cost the same.
 
     Raises:
-        UnknownName: there is no such task, loss, option or weighting.
-        UsageError: the loss or the weighting is for other targets.
+        UnknownName: there is no such task, loss, option, weighting or class.
+        UsageError: the loss or the weighting is for other targets; a weight is negative or not finite, or all are 0.
         DataError: the samples cannot be learnt from: no target, one not finite, or a value that never changes.
     """
     return TASKS.get(name).from_samples(

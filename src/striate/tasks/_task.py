@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +22,10 @@ from striate.tasks._costs import Costs, cost_matrix
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
+
+
+Weighting: TypeAlias = str | Mapping[str, float]
+"""How classes weigh: one of `striate.losses.WEIGHTINGS`, or numbers by class."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,11 @@ class Task(ABC):
         *,
         loss: str,
         loss_options: Mapping[str, Any],
-        class_weights: str,
+        class_weights: Weighting,
         costs: Any = None,
     ) -> Task:
         """See `striate.tasks.make_task`."""
-        if class_weights not in WEIGHTINGS:
+        if isinstance(class_weights, str) and class_weights not in WEIGHTINGS:
             raise UnknownName("weighting of classes", class_weights, WEIGHTINGS)
         found = LOSSES.get(loss)
         if found.priors and class_weights != "none":
@@ -125,11 +129,11 @@ class Task(ABC):
         return cls(target_names, settings)
 
     @abstractmethod
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """The settings with what the training samples teach. Raises `DataError` where they teach nothing.
 
         Args:
-            weighting: of classes, one of `striate.losses.WEIGHTINGS`.
+            weighting: of classes.
         """
 
     @property

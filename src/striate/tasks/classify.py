@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.records import Label, Sample
-from striate.losses import LOSSES, class_weights
+from striate.losses import LOSSES, class_weights, given_class_weights
 from striate.metrics import ExpectedCost, Metric, checked, class_counts, confusion_matrix, least_cost, moved
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, class_table, no_target
+from striate.tasks._task import Task, TaskSettings, Weighting, class_table, no_target
 
 
 @TASKS.register("classify")
@@ -25,7 +25,7 @@ class Classify(Task):
     kind = "label"
     headline = "accuracy"
 
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """Weights or shares of classes from their frequencies, weighted samples counting by their weight."""
         counts = [0.0] * self.outputs
         for sample in samples:
@@ -34,6 +34,8 @@ class Classify(Task):
         if LOSSES.get(settings.loss).priors and settings.loss_options.get("shares") is None:
             shares = [count / sum(counts) for count in counts]
             settings = replace(settings, loss_options={**settings.loss_options, "shares": shares})
+        if not isinstance(weighting, str):
+            return replace(settings, class_weights=given_class_weights(weighting, self.target_names, counts))
         return settings if weighting == "none" else replace(settings, class_weights=class_weights(weighting, counts))
 
     def row(self, sample: Sample) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from striate.core.errors import UsageError
 from striate.core.records import Labels, Sample
-from striate.losses import LOSSES, positive_ratios
+from striate.losses import LOSSES, given_weights, positive_ratios
 from striate.metrics import THRESHOLD, checked, class_counts
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, class_table, no_target
+from striate.tasks._task import Task, TaskSettings, Weighting, class_table, no_target
 
 
 @TASKS.register("multilabel")
@@ -26,16 +26,19 @@ class Multilabel(Task):
     kind = "labels"
     headline = "macro_f1"
 
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
-        """How much a positive of each label counts, from how many there are."""
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
+        """How many times as much a positive of each label counts as a negative: as given, or by how many there are."""
         if weighting == "none":
             return self.settings
-        if weighting != "balanced":
-            raise UsageError(f"labels are not weighed by {weighting!r}", fix="set loss.class_weights to balanced")
+        if isinstance(weighting, str) and weighting != "balanced":
+            fix = "set loss.class_weights to balanced, or to a number for each label"
+            raise UsageError(f"labels are not weighed by {weighting!r}", fix=fix)
         if "positive_ratios" not in LOSSES.get(self.settings.loss).options:
             raise UsageError(
                 f"the loss {self.settings.loss!r} knows no class weights", fix="choose binary_cross_entropy"
             )
+        if not isinstance(weighting, str):
+            return replace(self.settings, class_weights=given_weights(weighting, self.target_names))
         positives, total = np.zeros(self.outputs), 0.0
         for sample in samples:
             total += sample.weight

@@ -17,7 +17,7 @@ from striate.core.records import Sample, Value
 from striate.losses import LOSSES
 from striate.metrics import METRICS, checked
 from striate.tasks import TASKS
-from striate.tasks._task import Task, TaskSettings, defined, no_target
+from striate.tasks._task import Task, TaskSettings, Weighting, defined, no_target
 
 # Single precision keeps 7 digits; a spread below this share of the mean would keep fewer than two of its own.
 _LEAST_SPREAD = 1e-5
@@ -36,7 +36,7 @@ class Regress(Task):
         if len(settings.mean) != len(settings.std) or len(settings.mean) not in (0, self.outputs):
             raise UsageError(f"{len(settings.mean)} means and {len(settings.std)} spreads for {self.outputs} values")
 
-    def learn(self, samples: Sequence[Sample], *, weighting: str) -> TaskSettings:
+    def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """The mean and standard deviation of each value over the training samples; of counts, the mean's logarithm."""
         if weighting != "none":
             raise UsageError("values have no classes to balance", fix="set loss.class_weights to none")

@@ -31,12 +31,11 @@ from striate.nets import (
     hub_network,
     pretrained_weights,
     read_weights,
-    regularised,
     resolve,
     translated,
 )
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
-from striate.plan.context import LEFT_OUT
+from striate.plan.context import as_planned
 from striate.plan.rules.size import asks_for_speed
 from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
@@ -455,4 +454,4 @@ def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
         width=plan["input.width"],
         arguments=plan["network.arguments"],
     )
-    return regularised(spec, **{leaf: plan[f"network.{leaf}"] for leaf in LEFT_OUT})
+    return as_planned(spec, plan.__getitem__)

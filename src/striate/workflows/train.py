@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.core.artifacts import make_folder, write_bytes, write_json
-from striate.core.errors import Interrupted, StriateError, WeightsError
+from striate.core.errors import Interrupted, NetworkError, StriateError, UsageError, WeightsError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import AUTO, Plan
@@ -92,7 +92,8 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         raise _stopped(run) from None
     except StriateError as error:
         misfit = isinstance(error, WeightsError) and not list_checkpoints(run.checkpoints)
-        if misfit or not run.audit.exists():  # there is nothing to go on with
+        mistake = isinstance(error, UsageError | NetworkError) and not run.plan.exists()
+        if misfit or mistake or not run.audit.exists():  # there is nothing to go on with
             shutil.rmtree(path, ignore_errors=True)
             if existed:
                 make_folder(path)

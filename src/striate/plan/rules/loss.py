@@ -17,7 +17,7 @@ SMOOTHING = ("cross_entropy", "poly1")
     {
         "loss.name": Leaf(str, "the loss", package="striate.losses"),
         "loss.label_smoothing": Leaf(float, "share of the target spread over all classes", low=0, high=0.5),
-        "loss.class_weights": Leaf(str, "weights of classes", names=WEIGHTINGS),
+        "loss.class_weights": Leaf(str, "weights of classes; one not named weighs 1", names=WEIGHTINGS, named=True),
         "loss.options": Leaf(dict, "further options of the loss, such as {gamma: 2}"),
     },
 )
