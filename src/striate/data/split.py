@@ -23,8 +23,9 @@ from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target, Value
 from striate.core.wording import some
-from striate.data.audit import Audit, target_classes
+from striate.data.audit import Audit
 from striate.data.balance import even_out
+from striate.data.classes import target_classes
 
 FATES = (*SPLITS, "quarantined", "excluded")
 FRACTIONS = (0.64, 0.16, 0.20)

@@ -2,7 +2,7 @@
 
 import math
 
-from striate.data.audit import ENLARGED
+from striate.data.detail import ENLARGED
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
