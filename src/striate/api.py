@@ -34,6 +34,7 @@ from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
 from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
+from striate.workflows import odd as odd_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
@@ -172,7 +173,7 @@ def audit(
         group: a column, or a pattern for the file names, of what must not straddle a split.
         val, test: further data for these splits.
         near_duplicates: whether to search for them.
-        html: a file to write what was found to, with near-duplicates drawn side by side.
+        html: a file to write what was found to, with near-duplicates drawn side by side and pictures of each finding.
         workers: decoding processes; the machine's cores by default.
         reporter: told of the progress.
 
@@ -188,6 +189,7 @@ def audit(
     if html is not None:
         with TemporaryDirectory() as folder:
             drawn = alike_workflow.draw_near(Path(folder), dataset, found.near, found.full_scale)
+            drawn += odd_workflow.draw_findings(Path(folder), dataset, found.findings, found.full_scale)
             write_audit(Path(html), Path(dataset.path), found.to_dict(), Path(folder), drawn)
     return found
 

@@ -15,6 +15,9 @@ from PIL import Image
 SMALL_SIDE = 64
 """Of the small copy by which marks in fixed places are found, in pixels."""
 
+SMALLEST = 32
+"""Side in pixels below which margins of things such as digits and icons cannot be told from bars and marks."""
+
 _SAMPLED = 8192  # pixels, about, that sharpness is measured on along each axis: every few rows and columns
 _SHADE = 12  # of 255: what a row may differ in itself to be of one shade, as JPEG leaves it
 _THINNEST = 0.02  # of the side: thinner bars are what a scanner or a resize leaves
@@ -29,9 +32,9 @@ class Looks(NamedTuple):
         sharpness: the mean square of second differences between neighbours, over the variance: 0 for smooth pictures,
             6 for noise (along both axes, 12 in all); contrast does not matter. 0 for constant ones.
         bars: pixels of bars of one shade at the top, bottom, left and right that end in a straight edge; only where
-            two opposite ones are of the same shade, else 0.
+            two opposite ones are of the same shade, else 0, as of pictures below 32 px.
         grey: whether it has several channels and all hold the same.
-        small: (64, 64) in grey, the picture squeezed to a square; None where it was not asked for.
+        small: (64, 64) in grey, the picture squeezed to a square; None where it was not asked for, and below 32 px.
     """
 
     sharpness: float
@@ -57,6 +60,8 @@ def looks(pixels: NDArray[Any], highest: float, *, small: bool = False) -> Looks
     if pixels.dtype != np.uint8:
         plane = np.clip(plane * (255.0 / highest if highest > 0 else 1.0), 0, 255).astype(np.uint8)
     grey = pixels.shape[2] == 3 and _equal(pixels[::8, ::8]) and _equal(pixels)
+    if min(plane.shape) < SMALLEST:
+        return Looks(_sharpness(plane), (0, 0, 0, 0), grey)
     copy = None
     if small:
         whole = Image.fromarray(np.ascontiguousarray(plane))
@@ -111,7 +116,7 @@ def _pair(plane: NDArray[np.uint8]) -> tuple[int, int]:
     if min(first, last) < least:
         return 0, 0
     for rows in (plane[first : first + _BLURRED_EDGE], plane[height - last - _BLURRED_EDGE : height - last]):
-        differ = (np.abs(rows.astype(np.int16) - shade) > _SHADE).mean(1)
-        if not differ.size or differ.max() < _FILLED:
-            return 0, 0
+        apart = np.abs(rows.astype(np.int16) - shade)
+        if not apart.size or (apart > _SHADE).mean(1).max() < _FILLED or apart.mean(1).max() < 2 * _SHADE:
+            return 0, 0  # what lies beside it is an object on plain ground, or it fades
     return first, last

@@ -24,6 +24,7 @@ ENOUGH = 10
 
 _SPARSE = 3.0  # of the numbers that a group's samples span, one in so many at least is there
 _FINE, _COARSE = r"[A-Za-z]+|\d+|[^A-Za-z\d]+", r"[^_\-. ]+|[_\-. ]+"
+_DATE = re.compile(r"(19|20)\d\d([-_.]?)[01]\d\2[0-3]\d")
 _PLAIN = re.compile(r"(?P<group>[^/]+)[_\- ]\(?\d{1,6}\)?\.\w+$")
 _PLAIN_TEXT = _PLAIN.pattern
 
@@ -76,6 +77,8 @@ def likely_groups(named: Sequence[Named]) -> LikelyGroups | None:
         return None
     split = [_parts(one.key) for one in named]
     stems = [stem for _, stem in split]
+    if all(_DATE.search(stem) for stem in stems):
+        return None  # parts of a date are shared and counted by nature; who took what is in the files
     for columns in (_columns(stems, _FINE), _columns(stems, _COARSE)):
         fields = _fields(named, columns) if columns else []
         plausible = [field for field in fields if _shared(named, field.values) and _fits(named, field)]
@@ -110,7 +113,10 @@ def _kind(part: str) -> str:
 
 
 def _fields(named: Sequence[Named], columns: Sequence[Sequence[str]]) -> list[_Field]:
-    """Parts that vary, each with the template that makes it the group; neighbours with nothing between are one part."""
+    """Parts that vary and that a later part counts, each with the template that makes it the group.
+
+    Neighbours with nothing between are one part.
+    """
     merged: list[tuple[bool, list[str]]] = []
     for column in columns:
         varies = len(set(column)) > 1
@@ -125,7 +131,7 @@ def _fields(named: Sequence[Named], columns: Sequence[Sequence[str]]) -> list[_F
         others = [
             other
             for number, (changes, other) in enumerate(merged)
-            if changes and number != place and _counts_within(named, values, other)
+            if changes and number > place and not _names_the_class(named, other) and _counts_within(values, other)
         ]
         if others:
             pieces = [
@@ -143,8 +149,8 @@ def _names_the_class(named: Sequence[Named], values: Sequence[str]) -> bool:
     return len(pairs) == len({label for label, _ in pairs})
 
 
-def _counts_within(named: Sequence[Named], values: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether another part counts the samples of most groups: numbers that follow each other, in each class anew."""
+def _counts_within(values: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether another part counts the samples of most groups: numbers that follow each other."""
     groups: dict[str, set[int]] = defaultdict(set)
     for value, part in zip(values, other, strict=True):
         found = re.search(r"\d+", part)
@@ -198,7 +204,7 @@ def _by_prefix(named: Sequence[Named]) -> LikelyGroups | None:
     if len(values) < len(named) or _names_the_class(named, values) or not _shared(named, values):
         return None
     numbers = [match[0][len(match["group"]) :] for match in found if match is not None]
-    if not _counts_within(named, values, numbers):
+    if not _counts_within(values, numbers):
         return None
     return _told(named, _Field(values, _PLAIN_TEXT, "what stands before the running number"))
 

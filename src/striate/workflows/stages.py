@@ -115,6 +115,8 @@ def audited(
         write_json(run.audit, audit.to_dict())
     for damaged in audit.quarantined:
         reporter.warn(f"quarantined: {damaged.key}: {damaged.reason}")
+    for odd in audit.findings:
+        reporter.line(f"{odd.name} ({odd.severity}): {odd.text}.")
     for remark in audit.remarks:
         reporter.line(remark)
     return audit

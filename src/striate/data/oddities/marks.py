@@ -19,8 +19,11 @@ LEAST = 20
 COPIES = 200
 """Pictures of a class that are looked at."""
 
+ALIGNED = 0.5
+"""Share of the classes, and two, above which it is not marks but aligned things that lie in one place."""
+
 _OUTER = SMALL_SIDE // 4  # of the small copies, from each side
-_STABLE, _ELSEWHERE = 1.2, 0.5  # mean edge over its deviation, in the class and in the others
+_STABLE, _ELSEWHERE = 1.0, 0.5  # mean edge over its deviation, in the class and in the others; natural ones reach 0.4
 _FAINT = 4.0  # of 255: weaker mean edges are not told from what compression leaves
 _CELLS = 4  # edges at least, of which a mark of two by two cells of the copy has eight
 _SHOWS = 0.5  # of the mean mark: a picture with more of it has the mark
@@ -29,19 +32,22 @@ _SHOWS = 0.5  # of the mean mark: a picture with more of it has the mark
 @oddity("marks", order=1)
 def marks(examined: Examined) -> Oddity | None:
     """Edges in the same places in most pictures of a class, which at least half of the other classes do not have."""
-    edges, members = {}, {}
+    edges, members, stable = {}, {}, {}
     for name, numbers in examined.of_class.items():
-        kept = [n for n in numbers if examined.facts[n].looks.small is not None and not _taken(examined, n)]
-        if len(kept) >= LEAST:
-            members[name] = kept
-            edges[name] = _edges(np.stack([_small(examined, n) for n in kept]))
-    if len(edges) < 2:
+        looked = [n for n in numbers if examined.facts[n].looks.small is not None]
+        if len(looked) < LEAST:
+            continue
+        found = _edges(np.stack([_small(examined, n) for n in looked]))
+        stable[name] = _stability(found)
+        free = [place for place, n in enumerate(looked) if not _taken(examined, n)]
+        if len(free) >= LEAST:
+            members[name], edges[name] = [looked[place] for place in free], found[free]
+    if len(stable) < 2:
         return None
-    stable = {name: _stability(found) for name, found in edges.items()}
     told = []
     for name, found in edges.items():
         others = np.stack([one for other, one in stable.items() if other != name])
-        alone = (stable[name] >= _STABLE) & (np.median(others, axis=0) < _ELSEWHERE)
+        alone = (_stability(found) >= _STABLE) & (np.median(others, axis=0) < _ELSEWHERE)
         if int(alone.sum()) < _CELLS:
             continue
         mean = found[:, alone].mean(0)
@@ -49,7 +55,7 @@ def marks(examined: Examined) -> Oddity | None:
         order = sorted(range(len(likeness)), key=lambda n: (-likeness[n], n))
         having = [members[name][n] for n in order if likeness[n] > _SHOWS]
         told.append((len(having) / len(likeness), name, _place(alone), having, len(likeness)))
-    if not told:
+    if not told or len(told) > max(2, ALIGNED * len(stable)):
         return None
     told.sort(key=lambda one: (-one[0], one[1]))
     named = [f"{name} ({where}; {len(having)} of {looked} looked at)" for _, name, where, having, looked in told]

@@ -14,6 +14,9 @@ TUNED_EPOCHS = 8
 """On trashnet, single runs: MobileNetV2 had a validation log loss of 0.326 after 9 epochs at 224 px, 0.328 after 12 at
 192 px; where time carried less, an accuracy of 0.883 after 4 epochs at 256×192 px, 0.906 after 8 at 160 px."""
 
+SOFT = 64
+"""Short side in pixels of soft pictures below which they lose too much by being made smaller."""
+
 SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
@@ -37,7 +40,7 @@ def size(context: Context) -> Decisions:
         side = max((option for option in SCRATCH_SIDES if option <= typical), default=typical)
         because = f"the pictures' own short side is {typical} px in the median"
         filled = typical * context.audit.detail
-        if context.audit.detail < ENLARGED and filled < side and typical >= 64:  # small smooth ones lose too much
+        if context.audit.detail < ENLARGED and filled < side and typical >= SOFT:
             side = min(option for option in (*SCRATCH_SIDES, side) if option >= filled)
             because += (
                 f", of which detail fills about {filled:.0f}: they look enlarged or soft, and more pixels add little"
@@ -62,6 +65,11 @@ def _affordable(context: Context, trained: int, typical: int) -> tuple[int, str]
     """The size for pretrained weights: theirs, or smaller where the pictures or the time do not carry it."""
     side = min(trained, max(32, 32 * math.ceil(typical / 32)))
     because = f"the weights were trained at {trained} px, the pictures have {typical} px in the median"
+    if context.audit.detail < ENLARGED and typical >= SOFT:
+        because += (
+            f", of which detail fills about {typical * context.audit.detail:.0f}: they look enlarged or soft, but "
+            "these weights know things at their own size"
+        )
     count = len(context.train_samples)
     if not asks_for_speed(context.machine.device, count, side):
         return side, because
