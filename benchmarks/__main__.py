@@ -1,4 +1,5 @@
-"""`python -m benchmarks VERB`: goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee or planted.
+"""`python -m benchmarks VERB`:
+goals, plain, compare, growth, memory, accuracy, ablate, sweep, gpu, referee, planted or odd.
 
 Docs: docs/benchmarks.md.
 """
@@ -9,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, plain, planted, referee, sweep
+from benchmarks import ablate, accuracy, compare, goals, gpu, growth, memory, odd, plain, planted, referee, sweep
 from striate.core.errors import StriateError
 
 
@@ -92,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--judge", type=int, default=100, help="pairs of these that are listed to be judged")
     command.add_argument("--time", type=int, nargs="*", default=[], metavar="N", help="pictures to search")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("odd", help=odd.__doc__.splitlines()[0], description=odd.__doc__)
+    command.add_argument("--data", nargs="*", choices=odd.SETS, default=["hymenoptera", "trashnet", "cifar10"])
+    command.add_argument("--seeds", type=int, nargs="+", default=[1])
+    command.add_argument("--count", type=int, default=120, help="pictures of a class, at most")
+    command.add_argument("--each", type=int, default=5, help="pictures that a fault of a kind is planted in")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -109,6 +116,7 @@ def main() -> int:
             "gpu": gpu.run,
             "referee": referee.run,
             "planted": planted.run,
+            "odd": odd.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

@@ -54,10 +54,10 @@ def bursts(examined: Examined) -> Oddity | None:
 
 
 def _time(text: str) -> datetime | None:
-    """EXIF's time; None of what is none, such as the zeros of a camera whose clock was never set."""
+    """EXIF's time; None of what is none."""
     try:
         return datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
-    except ValueError:
+    except ValueError:  # no time: a camera whose clock was never set writes zeros
         return None
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from striate.core.wording import some
 from striate.data.looks import SMALL_SIDE
-from striate.data.oddities import SHOWN, Examined, Oddity, oddity
+from striate.data.oddities import Examined, Oddity, oddity, worst
 
 LEAST = 20
 """Pictures of a class below which chance leaves edges in their mean."""
@@ -23,7 +23,10 @@ ALIGNED = 0.5
 """Share of the classes, and two, above which it is not marks but aligned things that lie in one place."""
 
 _OUTER = SMALL_SIDE // 4  # of the small copies, from each side
-_STABLE, _ELSEWHERE = 1.0, 0.5  # mean edge over its deviation, in the class and in the others; natural ones reach 0.4
+_NATURAL = 0.25  # mean edge over its deviation, as the outer parts of natural classes have it; chance adds to it
+_CHANCE = 4.5  # standard errors of it, as the largest of thousands of places may be off
+_LEAST, _MOST = 0.6, 1.0
+_ELSEWHERE = 0.5  # of what it is in the class, in the median of the others
 _FAINT = 4.0  # of 255: weaker mean edges are not told from what compression leaves
 _CELLS = 4  # edges at least, of which a mark of two by two cells of the copy has eight
 _SHOWS = 0.5  # of the mean mark: a picture with more of it has the mark
@@ -47,7 +50,9 @@ def marks(examined: Examined) -> Oddity | None:
     told = []
     for name, found in edges.items():
         others = np.stack([one for other, one in stable.items() if other != name])
-        alone = (_stability(found) >= _STABLE) & (np.median(others, axis=0) < _ELSEWHERE)
+        own = _stability(found)
+        enough = min(_MOST, max(_LEAST, _NATURAL + _CHANCE / len(found) ** 0.5))
+        alone = (own >= enough) & (np.median(others, axis=0) < _ELSEWHERE * own)
         if int(alone.sum()) < _CELLS:
             continue
         mean = found[:, alone].mean(0)
@@ -59,12 +64,13 @@ def marks(examined: Examined) -> Oddity | None:
         return None
     told.sort(key=lambda one: (-one[0], one[1]))
     named = [f"{name} ({where}; {len(having)} of {looked} looked at)" for _, name, where, having, looked in told]
-    shown = [having[place] for place in range(SHOWN) for _, _, _, having, _ in told if place < len(having)]
+    most = max(len(having) for _, _, _, having, _ in told)
+    shown = [having[place] for place in range(most) for _, _, _, having, _ in told if place < len(having)]
     return Oddity(
         "a mark shared by a class",
         f"pictures of {some(named)} have the same edges in the same place, which other classes have not",
         sum(len(having) for _, _, _, having, _ in told),
-        tuple(examined.keys(shown[:SHOWN])),
+        worst(examined.keys(shown)),
         "high",
         "cut the marks off in copies, or get all classes from one source: a network tells the class by them",
     )
