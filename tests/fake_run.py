@@ -202,8 +202,11 @@ def _audit(task: str, names: Sequence[str], per_class: int) -> dict[str, Any]:
         ],
         "duplicates": [group, [f"{names[-1]}/a.jpg", f"{names[-1]}/b.jpg", f"{first}/c.jpg"]],
         "conflicts": [[f"{names[-1]}/a.jpg", f"{names[-1]}/b.jpg", f"{first}/c.jpg"]],
-        "near_duplicates": [],
-        "near_duplicates_checked": False,
+        "near_duplicates": [[f"{first}/{first}_0007.jpg", f"{names[-1]}/d.jpg"]],
+        "near_conflicts": [[f"{first}/{first}_0007.jpg", f"{names[-1]}/d.jpg"]],
+        "near_pairs": [{"one": f"{first}/{first}_0007.jpg", "other": f"{names[-1]}/d.jpg", "similarity": 0.93}],
+        "near_pairs_found": 1,
+        "near_duplicates_checked": True,
         "leaks": [{"test": "test/x/1.jpg", "train": "train/x/7.jpg", "kind": "exact"}],
         "classes": classes,
         "sizes": {

@@ -52,6 +52,16 @@ def noise(seed: int, height: int, width: int, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
+def scene(seed: int, height: int, width: int) -> np.ndarray:
+    """A made picture (H, W, 3) of bytes whose power falls with the frequency as that of natural ones."""
+    random = np.random.default_rng(seed)
+    radius = np.hypot(np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width)[None, :] * width)
+    waves = np.fft.rfft2(random.normal(size=(3, height, width))) / np.maximum(radius, 1)
+    found = np.fft.irfft2(waves, (height, width))
+    found = (found - found.mean()) / found.std()
+    return np.clip(128 + 45 * found, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
 def picture_files(folder: Path, pictures: Mapping[str, np.ndarray]) -> Dataset:
     """Pictures as PNG files; the class is the first part of the key."""
     samples = []

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import timm
 import torch
+from made_data import scene
+from PIL import Image
 from safetensors.torch import save_file
 
 from striate.core.errors import RunError, StriateError, UsageError
 from striate.core.events import Silent
-from striate.data.audit import run_audit
+from striate.data.audit import Audit, run_audit
 from striate.data.dataset import open_dataset
 from striate.plan import leaves
 from striate.plan.leaves import parse_value
@@ -677,3 +679,31 @@ def test_the_referees_cuts_share_no_picture_and_change_with_the_seed() -> None:
     assert sorted(labels[place] for place in judges) == sorted([*"a" * 10, *"b" * 10, *"c" * 10])
     assert sorted(sum(labels[place] == name for place in learnt) for name in "abc") == [4, 13, 40]
     assert cut(labels, 10, 10, 40, seed=1) != (learnt, judges)
+
+
+def test_planted_faults_are_counted_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import planted
+
+    for number in range(6):
+        path = tmp_path / "data" / "flowers" / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scene(number, 90, 120)).save(path)
+    copies = tmp_path / "copies"
+    rows = planted.plant("flowers", tmp_path / "data", copies, 3, seed=0)
+    assert {kind: len(one) for kind, one in rows.items()} == dict.fromkeys(rows, 3)
+    audit = run_audit(open_dataset(str(copies)), workers=0, reporter=Silent())
+    found = planted.found_of(rows, audit)
+    assert {kind for kind, number in found.items() if number < 3} <= {"8 bits of a JPEG flipped"}
+    total, odd = planted.false_groups(rows, audit)
+    assert (total >= 3 * 6, odd) == (True, 0)
+    # of an audit that found nothing, nothing is counted
+    none = planted.found_of(rows, Audit(audit.samples))
+    assert set(none.values()) == {0}
+
+
+def test_judged_pairs_are_summed_up(tmp_path: Path) -> None:
+    from benchmarks import planted
+
+    path = tmp_path / "judged.csv"
+    path.write_text("data,one,other,similarity,verdict\nx,a,b,0.9,same\nx,c,d,0.9,other\n")
+    assert planted.judged(path) == ["x: 1 of 2 judged pairs are the same"]

@@ -52,7 +52,9 @@ AUDIT = {
     "quarantined": [{"path": "a/broken.jpg", "reason": "truncated"}],
     "duplicates": [["a/1.jpg", "a/2.jpg"], ["a/3.jpg", "b/3.jpg"]],
     "conflicts": [["a/3.jpg", "b/3.jpg"]],
-    "near_duplicates": [],
+    "near_duplicates": [["a/4.jpg", "b/5.jpg"], ["a/6.jpg", "a/7.jpg"]],
+    "near_conflicts": [["a/4.jpg", "b/5.jpg"]],
+    "near_duplicates_checked": True,
     "leaks": [{"test": "test/1.jpg", "train": "train/9.jpg", "kind": "exact"}],
     "classes": {"a": 900, "b": 299},
     "detail": 0.93,
@@ -440,17 +442,29 @@ def test_json_is_one_object_alone_on_standard_output(
     assert "\x1b" not in err
 
 
+def test_audit_may_leave_near_duplicates_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = {**AUDIT, "near_duplicates": [], "near_conflicts": [], "near_duplicates_checked": False}
+    api = fake_api.patch(monkeypatch, audit=SimpleNamespace(to_dict=lambda: content))
+    assert main(["audit", "p", "--no-near-duplicates"]) == 0
+    assert api.calls[0][1]["near_duplicates"] is False
+    assert "not checked, see remarks" in capsys.readouterr().out
+
+
 def test_audit_prints_what_was_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     api = fake_api.patch(monkeypatch, audit=SimpleNamespace(to_dict=lambda: AUDIT))
-    assert main(["audit", "p", "--task", "classify", "--reader", "folders", "--group", "g"]) == 0
+    assert main(["audit", "p", "--task", "classify", "--reader", "folders", "--group", "g", "--html", "a.html"]) == 0
     passed = {key: value for key, value in api.calls[0][1].items() if key != "reporter"}
-    assert passed == {"data": "p", "task": "classify", "reader": "folders", "group": "g"}
+    expected = {"data": "p", "task": "classify", "reader": "folders", "group": "g"}
+    assert passed == {**expected, "html": "a.html"}
     out = capsys.readouterr().out
     for words in (
         "1,200",
         "a/broken.jpg: truncated",
         "a/3.jpg  =  b/3.jpg   (different targets)",
-        "test test/1.jpg  =  train train/9.jpg",
+        "a/4.jpg  ≈  b/5.jpg   (different targets)",
+        "test test/1.jpg  =  train train/9.jpg   (exact)",
         "min 32, median 32, max 48",
         "upside down 0.619, mirrored 0.646, upside down in a class 0.663",
         "the class a is three times the class b",

@@ -527,6 +527,6 @@ def test_a_jpeg_that_ends_in_zeros_is_truncated_and_one_that_is_padded_is_not() 
     Image.fromarray(np.arange(64 * 64 * 3, dtype=np.uint32).reshape(64, 64, 3).astype(np.uint8)).save(buffer, "JPEG")
     content = buffer.getvalue()
     for cut in range(700, len(content) - 80, 97):
-        with pytest.raises(DecodeError, match="truncated|damaged"):
+        with pytest.raises(DecodeError, match=r"truncated|damaged"):
             decode(content[:cut] + bytes(len(content) - cut))
     assert (decode(content + bytes(500)).pixels == decode(content).pixels).all()

@@ -17,7 +17,7 @@ import pytest
 from fake_run import HOSTILE, TRASH, make_run
 
 from striate.core.run import RunFolder
-from striate.report import read_facts, write_report
+from striate.report import read_facts, write_audit, write_report
 
 VOID = {"img", "meta", "br", "hr", "col"}
 
@@ -457,3 +457,21 @@ def test_a_head_that_no_epoch_beat_is_said_and_groups_are_counted(tmp_path: Path
     assert "used to choose the best epoch" not in page
     assert "before it was fitted to them too" in page
     assert re.search(r"head.s last fit\W+1.234", page)
+
+
+def test_near_duplicates_are_drawn_in_the_data_and_in_a_page_of_the_audit(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    entries = json.loads((run.figures / "index.json").read_text())
+    pair = {"file": "mistakes-1.png", "caption": f"0.93 alike: {HOSTILE}", "section": "near_duplicates"}
+    (run.figures / "index.json").write_text(json.dumps([*entries, pair]))
+    page = read(run)
+    assert len(page.all("img")) == len(entries) + 1
+    assert "Groups of near-duplicates, each kept in one split: 1" in page.text
+    audit = json.loads(run.audit.read_text())
+    path = write_audit(tmp_path / "audit.html", tmp_path / HOSTILE[:8], audit, run.figures, [pair])
+    alone = Page(path.read_text("utf-8"))
+    assert [one["alt"] for one in alone.all("img")] == [pair["caption"]]
+    assert "Groups of near-duplicates" in alone.text
+    assert "".join(text for owner, text in alone.texts if owner == "h2").split() == ["Data"]
+    write_audit(path, tmp_path, {**audit, "near_duplicates": []}, run.figures, [])
+    assert "Groups of near-duplicates" not in Page(path.read_text("utf-8")).text

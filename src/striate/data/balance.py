@@ -40,7 +40,8 @@ def even_out(
         order: by which the first of several units of one kind is taken.
 
     >>> strata = [{"a": 3}, {"a": 1}, {"a": 1}, {"a": 1}]
-    >>> even_out(["train", "test", "test", "test"], {"train": 0.7, "test": 0.3}, strata, [3, 1, 1, 1], [b""] * 4)
+    >>> order = [b"d", b"a", b"b", b"c"]
+    >>> even_out(["train", "test", "test", "test"], {"train": 0.7, "test": 0.3}, strata, [3, 1, 1, 1], order)
     ['train', 'train', 'test', 'test']
     """
     splits = list(shares)
@@ -140,7 +141,7 @@ def _pools(
     """The units of each split and kind, the one to be taken first standing last."""
     pools: list[list[list[int]]] = [[[] for _ in kinds] for _ in splits]
     for number, (_, members) in enumerate(kinds):
-        for unit in sorted(members, key=lambda unit: order[unit]):
+        for unit in sorted(members, key=lambda unit: order[unit], reverse=True):
             pools[splits.index(found[unit])][number].append(unit)
     return pools
 
