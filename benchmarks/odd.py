@@ -1,8 +1,8 @@
 """Odd pictures planted into copies of real ones, and how many of them the audit's findings name.
 
 Pictures of each data set are drawn and written, as JPEGs, into a temporary folder by their class. In single ones a
-fault of a kind is planted: light or focus taken away, bars, and so on; a picture is found where the finding of that kind
-names it, and what else it names is listed as natural. Then, one at a time, all or some pictures of one class get a mark,
+fault of a kind is planted: light or focus taken away, bars, and so on; a picture is found where the finding of its kind
+names it, and what else it names is listed as natural. Then, in turn, all or some pictures of one class get a mark,
 bars or the softness of enlarged ones, which should be told of that class and of no other.
 """
 

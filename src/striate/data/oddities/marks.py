@@ -24,7 +24,7 @@ ALIGNED = 0.5
 
 _OUTER = SMALL_SIDE // 4  # of the small copies, from each side
 _NATURAL = 0.25  # mean edge over its deviation, as the outer parts of natural classes have it; chance adds to it
-_CHANCE = 4.5  # standard errors of it, as the largest of thousands of places may be off
+_CHANCE = 3.5  # standard errors of it, as the fourth largest of thousands of places may be off
 _LEAST, _MOST = 0.6, 1.0
 _ELSEWHERE = 0.5  # of what it is in the class, in the median of the others
 _FAINT = 4.0  # of 255: weaker mean edges are not told from what compression leaves
