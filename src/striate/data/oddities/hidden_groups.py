@@ -21,8 +21,8 @@ def hidden_groups(examined: Examined) -> Oddity | None:
         return None
     return Oddity(
         "likely groups in the names",
-        f"likely groups: {found.count:,} by {found.where}, such as {found.example} of {found.largest:,} samples; "
-        "without them, samples of one group are trained on and tested with",
+        f"likely groups: {found.count:,} by {found.where}; the largest, {found.example!r}, has {found.largest:,} "
+        "samples. Without them, samples of one group are trained on and tested with",
         len(named),
         found.members,
         "high",
