@@ -22,7 +22,7 @@ _SAMPLED = 8192  # pixels, about, that sharpness is measured on along each axis:
 _SHADE = 12  # of 255: what a row may differ in itself to be of one shade, as JPEG leaves it
 _THINNEST = 0.02  # of the side: thinner bars are what a scanner or a resize leaves
 _FILLED = 0.4  # of the pixels beside a bar that differ from it; beside an object on plain ground few do
-_BLURRED_EDGE = 3  # rows over which a bar may end
+_EDGE = 48  # rows of the picture to one more over which a bar may end, of three at most
 
 
 class Looks(NamedTuple):
@@ -115,7 +115,8 @@ def _pair(plane: NDArray[np.uint8]) -> tuple[int, int]:
     first, last = int(away.argmax()), int(away[::-1].argmax())
     if min(first, last) < least:
         return 0, 0
-    for rows in (plane[first : first + _BLURRED_EDGE], plane[height - last - _BLURRED_EDGE : height - last]):
+    edge = min(3, 1 + height // _EDGE)
+    for rows in (plane[first : first + edge], plane[height - last - edge : height - last]):
         apart = np.abs(rows.astype(np.int16) - shade)
         if not apart.size or (apart > _SHADE).mean(1).max() < _FILLED or apart.mean(1).max() < 2 * _SHADE:
             return 0, 0  # what lies beside it is an object on plain ground, or it fades

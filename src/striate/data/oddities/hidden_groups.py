@@ -10,8 +10,8 @@ from striate.data.oddities import Examined, Oddity, oddity
 @oddity("hidden_groups", order=2)
 def hidden_groups(examined: Examined) -> Oddity | None:
     """Names have a part that several samples share and that is not the class, where no groups are given."""
-    if any(sample.group for sample in examined.samples):
-        return None
+    if any(sample.group or len(sample.sources) > 1 for sample in examined.samples):
+        return None  # a key of several files is no file's name
     named = [
         Named(sample.key, sample.target.name if isinstance(sample.target, Label) else None)
         for sample in examined.samples
