@@ -9,7 +9,21 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import ablate, accuracy, compare, goals, gpu, growth, labels, memory, plain, planted, referee, sweep
+from benchmarks import (
+    ablate,
+    accuracy,
+    compare,
+    goals,
+    gpu,
+    growth,
+    labels,
+    memory,
+    odd,
+    plain,
+    planted,
+    referee,
+    sweep,
+)
 from striate.core.errors import StriateError
 
 
@@ -98,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--share", type=float, default=0.05, help="of the labels that are flipped")
     command.add_argument("--no-weights", dest="weights", action="store_false", help="patches of the pictures alone")
     command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
+    command = verbs.add_parser("odd", help=odd.__doc__.splitlines()[0], description=odd.__doc__)
+    command.add_argument("--data", nargs="*", choices=odd.SETS, default=["hymenoptera", "trashnet", "cifar10"])
+    command.add_argument("--seeds", type=int, nargs="+", default=[1])
+    command.add_argument("--count", type=int, default=120, help="pictures of a class, at most")
+    command.add_argument("--each", type=int, default=5, help="pictures that a fault of a kind is planted in")
+    command.add_argument("--results", type=Path, default=goals.HERE / "results", help="folder of the table")
     return parser
 
 
@@ -116,6 +136,7 @@ def main() -> int:
             "referee": referee.run,
             "planted": planted.run,
             "labels": labels.run,
+            "odd": odd.run,
         }
         if call.verb in tables:
             print("\n".join(tables[call.verb](call)))

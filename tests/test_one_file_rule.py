@@ -40,6 +40,7 @@ EXPECTED = {
     "optimizer",
     "schedule",
     "finding",
+    "oddity",
     "explanation",
     "attack",
     "exporter",

@@ -37,6 +37,7 @@ from striate.workflows import export as export_workflow
 from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
 from striate.workflows import labels as labels_workflow
+from striate.workflows import odd as odd_workflow
 from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
@@ -178,7 +179,7 @@ def audit(
         val, test: further data for these splits.
         relabel: a list of corrected labels (`path,label`; an empty label or `exclude` leaves a sample out).
         near_duplicates: whether to search for them.
-        html: a file to write what was found to, with near-duplicates drawn side by side.
+        html: a file to write what was found to, with near-duplicates drawn side by side and pictures of each finding.
         workers: decoding processes; the machine's cores by default.
         reporter: told of the progress.
 
@@ -200,6 +201,7 @@ def _draw_audit(page: Path, dataset: Dataset, found: Audit) -> None:
     """The page of an audit."""
     with TemporaryDirectory() as folder:
         drawn = alike_workflow.draw_near(Path(folder), dataset, found.near, found.full_scale)
+        drawn += odd_workflow.draw_findings(Path(folder), dataset, found.findings, found.full_scale)
         write_audit(page, Path(dataset.path), found.to_dict(), Path(folder), drawn)
 
 

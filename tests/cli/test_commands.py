@@ -55,6 +55,17 @@ AUDIT = {
     "near_duplicates": [["a/4.jpg", "b/5.jpg"], ["a/6.jpg", "a/7.jpg"]],
     "near_conflicts": [["a/4.jpg", "b/5.jpg"]],
     "near_duplicates_checked": True,
+    "findings": [
+        {
+            "name": "bars at the edges",
+            "text": "12 pictures have bars of one shade",
+            "count": 1012,
+            "samples": ["a/9.jpg", "a/8.jpg"],
+            "severity": "high",
+            "advice": "cut them off",
+            "flag": "--group '{group}_{n}'",
+        }
+    ],
     "leaks": [{"test": "test/1.jpg", "train": "train/9.jpg", "kind": "exact"}],
     "classes": {"a": 900, "b": 299},
     "detail": 0.93,
@@ -478,6 +489,8 @@ def test_audit_prints_what_was_found(monkeypatch: pytest.MonkeyPatch, capsys: py
         "a/3.jpg  =  b/3.jpg   (different targets)",
         "a/4.jpg  ≈  b/5.jpg   (different targets)",
         "test test/1.jpg  =  train train/9.jpg   (exact)",
+        "bars at the edges (high): 12 pictures have bars of one shade.",
+        "bars at the edges    1,012  a/9.jpg  cut them off: --group '{group}_{n}'",
         "min 32, median 32, max 48",
         "upside down 0.619, mirrored 0.646, upside down in a class 0.663",
         "the class a is three times the class b",

@@ -425,6 +425,10 @@ def test_enlarged_pictures_are_trained_at_the_size_of_their_detail() -> None:
     soft = make_plan(dataset, replace(audit, detail=0.24), split, MACHINE)
     assert (sharp["input.height"], soft["input.height"]) == (64, 32)
     assert "enlarged" in soft.decisions["input.height"].because
+    weights = Weights({}, MOBILENET, "file")
+    tuned = [make_plan(dataset, replace(audit, detail=detail), split, MACHINE, weights=weights) for detail in (0.24, 1)]
+    assert tuned[0]["input.height"] == tuned[1]["input.height"] == 128
+    assert ["detail fills about 31" in one.decisions["input.height"].because for one in tuned] == [True, False]
 
 
 def test_epochs_fill_the_time() -> None:

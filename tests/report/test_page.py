@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from fake_run import HOSTILE, TRASH, make_run
 
+from striate.core.artifacts import read_json, write_json
 from striate.core.run import RunFolder
-from striate.report import read_facts, write_audit, write_report
+from striate.report import page, read_facts, write_audit, write_report
 
 VOID = {"img", "meta", "br", "hr", "col"}
 
@@ -137,6 +138,35 @@ def test_which_way_is_up_is_shown_where_it_was_judged(tmp_path: Path) -> None:
     audit["orientation"] = {}
     run.audit.write_text(json.dumps(audit))
     assert "recognised when flipped" not in read(run).text
+
+
+def test_findings_are_told_with_their_pictures_and_flags(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", "classify", TRASH)
+    content = read_json(run.audit)
+    content["findings"] = [
+        {
+            "name": "bars at the edges",
+            "text": "12 pictures have bars <b>",
+            "count": 12,
+            "samples": ["a/1.jpg"],
+            "severity": "high",
+            "advice": "cut them off with `a tool`",
+            "flag": "--group '{group}_{n}'",
+        }
+    ]
+    write_json(run.audit, content)
+    figures = read_json(run.figures / "index.json")
+    write_json(
+        run.figures / "index.json",
+        [*figures, {"file": figures[0]["file"], "caption": "a/1.jpg", "section": "finding: bars at the edges"}],
+    )
+    html = page(read_facts(run))
+    assert "12 pictures have bars &lt;b&gt;" in html
+    assert "<code>a tool</code>, by <code>--group &#x27;{group}_{n}&#x27;</code>" in html
+    assert "<figcaption>a/1.jpg</figcaption>" in html
+    del content["findings"]  # an audit from before they were looked for
+    write_json(run.audit, content)
+    assert "Findings" not in page(read_facts(run))
 
 
 def test_the_page_loads_nothing(tmp_path: Path) -> None:

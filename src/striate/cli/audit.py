@@ -25,7 +25,9 @@ def audit(
     near_duplicates: Annotated[
         bool, typer.Option(help="Search for recompressed, resized and cropped copies too.")
     ] = True,
-    html: Annotated[str | None, typer.Option(help="Write a page with the pairs drawn.", metavar="FILE")] = None,
+    html: Annotated[
+        str | None, typer.Option(help="Write a page, with findings and pairs drawn.", metavar="FILE")
+    ] = None,
     relabel: _options.Relabel = None,
     labels: Annotated[
         str | None,
@@ -36,13 +38,13 @@ def audit(
 ) -> None:
     """Read every sample once and say what is there.
 
-    Damage, duplicates, leaks, classes, sizes; nothing is changed.
+    Damage, duplicates, leaks, classes, sizes, and what is odd about them; nothing is changed.
 
     \b
     [bold]Examples[/]
     striate audit photos/
     striate audit cifar10.zip --json
-    striate audit photos/ --html audit.html     near-duplicates side by side
+    striate audit photos/ --html audit.html     findings and near-duplicates drawn
     striate audit photos/ --labels labels.csv --weights resnet18.safetensors
     """
     if weights and labels is None:
@@ -97,6 +99,7 @@ def _show(audit: dict[str, Any]) -> None:
         if audit.get(name):
             rows.append([words, _flat(audit[name])])
     print_table(["what", "found"], rows)
+    _show_findings(audit.get("findings") or [])
     _show_classes(audit["classes"])
     _show_targets(audit.get("target_summary") or {})
     _list("damaged", [f"{one.get('path')}: {one.get('reason')}" for one in audit["quarantined"]])
@@ -117,6 +120,22 @@ def _show(audit: dict[str, Any]) -> None:
         [f"test {one.get('test')}  =  train {one.get('train')}   ({one.get('kind')})" for one in audit["leaks"]],
     )
     _list("remarks", [str(text) for text in audit.get("remarks") or []])
+
+
+def _show_findings(findings: list[dict[str, Any]]) -> None:
+    if findings:
+        rows = [
+            [
+                one["name"],
+                f"{one['count']:,}",
+                one["samples"][0] if one["samples"] else "",
+                f"{one['advice']}: {one['flag']}" if one["flag"] else one["advice"],
+            ]
+            for one in findings
+        ]
+        say()
+        print_table(["finding", "samples", "example", "what to do"], rows, right=["samples"])
+        _list("seen", [f"{one['name']} ({one['severity']}): {one['text']}." for one in findings])
 
 
 def _show_labels(found: dict[str, Any]) -> None:

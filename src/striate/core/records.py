@@ -134,11 +134,15 @@ class Picture:
         pixels: (H, W, C), uint8 for depths up to 8 bits, else uint16 or float32, in the file's own scale.
         mode: what the file held, such as "RGB", "I;16", "CMYK", "P".
         notes: what had to be done: "turned by EXIF", "alpha over white", "first of 12 frames".
+        camera: maker and model by EXIF; "" where it is not said.
+        taken: when it was taken, by EXIF and by the camera's own clock: "2024:05:01 12:30:59"; "" where it is not said.
     """
 
     pixels: NDArray[Any]
     mode: str
     notes: tuple[str, ...] = ()
+    camera: str = ""
+    taken: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,19 @@ import numpy as np
 
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
-from striate.core.records import Damaged, Dataset, Label, Labels, Sample, Target
+from striate.core.records import Damaged, Dataset, Label, Sample
 from striate.core.wording import plural
 from striate.data.audit_figures import full_scale, orientation_of, sizes, statistics, target_summary
+from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
+from striate.data.oddities import Examined, Oddity, find_oddities
+from striate.data.oddities.marks import copied
 from striate.data.store import Store
 from striate.data.twins import Near, near_duplicates
 from striate.data.workers import WorkerPool, chunks
 
 DAMAGE_LIMIT = 0.05
 """Share of damaged samples above which training stops."""
-
-ENLARGED = 0.6
-"""Share of the resolution below which pictures are said to be enlarged or soft. Of the sets measured, photographs lie
-at 0.8 and above in the median, micrographs of blood at 0.46, and photographs enlarged fourfold at 0.23."""
 
 _CHUNK = 32
 
@@ -67,6 +66,7 @@ class Audit:
             they are too few or too small to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
         near: what is known of near-duplicates.
+        findings: what is odd about the undamaged samples, the severest first; see `striate.data.oddities`.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
         hashes: SHA-256 of each undamaged sample's pixels by key; not written to files.
@@ -93,6 +93,7 @@ class Audit:
     orientation: dict[str, float] = field(default_factory=dict)
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
     near: Near = field(default_factory=Near)
+    findings: tuple[Oddity, ...] = ()
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
     hashes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -107,6 +108,7 @@ class Audit:
             content[name] = [list(group) for group in content[name]]
         for name in ("leaks", "value_range", "mean", "std", "remarks"):
             content[name] = list(content[name])
+        content["findings"] = [{**asdict(one), "samples": list(one.samples)} for one in self.findings]
         del content["near"]
         return content | self.near.to_dict()
 
@@ -116,7 +118,8 @@ class Audit:
         known = {one.name for one in fields(cls)} - {"hashes", "sides", "near"}
         content = dict(content)
         near = Near.take(content)
-        if (set(content) ^ known) - {"orientation", "by_size"}:  # an audit from before they were looked at may be read
+        later = {"orientation", "by_size", "findings"}  # audits from before these were looked for may be read
+        if (set(content) ^ known) - later:
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
         plain = {**content, "near": near}
@@ -125,6 +128,8 @@ class Audit:
             plain[name] = tuple(tuple(group) for group in content[name])
         for name in ("leaks", "value_range", "mean", "std", "remarks"):
             plain[name] = tuple(content[name])
+        found = content.get("findings", [])
+        plain["findings"] = tuple(Oddity(**{**one, "samples": tuple(one["samples"])}) for one in found)
         return cls(**plain)
 
     def _repr_html_(self) -> str:
@@ -144,6 +149,7 @@ class Audit:
             )
             or "not judged",
             "channels": ", ".join(f"{count:,} with {number}" for number, count in self.channels.items()),
+            "findings": " ".join(f"{one.name}: {one.text}." for one in self.findings) or "none",
             "remarks": " ".join(self.remarks),
         }
         cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
@@ -164,7 +170,8 @@ def run_audit(
         DataError: a worker process died. Damaged samples raise nothing: they are quarantined.
     """
     samples = sorted(dataset.samples, key=lambda sample: sample.key)
-    findings = _examine(samples, Examine(Store(dataset.arrays), near), 0 if dataset.arrays else workers, reporter)
+    examine = Examine(Store(dataset.arrays), near, copied(_keys_of_classes(samples)))
+    findings = _examine(samples, examine, 0 if dataset.arrays else workers, reporter)
     pairs = list(zip(samples, findings, strict=True))
     quarantined = tuple(Damaged(sample.key, found) for sample, found in pairs if isinstance(found, str))
     whole = [(sample, found) for sample, found in pairs if isinstance(found, Facts)]
@@ -205,7 +212,16 @@ def run_audit(
     )
     training = [pair for pair in whole if given_split(pair[0]) == "train"] or whole
     mean, std = statistics([found for _, found in training], audit.full_scale)
-    audit = replace(audit, mean=mean, std=std, orientation=orientation_of(training))
+    odd = find_oddities(
+        Examined(
+            [sample for sample, _ in whole],
+            [found for _, found in whole],
+            audit.full_scale,
+            audit.classes,
+            frozenset(dataset.given_splits),
+        )
+    )
+    audit = replace(audit, mean=mean, std=std, orientation=orientation_of(training), findings=odd)
     return replace(audit, remarks=tuple(_remarks(audit, dataset, limit)))
 
 
@@ -230,6 +246,14 @@ def _examine(samples: list[Sample], examine: Examine, workers: int, reporter: Re
         pace = duration(time.monotonic() - started)
         reporter.line(f"audit: {len(samples):,} samples read and decoded in {pace}, {damaged:,} damaged")
     return findings
+
+
+def _keys_of_classes(samples: Iterable[Sample]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for sample in samples:
+        if isinstance(sample.target, Label):
+            found[sample.target.name].append(sample.key)
+    return found
 
 
 def _describe(rows: Sequence[Row]) -> str:
@@ -283,28 +307,6 @@ def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def target_classes(target: Target | None) -> tuple[str, ...]:
-    """The classes in a target; none for regression.
-
-    >>> target_classes(Labels(("cat", "indoors")))
-    ('cat', 'indoors')
-    """
-    if isinstance(target, Label):
-        return (target.name,)
-    return target.names if isinstance(target, Labels) else ()
-
-
-def count_classes(dataset: Dataset, samples: Iterable[Sample]) -> dict[str, int]:
-    """Samples of each class of the dataset, also of those with none; empty for regression."""
-    if dataset.task not in ("classify", "multilabel"):
-        return {}
-    counts = dict.fromkeys(dataset.target_names, 0)
-    for sample in samples:
-        for name in target_classes(sample.target):
-            counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
 def _fingerprint(pairs: Iterable[tuple[Sample, Finding]]) -> str:
     content = hashlib.sha256()
     for sample, found in pairs:
@@ -338,15 +340,6 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
     yield from audit.near.remarks()
     if not any(sample.group for sample in dataset.samples):
         yield "No groups are given: whether samples belong together (one patient, one speaker) could not be checked."
-    counts = [count for count in audit.classes.values() if count]
-    if counts and max(counts) >= 5 * min(counts):
-        yield f"Classes are unbalanced: the largest has {max(counts):,} samples, the smallest {min(counts):,}."
-    if audit.detail < ENLARGED:
-        side = min(audit.sizes["height"]["median"], audit.sizes["width"]["median"])
-        yield (
-            f"The pictures look enlarged, or soft: of {side:.0f} px on the short side they fill about "
-            f"{side * audit.detail:.0f} with detail, in the median."
-        )
     yield from _scale_remarks(audit)
 
 

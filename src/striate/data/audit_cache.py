@@ -17,11 +17,29 @@ from striate.core.cache import Cache
 from striate.core.errors import CacheError, StriateError
 from striate.core.machine import versions
 from striate.core.records import Dataset
-from striate.data import audit, audit_figures, decode, detail, examination, likeness, near, orientation, store, twins
+from striate.data import (
+    audit,
+    audit_figures,
+    classes,
+    decode,
+    detail,
+    examination,
+    likeness,
+    looks,
+    naming,
+    near,
+    oddities,
+    orientation,
+    store,
+    twins,
+)
 from striate.data.audit import Audit
 
 _FILE = "audit.json"
-_CODE = (audit, audit_figures, decode, detail, examination, likeness, near, orientation, store, twins)
+_CODE = (
+    *(audit, audit_figures, classes, decode, detail, examination, likeness, looks, naming, near, orientation, store),
+    twins,
+)
 
 
 def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
@@ -36,8 +54,10 @@ def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
         repr([dataset.task, dataset.target_names, sorted(dataset.left_out), search]).encode("utf-8", "surrogateescape")
     )
     found.update(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
-    for module in _CODE:
-        found.update(Path(str(module.__file__)).read_bytes())
+    code = [Path(str(module.__file__)) for module in _CODE]
+    for path in [*code, *sorted(Path(str(oddities.__file__)).parent.glob("*.py"))]:
+        found.update(path.read_bytes())
+    found.update(repr(oddities.ODDITIES.names()).encode())  # those of plug-ins too
     seen: set[str] = set()
     for sample in dataset.samples:
         found.update(repr(sample).encode("utf-8", "surrogateescape"))

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.records import SPLITS, Sample, Value
-from striate.data.audit import target_classes
 from striate.data.balance import even_out
+from striate.data.classes import target_classes
 
 VALIDATED, OF_EACH_CLASS = 5_000, 10
 """Samples that validation needs at most, in all and of each class: they tell weights apart to half a point."""

@@ -39,6 +39,7 @@ PIXEL_CAP = 100_000_000
 """Pixels of one picture above which it is refused: 196 megapixels fit in a PNG of 600 kB and take 800 MB decoded."""
 
 _ZEROS = 64  # bytes at the end of a file: fewer may be a picture's own
+_MAKER, _MODEL, _SHOT, _TAKEN = 0x010F, 0x0110, 0x8769, 0x9003
 _ORIENTATION, _PLANAR, _BITS, _SAMPLE_FORMAT = 0x0112, 284, 258, 339
 
 
@@ -106,7 +107,7 @@ def decode_sample(store: Store, sample: Sample) -> Picture:
     elif len(kinds) > 1:
         raise DecodeError(f"its pictures are of kinds without a common scale: {', '.join(sorted(map(str, kinds)))}")
     modes = "+".join(picture.mode for picture in pictures)
-    return Picture(np.concatenate(layers, axis=2), modes, tuple(notes))
+    return Picture(np.concatenate(layers, axis=2), modes, tuple(notes), pictures[0].camera, pictures[0].taken)
 
 
 def _decode_source(store: Store, source: Source, *, several: bool) -> Picture:
@@ -206,7 +207,8 @@ def _decode(content: bytes, pixel_cap: int) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         notes.append(f"first of {frames} frames")
-    return Picture(np.ascontiguousarray(_turn(_checked(pixels), turned)), mode, tuple(notes))
+    camera, taken = _shot(image)
+    return Picture(np.ascontiguousarray(_turn(_checked(pixels), turned)), mode, tuple(notes), camera, taken)
 
 
 def _zeros_for_an_end(content: bytes) -> bool:
@@ -253,6 +255,19 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # a damaged EXIF block, in a picture that is whole: upright, as viewers show it
         found = 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _shot(image: Image.Image) -> tuple[str, str]:
+    """The camera and the time by EXIF (Exif 2.32, tags 0x010F, 0x0110 and 0x9003); "" for what is not said."""
+    try:
+        exif = image.getexif()
+        if not exif:
+            return "", ""
+        found = [exif.get(_MAKER), exif.get(_MODEL), exif.get_ifd(_SHOT).get(_TAKEN)]
+    except Exception:  # a damaged EXIF block, in a picture that is whole
+        return "", ""
+    maker, model, taken = (printable(one.strip("\0 ")) if isinstance(one, str) else "" for one in found)
+    return f"{maker} {model}".strip(), taken
 
 
 def _turned_by_pillow(content: bytes, image: Image.Image) -> bool:

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 LEAST, MOST = 16, 256
 """Sides in pixels: smaller pictures have too few frequencies to tell, larger ones are judged by their centre."""
 
+ENLARGED = 0.6
+"""Share of the resolution below which pictures are said to be enlarged or soft. Of the sets measured, photographs lie
+at 0.8 and above in the median, micrographs of blood at 0.46, and photographs enlarged fourfold at 0.23."""
+
 _SHARE = 0.95
 _RINGS = 32
 

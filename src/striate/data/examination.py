@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.errors import DataError
-from striate.core.records import Sample, Source
+from striate.core.records import Picture, Sample, Source
 from striate.data.decode import decode_sample
 from striate.data.detail import detail
 from striate.data.likeness import miniature
+from striate.data.looks import Looks, looks
 from striate.data.orientation import thumbnail
 from striate.data.store import Store
 
@@ -33,6 +34,8 @@ class Facts(NamedTuple):
         detail: how far the picture's detail reaches, as a share of its resolution; see `striate.data.detail`.
         thumbnail: what tells which way is up; see `striate.data.orientation`.
         miniature: what tells near-duplicates; see `striate.data.likeness`.
+        looks: what a glance tells; see `striate.data.looks`.
+        camera, taken: by EXIF; "" where it is not said.
     """
 
     digest: str
@@ -48,6 +51,9 @@ class Facts(NamedTuple):
     detail: float
     thumbnail: NDArray[np.float16] | None
     miniature: NDArray[np.uint8] | None
+    looks: Looks
+    camera: str = ""
+    taken: str = ""
 
 
 Finding: TypeAlias = Facts | str
@@ -60,11 +66,13 @@ class Examine:
     Args:
         store: reads the bytes.
         near: whether near-duplicates will be searched for.
+        copied: keys of the samples of which small copies are kept, by which marks in fixed places are found.
     """
 
-    def __init__(self, store: Store, near: bool = True) -> None:
+    def __init__(self, store: Store, near: bool = True, copied: frozenset[str] = frozenset()) -> None:
         self.store = store
         self.near = near
+        self.copied = copied
 
     def __call__(self, rows: Sequence[Row]) -> list[Finding]:
         """For each key and its sources: the facts, or the reason why there are none."""
@@ -79,10 +87,11 @@ class Examine:
             raise DataError(
                 f"memory ran out while decoding {sample.key}", fix="use fewer workers, or free memory"
             ) from error
-        return _facts(picture.pixels, picture.mode, picture.notes, self.near)
+        return _facts(picture, near=self.near, copied=sample.key in self.copied)
 
 
-def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...], near: bool) -> Finding:
+def _facts(picture: Picture, *, near: bool, copied: bool) -> Finding:
+    pixels = picture.pixels
     height, width, channels = pixels.shape
     if not pixels.size:
         return f"it has no pixels: {height}×{width}×{channels}"
@@ -105,8 +114,8 @@ def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...], near: bool) 
         height,
         width,
         depth,
-        mode,
-        notes,
+        picture.mode,
+        picture.notes,
         low,
         high,
         tuple(total / count for total in sums),
@@ -114,6 +123,9 @@ def _facts(pixels: NDArray[Any], mode: str, notes: tuple[str, ...], near: bool) 
         detail(pixels),
         thumbnail(pixels),
         miniature(pixels) if near else None,
+        looks(pixels, high, small=copied),
+        picture.camera,
+        picture.taken,
     )
 
 

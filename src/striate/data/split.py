@@ -22,7 +22,8 @@ from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
 from striate.core.wording import some
-from striate.data.audit import Audit, target_classes
+from striate.data.audit import Audit
+from striate.data.classes import target_classes
 from striate.data.dealing import dealt, enough
 from striate.data.met_before import check_known, kept_splits, mark_known, say_known
 

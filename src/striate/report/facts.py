@@ -23,7 +23,7 @@ class Figure:
 
     Args:
         path: the file, in the Run's figures folder.
-        section: "mistakes", "explanations", "augmentation" or "near_duplicates".
+        section: "mistakes", "explanations", "augmentation", "near_duplicates" or "finding: NAME".
     """
 
     path: Path

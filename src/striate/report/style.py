@@ -132,6 +132,10 @@ color:var(--soft)}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,220px),1fr));gap:12px;margin:.8rem 0}
 .gallery.sheets{grid-template-columns:minmax(0,860px)}
 .gallery.wide{grid-template-columns:repeat(auto-fill,minmax(min(95%,240px),1fr));max-height:640px;overflow:auto}
+.gallery.small{grid-template-columns:repeat(auto-fill,minmax(112px,1fr));max-width:860px;margin-bottom:0}
+.gallery.small figcaption{padding:.35rem .5rem;font-size:.76rem;color:var(--soft)}
+.finding{margin:.7rem 0}
+h4{font-size:.98rem;margin:0 0 .3rem}
 .picture{padding:0;overflow:hidden}
 .picture img{display:block;width:100%;height:auto}
 .picture.pair>div{display:grid;grid-template-columns:1fr 1fr;gap:2px}

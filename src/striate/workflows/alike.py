@@ -45,7 +45,7 @@ def draw_near(folder: Path, dataset: Dataset, near: Near, full_scale: float) -> 
         one, other = samples[pair["one"]], samples[pair["other"]]
         canvas = Image.new("RGB", (2 * SIDE + _GAP, SIDE), "white")
         for place, sample in enumerate((one, other)):
-            canvas.paste(_small(store, sample, full_scale), (place * (SIDE + _GAP), 0))
+            canvas.paste(small(store, sample, full_scale), (place * (SIDE + _GAP), 0))
         buffer = io.BytesIO()
         canvas.save(buffer, "JPEG", quality=_QUALITY)
         name = f"near-{number:02}.jpg"
@@ -54,14 +54,14 @@ def draw_near(folder: Path, dataset: Dataset, near: Near, full_scale: float) -> 
     return entries
 
 
-def _small(store: Store, sample: Sample, full_scale: float) -> Image.Image:
-    """The whole picture in a square; of channels that are no colours the first."""
+def small(store: Store, sample: Sample, full_scale: float, shade: float = 255.0) -> Image.Image:
+    """The whole picture in a square, on ground of a shade from 0 to 255; of channels that are no colours the first."""
     picture = decode_sample(store, sample)
     if picture.pixels.shape[2] != 3:
         picture = type(picture)(picture.pixels[:, :, :1], picture.mode, picture.notes)
-    white = (255.0,) * picture.pixels.shape[2]
-    unit = (1.0,) * len(white)
-    frame = Preprocessing(SIDE, SIDE, len(white), "pad", full_scale=full_scale, mean=unit, std=unit, fill=white)
+    ground = (shade,) * picture.pixels.shape[2]
+    unit = (1.0,) * len(ground)
+    frame = Preprocessing(SIDE, SIDE, len(ground), "pad", full_scale=full_scale, mean=unit, std=unit, fill=ground)
     pixels = frame.prepare(picture).clip(0, 255).astype("uint8")
     return Image.fromarray(pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]).convert("RGB")
 

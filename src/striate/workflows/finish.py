@@ -31,6 +31,7 @@ from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import augmentation_sheet, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
+from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
 from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
@@ -241,6 +242,11 @@ def _figures(
         entries += draw_near(run.figures, materials.prepared.dataset, audit.near, audit.full_scale)
     except (DataError, OSError) as error:
         missing.append(f"The near-duplicates are not drawn: {str(error).splitlines()[0]}")
+        reporter.warn(missing[-1])
+    try:
+        entries += draw_findings(run.figures, materials.prepared.dataset, audit.findings, audit.full_scale)
+    except (DataError, OSError) as error:
+        missing.append(f"The audit's findings are not drawn: {str(error).splitlines()[0]}")
         reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing

@@ -22,6 +22,7 @@ from striate.data.audit import DAMAGE_LIMIT, Audit, run_audit
 from striate.data.audit_cache import audit_key, find_audit, keep_audit
 from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
+from striate.data.oddities import SEVERITIES
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.relabel import relabelled
@@ -118,6 +119,12 @@ def audited(
         write_json(run.audit, audit.to_dict())
     for damaged in audit.quarantined:
         reporter.warn(f"quarantined: {damaged.key}: {damaged.reason}")
+    for odd in audit.findings:
+        if odd.severity == SEVERITIES[0]:
+            remedy = f" (`{odd.flag}`)" if odd.flag else ""
+            reporter.warn(f"{odd.name}: {odd.text}. To do: {odd.advice}{remedy}")
+        else:
+            reporter.line(f"{odd.name} ({odd.severity}): {odd.text}.")
     for remark in audit.remarks:
         reporter.line(remark)
     return audit

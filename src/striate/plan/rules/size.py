@@ -2,7 +2,7 @@
 
 import math
 
-from striate.data.audit import ENLARGED
+from striate.data.detail import ENLARGED
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -16,6 +16,8 @@ TUNED_EPOCHS = 8
 
 OWN_MOST = 512
 """Pixels of a side above which pictures that keep their own sizes are scaled down, from scratch."""
+SOFT = 64
+"""Short side in pixels of soft pictures below which they lose too much by being made smaller."""
 
 SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -42,7 +44,7 @@ def size(context: Context) -> Decisions:
         side = max((option for option in SCRATCH_SIDES if option <= typical), default=typical)
         because = f"the pictures' own short side is {typical} px in the median"
         filled = typical * context.audit.detail
-        if context.audit.detail < ENLARGED and filled < side and typical >= 64:  # small smooth ones lose too much
+        if context.audit.detail < ENLARGED and filled < side and typical >= SOFT:
             side = min(option for option in (*SCRATCH_SIDES, side) if option >= filled)
             because += (
                 f", of which detail fills about {filled:.0f}: they look enlarged or soft, and more pixels add little"
@@ -86,6 +88,11 @@ def _affordable(context: Context, trained: int, found: int, how: str) -> tuple[i
     """
     side = min(trained, max(32, 32 * math.ceil(found / 32)))
     because = f"the weights were trained at {trained} px, the pictures have {found} px {how}"
+    if context.audit.detail < ENLARGED and found >= SOFT:
+        because += (
+            f", of which detail fills about {found * context.audit.detail:.0f}: they look enlarged or soft, but "
+            "these weights know things at their own size"
+        )
     count = len(context.train_samples)
     if not asks_for_speed(context.machine.device, count, side):
         return side, because

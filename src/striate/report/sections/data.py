@@ -8,6 +8,7 @@ from typing import Any
 
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, prose, shown, tag
+from striate.report.sections.findings import findings
 from striate.report.sections.near import near
 from striate.report.tables import Column, missing, share_bar, table
 
@@ -17,7 +18,7 @@ LIMIT = 200
 
 def data(facts: Facts) -> Html:
     """What was read, what was left out and why, who is in which split, and what the pictures are like."""
-    parts = [_counts(facts), _remarks(facts), _classes(facts), _targets(facts)]
+    parts = [_counts(facts), _remarks(facts), findings(facts), _classes(facts), _targets(facts)]
     if facts.audit:
         parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), near(facts), _leaks(facts.audit)]
         parts.append(_pictures(facts.audit))

@@ -1,0 +1,29 @@
+"""The classes in targets, and how many samples each has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from striate.core.records import Dataset, Label, Labels, Sample, Target
+
+
+def target_classes(target: Target | None) -> tuple[str, ...]:
+    """The classes in a target; none for regression.
+
+    >>> target_classes(Labels(("cat", "indoors")))
+    ('cat', 'indoors')
+    """
+    if isinstance(target, Label):
+        return (target.name,)
+    return target.names if isinstance(target, Labels) else ()
+
+
+def count_classes(dataset: Dataset, samples: Iterable[Sample]) -> dict[str, int]:
+    """Samples of each class of the dataset, also of those with none; empty for regression."""
+    if dataset.task not in ("classify", "multilabel"):
+        return {}
+    counts = dict.fromkeys(dataset.target_names, 0)
+    for sample in samples:
+        for name in target_classes(sample.target):
+            counts[name] = counts.get(name, 0) + 1
+    return counts
