@@ -27,11 +27,32 @@ a{color:var(--accent)}
 data,.number,.figure,svg text{font-variant-numeric:tabular-nums}
 .brand,.kicker{color:var(--soft);font-size:.9rem;margin:0}
 .lead{font-size:1.1rem;max-width:64ch}
+.answer{font-size:clamp(1.25rem,3.4vw,1.6rem);line-height:1.3;font-weight:600;max-width:40ch;margin:.2em 0 .5em}
+.words{border-left:4px solid var(--accent)}
+.words p:first-child{font-size:1.15rem;margin-top:0}
+.words p:last-child{margin-bottom:0}
+.checks{list-style:none;padding:0;margin:.6rem 0}
+.checks li{display:flex;gap:.6rem;align-items:baseline;padding:.35rem 0;border-bottom:1px solid var(--grid);
+max-width:90ch}
+.checks li:last-child{border:0}
+.checks .badge{flex:none;min-width:5.4em;text-align:center}
+.badge.fine{border-color:var(--third);color:var(--third)}
+.badge.careful{border-color:var(--warn);color:var(--warn);background:var(--warn-page);font-weight:600}
+.badge.doubt{border-color:var(--warn);color:var(--page);background:var(--warn);font-weight:600}
+.commands{margin:.6rem 0;display:grid;gap:.6rem}
+.commands dt{color:var(--soft);font-size:.86rem}
+.commands dd,pre{margin:.15rem 0 0;background:var(--card);border:1px solid var(--edge);border-radius:8px;
+padding:.5rem .7rem;overflow-x:auto}
+pre code{overflow-wrap:normal}
 nav{position:sticky;top:0;z-index:5;background:var(--page);border-bottom:1px solid var(--edge)}
-nav ul{display:flex;gap:.2rem;max-width:1160px;margin:0 auto;padding:4px 8px;list-style:none;overflow-x:auto}
+nav ul{display:flex;flex-wrap:wrap;gap:0 .1rem;max-width:1160px;margin:0 auto;padding:4px 8px;list-style:none}
 nav li{margin:0;flex:none}
-nav a{display:block;padding:.4rem .55rem;border-radius:6px;text-decoration:none;color:var(--ink);font-size:.92rem}
+nav a{display:block;padding:.3rem .38rem;border-radius:6px;text-decoration:none;color:var(--ink);font-size:.87rem}
 nav a:hover{background:var(--track)}
+nav.folded{display:none}
+nav details{margin:0}
+nav summary{padding:.7rem 16px}
+nav details[open]{max-height:80vh;overflow:auto}
 .card{background:var(--card);border:1px solid var(--edge);border-radius:10px;padding:16px 18px;margin:0;min-width:0}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:14px;margin:.5rem 0 1rem}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:14px;margin:1rem 0}
@@ -105,6 +126,33 @@ text-overflow:ellipsis;white-space:nowrap;display:inline-block}
 .confusion .total{color:var(--soft);border-left:1px solid var(--edge)}
 .confusion .right,.confusion .wrong,.bar,.bar span,.interval,.interval span,.key{print-color-adjust:exact;
 -webkit-print-color-adjust:exact}
+svg.matrix{display:block;width:100%;height:auto}
+svg.matrix text{font-size:10px}
+svg.matrix .right{fill:rgba(var(--right),var(--shade))}
+svg.matrix .wrong{fill:rgba(var(--wrong),var(--shade))}
+svg.matrix path.grid{stroke:var(--edge);fill:none}
+.swatch{display:inline-block;width:12px;height:12px;vertical-align:-1px;margin-right:1px;border-radius:2px}
+.swatch.right{background:rgba(var(--right),var(--shade))}
+.swatch.wrong{background:rgba(var(--wrong),var(--shade))}
+.swatch.first,.swatch.second,.swatch.third{margin-right:.4rem}
+.swatch.first{background:var(--first)}
+.swatch.second{background:var(--second)}
+.swatch.third{background:var(--third)}
+svg.bars rect.first{fill:var(--first)}
+svg.bars rect.second{fill:var(--second)}
+svg.bars rect.third{fill:var(--third)}
+ol.bars{list-style:none;padding:0;margin:.6rem 0 0}
+ol.bars li{display:grid;grid-template-columns:minmax(4rem,max(14%,9rem)) 1fr 3.6rem;gap:.6rem;align-items:center;
+max-width:none;margin:.15rem 0;font-size:.9rem}
+ol.bars .name{text-align:right;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+ol.bars .stack{display:flex;height:14px}
+ol.bars .first{background:var(--first)}
+ol.bars .second{background:var(--second)}
+ol.bars .third{background:var(--third)}
+.card.sky{max-width:480px}
+svg.heat{display:block;max-width:100%;height:auto}
+.heat{margin:.3rem 0 .6rem}
+.swatch,.stack span,svg rect,svg path{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 svg.chart{display:block;width:100%;height:auto;margin-top:.5rem}
 svg text{font-size:11.5px;fill:var(--soft)}
 svg .grid{stroke:var(--grid)}
@@ -133,11 +181,14 @@ color:var(--soft)}
 .picture img{display:block;width:100%;height:auto}
 .picture.pair>div{display:grid;grid-template-columns:1fr 1fr;gap:2px}
 .picture figcaption{padding:.5rem .75rem;font-size:.86rem;overflow-wrap:anywhere}
+.picture figcaption p{margin:0}
 details{margin:.7rem 0}
 summary{cursor:pointer;font-weight:600;padding:.3rem 0}
 footer{color:var(--soft);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
 .skip{position:absolute;left:-999px}
 .skip:focus{left:8px;top:8px;background:var(--card);padding:.5rem;z-index:9}
+@media(max-width:760px){nav.line{display:none}nav.folded{display:block}nav ul{flex-direction:column}
+nav a{padding:.6rem 8px}.checks li{flex-direction:column;gap:.15rem}}
 @media(max-width:600px){.card{padding:14px}.about{display:none}.picture{padding:0}.gallery:has(.pair){grid-template-columns:1fr}
 .decisions thead{display:none}.decisions tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--grid)}
 .decisions tr:last-child{border:0}.decisions tbody th,.decisions tbody td{display:block;border:0;padding:.1rem .8rem;
@@ -146,7 +197,8 @@ th,td{padding:.35rem .6rem}h2{margin-top:2.2rem}td.wide{min-width:11rem}
 .confusion tbody th.name,.confusion .corner{max-width:7rem}}
 @media print{:root{--page:#fff;--card:#fff}body{font-size:10.5pt}nav,.skip{display:none}
 main,header.top>div,footer{max-width:none;padding:0}
-.scroll,.scroll.tall{max-height:none;overflow:visible}.card,figure,tr,.facts div{break-inside:avoid}h2,h3,caption
+nav.folded{display:none}.scroll,.scroll.tall{max-height:none;overflow:visible}svg.matrix{min-width:0!important}
+#mistakes,#data,#plan,#reproduce{break-before:page}.card,figure,tr,.facts div{break-inside:avoid}h2,h3,caption
 {break-after:avoid}thead th,caption{position:static}details::details-content{content-visibility:visible;display:block;
 height:auto}.grid{grid-template-columns:1fr 1fr}.sortable thead button::after{content:""}}
 """
@@ -176,5 +228,8 @@ document.querySelectorAll("table.sortable").forEach(function(table){
       }).forEach(function(row){table.tBodies[0].appendChild(row)});
     });
   });
+});
+document.querySelectorAll("nav details a").forEach(function(link){
+  link.addEventListener("click",function(){link.closest("details").open=false});
 });
 """

@@ -24,7 +24,7 @@ from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
-from striate.workflows.figures import augmentation_sheet, draw_explanations
+from striate.workflows.figures import LONGEST, augmentation_sheet, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
@@ -189,16 +189,37 @@ def _figures(
         order = np.argsort(-wrong, kind="stable")
         store = Store(materials.prepared.dataset.arrays)
         mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[number])]
-        surest = order[::-1][: SHOWN // 2]
+        surest = _surest(model.task, order[::-1], set(mistaken), targets)[: SHOWN // 2]
         for section, numbers in (("mistakes", mistaken[:SHOWN]), ("explanations", surest)):
             chosen = [samples[int(number)] for number in numbers]
             try:
-                entries += draw_explanations(run.figures, model, store, chosen, section, scores[part][numbers])
+                drawn = draw_explanations(run.figures, model, store, chosen, section, scores[part][numbers], LONGEST)
+                entries += drawn
             except (NetworkError, DataError, OSError) as error:
                 missing.append(f"The {section} are not drawn: {str(error).splitlines()[0]}")
                 reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing
+
+
+def _surest(task: Task, order: NDArray[np.intp], mistaken: set[np.intp], targets: Tensor) -> list[np.intp]:
+    """The samples that were right, surest first; of classes, one of each before a second of any.
+
+    Args:
+        order: all samples, least wrong first.
+    """
+    if task.name == "regress":
+        return list(order)
+    right = [number for number in order if number not in mistaken]
+    if task.name == "multilabel":
+        return right
+    met: dict[int, int] = {}
+    turns = []
+    for number in right:
+        kind = int(targets[number].argmax())
+        met[kind] = met.get(kind, -1) + 1
+        turns.append(met[kind])
+    return [number for _, number in sorted(zip(turns, right, strict=True), key=lambda pair: pair[0])]
 
 
 def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from striate.report.bars import Part, bars
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, prose, shown, tag
 from striate.report.tables import Column, missing, share_bar, table
@@ -16,7 +17,7 @@ LIMIT = 200
 
 def data(facts: Facts) -> Html:
     """What was read, what was left out and why, who is in which split, and what the pictures are like."""
-    parts = [_counts(facts), _remarks(facts), _classes(facts), _targets(facts)]
+    parts = [_counts(facts), _remarks(facts), _groups(facts), _classes(facts), _targets(facts)]
     if facts.audit:
         parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), _leaks(facts.audit)]
         parts.append(_pictures(facts.audit))
@@ -50,6 +51,16 @@ def _remarks(facts: Facts) -> Html | None:
     return tag("ul", *(tag("li", prose(text)) for text in remarks)) if remarks else None
 
 
+def _groups(facts: Facts) -> Html | None:
+    """How many samples belong together, and how much of the data the largest group is."""
+    sizes = Counter(row["group"] for row in facts.split if row.get("group"))
+    if not sizes:
+        return None
+    largest, most = min(sizes.items(), key=lambda one: (-one[1], one[0]))
+    grouped = f"{shown(sum(sizes.values()))} of {shown(len(facts.split))} samples are in {shown(len(sizes))} groups"
+    return tag("p", f"{grouped}, each on one side of the split; the largest, ", tag("b", largest), f", has {most}.")
+
+
 def _classes(facts: Facts) -> Html | None:
     totals = facts.audit.get("classes")
     totals = totals if isinstance(totals, dict) else {}
@@ -77,7 +88,25 @@ def _classes(facts: Facts) -> Html | None:
     ]
     columns = [Column("class", "name"), Column("pictures", "number"), *(Column(fate, "number") for fate in known)]
     caption = f"Classes by number of pictures, and where these went: {shown(len(names))}"
-    return join([tag("h3", "Classes"), table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
+    chart = _chart({name: fates[name] for name in names if name in fates})
+    return join([tag("h3", "Classes"), chart, table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
+
+
+def _chart(fates: dict[str, Counter[str]]) -> Html | None:
+    """Samples by class and split; None where no split is recorded."""
+    parts = [
+        (fate, Part(words, style))
+        for fate, words, style in (
+            ("train", "train", "second"),
+            ("val", "validation", "third"),
+            ("test", "test", "first"),
+        )
+        if any(counts[fate] for counts in fates.values())
+    ]
+    if not parts:
+        return None
+    rows = [(name, [counts[fate] for fate, _ in parts]) for name, counts in fates.items()]
+    return bars("Samples by class and split", rows, [part for _, part in parts])
 
 
 def _targets(facts: Facts) -> Html | None:
