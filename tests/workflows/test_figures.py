@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from striate.core.plan import Decision
+from striate.core.records import Label, Sample, Source, Value
 from striate.data.augment import Augmenter
-from striate.workflows.figures import ROWS, SIDE, augmentation_sheet
+from striate.tasks import make_task
+from striate.workflows.figures import ROWS, SIDE, augmentation_sheet, seen
+from striate.workflows.finish import _surest
 from striate.workflows.sheet import GAP
 from tests.train.toy import toy_recipe
 
@@ -43,3 +47,30 @@ def test_the_sheet_shows_samples_as_the_epochs_showed_them_and_says_what_is_on(t
 def _with(batches: Any, augmenter: Augmenter) -> Any:
     batches.augmenter = augmenter
     return batches
+
+
+def test_a_map_is_told_by_place_strength_and_extent() -> None:
+    heat = np.zeros((9, 9), np.float32)
+    assert seen(heat) == "Heat map: no evidence anywhere."
+    assert seen(heat + 0.01) == "Heat map: no evidence anywhere."  # 0.04 logits
+    heat[4, 4] = 1 - np.exp(-2 / 4)
+    assert (
+        seen(heat)
+        == "Heat map: the evidence is strongest in the middle, 2.0 logits; 1% of the picture has more than 1."
+    )
+    heat[8, :3] = 1 - np.exp(-6 / 4)
+    assert "at the bottom left, 6.0 logits; 5% of" in seen(heat)
+    heat[:] = 1.0  # as float32 has it, beyond all logits
+    assert "top left" in seen(heat)
+    assert "100% of" in seen(heat)
+
+
+def test_what_was_right_is_shown_of_every_class_before_a_second_of_any() -> None:
+    targets = torch.eye(3)[[0, 0, 1, 0, 1, 2]]
+    classes = [Sample(name, Source("file", "f"), Label(name)) for name in "abc"]
+    task = make_task("classify", ["a", "b", "c"], classes, loss="cross_entropy")
+    order = np.arange(6)
+    assert _surest(task, order, {np.intp(2)}, targets) == [0, 4, 5, 1, 3]
+    values = [Sample(str(value), Source("file", "f"), Value((value,))) for value in (1.0, 2.0)]
+    task = make_task("regress", ["a"], values, loss="mean_squared")
+    assert _surest(task, order, set(map(np.intp, order)), targets) == list(order)

@@ -28,7 +28,7 @@ def matrix_map(names: list[str], matrix: list[list[int]], words: str) -> Html:
     """
     count = len(names)
     step = math.ceil(count / NAMED)
-    side = max(2.0, CELL / step)
+    side = max(2.0, round(CELL / step, 1))
     short = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
     room = max(_CORNER, round(_LETTER * max(len(name) for name in short)) + 10)
     size = side * count

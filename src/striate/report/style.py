@@ -2,11 +2,11 @@
 
 STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1a2230;--soft:#56617a;--edge:#dde2ea;--grid:#e6eaf0;
---first:#a65400;--second:#0b62a8;--third:#3d7a57;--accent:#0b62a8;--right:11,98,168;--wrong:204,92,0;--deep:#fff;
+--first:#a65400;--second:#0b62a8;--third:#3d7a57;--fourth:#8a3ab0;--fifth:#b0243f;--sixth:#5b6470;--accent:#0b62a8;--right:12,106,187;--wrong:180,71,0;--cell:#000;--deep:#fff;
 --warn:#8a4b00;--warn-page:#fff6e8;--track:#e8edf3}
 @media screen and (prefers-color-scheme:dark){:root{--page:#10141b;--card:#181e28;--ink:#e7ebf2;--soft:#9faabe;
---edge:#2b3442;--grid:#262e3b;--first:#f0a04b;--second:#6fb4f2;--third:#7cc79a;--accent:#7dbcf5;--right:92,168,238;
---wrong:242,150,62;--deep:#0b0f15;--warn:#f3bd76;--warn-page:#2a2115;--track:#2a3341}}
+--edge:#2b3442;--grid:#262e3b;--first:#f0a04b;--second:#6fb4f2;--third:#7cc79a;--fourth:#cf9bf0;--fifth:#f58ba0;--sixth:#b3bccb;--accent:#7dbcf5;--right:73,131,188;
+--wrong:185,109,40;--cell:#fff;--deep:#000;--warn:#f3bd76;--warn-page:#2a2115;--track:#2a3341}}
 *{box-sizing:border-box}
 html{scroll-padding-top:3.5rem}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -88,6 +88,7 @@ vertical-align:bottom;border-bottom:1px solid var(--edge)}
 thead th.number{text-align:right}
 td.number{text-align:right;white-space:nowrap}
 td.wide,td.about{min-width:15rem}
+td.value{min-width:9rem}
 th.name{font-weight:550;max-width:24rem;overflow-wrap:break-word;min-width:6rem}
 thead th.name{font-weight:600}
 td{overflow-wrap:break-word;max-width:44rem}
@@ -119,10 +120,11 @@ min-width:0}
 .confusion .up{text-align:center;padding:.5rem .2rem}
 .confusion .up span{writing-mode:vertical-rl;transform:rotate(180deg);max-height:11rem;overflow:hidden;
 text-overflow:ellipsis;white-space:nowrap;display:inline-block}
+.confusion .right,.confusion .wrong{color:var(--cell)}
 .confusion .right{background:rgba(var(--right),var(--shade))}
 .confusion .wrong{background:rgba(var(--wrong),var(--shade))}
 .confusion .deep{color:var(--deep);font-weight:600}
-.confusion .zero{color:var(--edge)}
+.confusion .zero::before{content:"·";color:var(--edge)}
 .confusion .total{color:var(--soft);border-left:1px solid var(--edge)}
 .confusion .right,.confusion .wrong,.bar,.bar span,.interval,.interval span,.key{print-color-adjust:exact;
 -webkit-print-color-adjust:exact}
@@ -154,7 +156,7 @@ svg.heat{display:block;max-width:100%;height:auto}
 .heat{margin:.3rem 0 .6rem}
 .swatch,.stack span,svg rect,svg path{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 svg.chart{display:block;width:100%;height:auto;margin-top:.5rem}
-svg text{font-size:11.5px;fill:var(--soft)}
+svg text,svg .note{font-size:11.5px;fill:var(--soft)}
 svg .grid{stroke:var(--grid)}
 svg .axis,svg .tick{stroke:var(--soft)}
 svg .mark{stroke:var(--soft);stroke-dasharray:4 3}
@@ -163,6 +165,12 @@ svg path.first{stroke:var(--first)}
 svg path.second{stroke:var(--second)}
 svg path.third{stroke:var(--third)}
 svg path.first{stroke-dasharray:6 4}
+svg path.fourth{stroke:var(--fourth);stroke-dasharray:2 4}
+svg path.fifth{stroke:var(--fifth);stroke-dasharray:10 4}
+svg path.sixth{stroke:var(--sixth);stroke-dasharray:10 3 2 3}
+svg circle.fourth{fill:var(--fourth)}
+svg circle.fifth{fill:var(--fifth)}
+svg circle.sixth{fill:var(--sixth)}
 svg circle.first{fill:var(--first)}
 svg circle.second{fill:var(--second)}
 svg circle.third{fill:var(--third)}
@@ -175,6 +183,15 @@ color:var(--soft)}
 .key.first{border-color:var(--first);border-top-style:dashed}
 .key.second{border-color:var(--second)}
 .key.third{border-color:var(--third)}
+.key.fourth{border-color:var(--fourth);border-top-style:dotted}
+.key.fifth{border-color:var(--fifth);border-top-style:dashed}
+.key.sixth{border-color:var(--sixth);border-top-style:dashed}
+.race{list-style:none;padding:0;margin:.8rem 0 0}
+.race li{max-width:none;margin:0 0 .8rem}
+.race .name{font-weight:600}
+.race .interval{margin:.3rem 0 .2rem}
+.axis{position:relative;height:1.2rem;border-top:1px solid var(--soft);color:var(--soft);font-size:.8rem}
+.axis span{position:absolute;transform:translateX(-50%);top:.1rem;white-space:nowrap}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,220px),1fr));gap:12px;margin:.8rem 0}
 .gallery.sheets{grid-template-columns:minmax(0,860px)}
 .picture{padding:0;overflow:hidden}

@@ -11,6 +11,8 @@ from striate.report.tables import Column, missing, scroll, share_bar, table
 MATRIX_LIMIT = 30
 """Classes above which a matrix is drawn as a map: numbers in more columns would not fit a laptop's screen."""
 PAIRS = 20
+DEEP = 0.9
+"""The shade at which black and white ink have the same contrast on a cell: the page's colours are made so."""
 _SPLITS = (("test", "test"), ("val", "validation"))
 
 
@@ -60,10 +62,10 @@ def _few(names: list[str], matrix: list[list[int]], words: str) -> Html:
 def _cell(names: list[str], row: int, column: int, counts: list[int]) -> Html:
     count, total = counts[column], sum(counts)
     if not count:
-        return tag("td", "·", class_="zero")
+        return tag("td", class_="zero")
     share = count / total
     shade = share**0.5  # a linear shade would hide a confusion of one in fifty
-    kind = ("right" if row == column else "wrong") + (" deep" if shade > 0.6 else "")
+    kind = ("right" if row == column else "wrong") + (" deep" if shade > DEEP else "")
     title = f"{shown(count)} of {shown(total)} {names[row]} called {names[column]} ({100 * share:.1f} %)"
     return tag("td", number(count), class_=kind, style=f"--shade:{shade:.3f}", title=title)
 

@@ -147,7 +147,8 @@ def _groups(facts: Facts, found: Judged) -> Check | None:
     if not groups:
         text = "No groups are known: where several pictures are of one object or person, the score is too high "
         return Check(CAREFUL, join([text, "for new ones. ", tag("code", "--group"), " keeps them together."]))
-    return Check(GOOD, escape(f"{shown(len(groups))} groups of pictures were kept whole, each on one side."))
+    kept = plural(len(groups), "group of pictures was", "groups of pictures were")
+    return Check(GOOD, escape(f"{kept} kept whole, each on one side."))
 
 
 def _other_gaps(facts: Facts, found: Judged) -> Check | None:
