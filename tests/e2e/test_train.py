@@ -47,7 +47,7 @@ def test_the_plan_of_a_run_is_resolved_and_repeats_it(run, tmp_path: Path) -> No
     """The command that the report gives, called."""
     assert run.plan.resolved
     page = (run.path / "report.html").read_text()
-    (command,) = re.findall(r"<dt>train it again</dt><dd><code>striate (train [^<]+)</code>", page)
+    (command,) = re.findall(r'<dt>train it again</dt><dd tabindex="0"><code>striate (train [^<]+)</code>', page)
     assert main([*shlex.split(html.unescape(command)), "--out", str(tmp_path / "again")]) == 0
     for name in ("model/model.safetensors", "history.jsonl", "predictions.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (run.path / name).read_bytes(), name

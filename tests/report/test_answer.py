@@ -90,9 +90,10 @@ def test_values_are_told_in_their_unit_beside_the_mean(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", "regress", ("cells",), per_class=40)
     edited(run, test__mae=1.5, test__mae_interval=[1.25, 1.75], test__r2=0.8125, test__rmse=2.0)
     facts = read_facts(run)
-    said = "Predicted values of new pictures like these miss by 1.5000 (1.2500 to 1.7500) on average, where the true "
-    assert words(in_words(facts)) == said + "ones run from 1.0000 to 51.00."
-    assert "the squared misses shrink by 81 % (R² 0.8125)" in words(answer(facts))
+    said = "Predicted values of new pictures like these miss by 1.5 (1.25 to 1.75) on average, where the true "
+    assert words(in_words(facts)) == said + "ones run from 1 to 51."
+    assert "the squared misses shrink by 81 % (R² 0.812)" in words(answer(facts))
+    assert level(run, "Every class has") == ""
     edited(run, test__r2=-0.5)
     assert "the squared misses grow by 50 %" in words(answer(read_facts(run)))
 

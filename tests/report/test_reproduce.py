@@ -22,7 +22,7 @@ from striate.report.sections.reproduce import reproduce
 def commands(run: RunFolder) -> dict[str, list[str]]:
     """Each command by what it is for, in words as a shell takes them."""
     section = str(reproduce(read_facts(run)))
-    found = re.findall(r"<dt>([^<]+)</dt><dd><code>([^<]+)</code>", section)
+    found = re.findall(r'<dt>([^<]+)</dt><dd tabindex="0"><code>([^<]+)</code>', section)
     return {words: shlex.split(html.unescape(command)) for words, command in found}
 
 

@@ -13,8 +13,12 @@ LOGITS = (0, 1, 2, 4, 8, 16)
 _WIDTH = 300
 
 
-def key() -> Html:
-    """The colours from no evidence to much, with the evidence that each stands for."""
+def key(unit: str) -> Html:
+    """The colours from no evidence to much, with the evidence that each stands for.
+
+    Args:
+        unit: what evidence is counted in: "logits", or what values are.
+    """
     places = 1 - np.exp(-np.array(LOGITS) / FULL_LOGITS)
     stops = np.linspace(0, 1, 25)
     bands = [
@@ -25,12 +29,12 @@ def key() -> Html:
         tag("text", str(logit), x=f"{8 + place * _WIDTH:.0f}", y=30, text_anchor="middle")
         for logit, place in zip(LOGITS, places, strict=True)
     ]
-    said = f"From dark violet, no evidence, to yellow, much: {', '.join(map(str, LOGITS))} logits along the scale."
+    said = f"From dark violet, no evidence, to yellow, much: {', '.join(map(str, LOGITS))} {unit} along the scale."
     svg = tag("svg", tag("title", said), *bands, *marks, class_="heat", viewBox=f"0 0 {_WIDTH + 20} 34",
               width=_WIDTH + 20, height=34, role="img")  # fmt: skip
     note = (
-        "Beside each picture, Grad-CAM: how strongly each place spoke for what was predicted, in logits, over "
-        "the picture in grey. All have one scale: where it is violet all over, there was no evidence."
+        "Beside each picture, Grad-CAM: how strongly each place spoke for what was predicted, in "
+        f"{unit}, over the picture in grey. All have one scale: where it is violet all over, there was no evidence."
     )
     return join([tag("p", note, class_="note"), tag("div", svg, class_="heat")])
 

@@ -47,13 +47,13 @@ def judged(facts: Facts) -> Judged | None:
 
 
 def supports(facts: Facts, key: str) -> dict[str, int]:
-    """Samples of each class of a split, as the table of classes counts them; empty where it does not."""
+    """Samples of each class of a split, as the table of classes counts them; empty where it does not, as of values."""
     found = facts.metrics.get("per_class")
     entries = found.get(key) if isinstance(found, dict) else None
     return {
-        str(entry.get("class")): entry["support"]
+        str(entry["class"]): entry["support"]
         for entry in entries or []
-        if isinstance(entry, dict) and isinstance(entry.get("support"), int)
+        if isinstance(entry, dict) and "class" in entry and isinstance(entry.get("support"), int)
     }
 
 

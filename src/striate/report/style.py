@@ -40,10 +40,11 @@ max-width:90ch}
 .badge.careful{border-color:var(--warn);color:var(--warn);background:var(--warn-page);font-weight:600}
 .badge.doubt{border-color:var(--warn);color:var(--page);background:var(--warn);font-weight:600}
 .commands{margin:.6rem 0;display:grid;gap:.6rem}
+.commands div{min-width:0}
 .commands dt{color:var(--soft);font-size:.86rem}
 .commands dd,pre{margin:.15rem 0 0;background:var(--card);border:1px solid var(--edge);border-radius:8px;
 padding:.5rem .7rem;overflow-x:auto}
-pre code{overflow-wrap:normal}
+pre code,.commands code{overflow-wrap:normal;white-space:pre}
 nav{position:sticky;top:0;z-index:5;background:var(--page);border-bottom:1px solid var(--edge)}
 nav ul{display:flex;flex-wrap:wrap;gap:0 .1rem;max-width:1160px;margin:0 auto;padding:4px 8px;list-style:none}
 nav li{margin:0;flex:none}
@@ -214,7 +215,8 @@ th,td{padding:.35rem .6rem}h2{margin-top:2.2rem}td.wide{min-width:11rem}
 .confusion tbody th.name,.confusion .corner{max-width:7rem}}
 @media print{:root{--page:#fff;--card:#fff}body{font-size:10.5pt}nav,.skip{display:none}
 main,header.top>div,footer{max-width:none;padding:0}
-nav.folded{display:none}.scroll,.scroll.tall{max-height:none;overflow:visible}svg.matrix{min-width:0!important}
+nav.folded{display:none}pre code,.commands code{white-space:pre-wrap}
+.scroll,.scroll.tall{max-height:none;overflow:visible}svg.matrix{min-width:0!important}
 #mistakes,#data,#plan,#reproduce{break-before:page}.card,figure,tr,.facts div{break-inside:avoid}h2,h3,caption
 {break-after:avoid}thead th,caption{position:static}details::details-content{content-visibility:visible;display:block;
 height:auto}.grid{grid-template-columns:1fr 1fr}.sortable thead button::after{content:""}}

@@ -85,6 +85,7 @@ def draw_explanations(
         None if model.task.kind == "value" else torch.from_numpy(model.task.judged(scores).argmax(1))
     )  # what the caption names
     maps = EXPLANATIONS.get("grad_cam")(model, images, said)
+    unit = "units of the network's output" if model.task.kind == "value" else "logits"
     entries = []
     for number, sample in enumerate(samples):
         plain, heated = f"{section}-{number + 1}.png", f"{section}-{number + 1}-heat.png"
@@ -99,7 +100,7 @@ def draw_explanations(
             {"file": plain, "caption": words, "words": f"The picture as the network saw it. {words}", **both}
         )
         evidence = f"where the evidence lies (Grad-CAM): {words}"
-        entries.append({"file": heated, "caption": evidence, "words": f"{seen(maps[number])} {words}", **both})
+        entries.append({"file": heated, "caption": evidence, "words": f"{seen(maps[number], unit)} {words}", **both})
     return entries
 
 
@@ -119,11 +120,12 @@ def told(model: Model, row: NDArray[np.float32], sample: Sample) -> tuple[str, s
     return f"{decoded['label']} ({decoded['probability']:.0%})", true
 
 
-def seen(heat: NDArray[np.float32]) -> str:
+def seen(heat: NDArray[np.float32], unit: str = "logits") -> str:
     """What a heat map shows, for those who do not see it.
 
     Args:
         heat: (H, W), strengths from 0 towards 1 as Grad-CAM gives them.
+        unit: what evidence is counted in.
 
     >>> seen(np.zeros((3, 3), np.float32))
     'Heat map: no evidence anywhere.'
@@ -139,7 +141,7 @@ def seen(heat: NDArray[np.float32]) -> str:
     across = ("left", "", "right")[int(3 * column / logits.shape[1])]
     place = f"at the {' '.join(part for part in (down, across) if part)}" if down or across else "in the middle"
     wide = float((logits > 1).mean())
-    return f"Heat map: the evidence is strongest {place}, {most:.1f} logits; {wide:.0%} of the picture has more than 1."
+    return f"Heat map: the evidence is strongest {place}, {most:.1f} {unit}; {wide:.0%} of the picture has more than 1."
 
 
 def shown(image: NDArray[Any]) -> Image.Image:

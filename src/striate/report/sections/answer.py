@@ -56,13 +56,13 @@ def _off(facts: Facts, found: Judged) -> Html | None:
     value, bounds = found.value("mae"), found.bounds("mae")
     if value is None:
         return None
-    spread = [" (", number(bounds[0]), " to ", number(bounds[1]), ")"] if bounds is not None else []
+    spread = [" (", _rough(bounds[0]), " to ", _rough(bounds[1]), ")"] if bounds is not None else []
     columns = [column for column in (facts.audit.get("target_summary") or {}).values() if isinstance(column, dict)]
     range_ = [columns[0].get("min"), columns[0].get("max")] if len(columns) == 1 else []
     known = all(isinstance(end, int | float) for end in range_) and range_
-    where = [", where the true ones run from ", number(range_[0]), " to ", number(range_[1])] if known else []
+    where = [", where the true ones run from ", _rough(range_[0]), " to ", _rough(range_[1])] if known else []
     several = " (the mean over all of them)" if len(columns) > 1 else ""
-    return join(["Predicted values", several, " of new pictures like these miss by ", number(value), *spread,
+    return join(["Predicted values", several, " of new pictures like these miss by ", _rough(value), *spread,
                  " on average", *where, "."])  # fmt: skip
 
 
@@ -123,9 +123,14 @@ def _mean_guess(facts: Facts, found: Judged) -> Html | None:
         return None
     told = ["Compared with always answering the mean, the squared misses ",
             f"shrink by {100 * r2:.0f} %" if r2 >= 0 else f"grow by {-100 * r2:.0f} %",
-            " (", label("r2"), " ", number(r2), ")"]  # fmt: skip
+            " (", label("r2"), " ", _rough(r2), ")"]  # fmt: skip
     columns = [column for column in (facts.audit.get("target_summary") or {}).values() if isinstance(column, dict)]
     if len(columns) == 1 and isinstance(columns[0].get("std"), int | float) and rmse is not None:
-        told += ["; the values spread by ", number(columns[0]["std"]), " around it, and the predictions by ",
-                 number(rmse), " around the truth (root mean square)"]  # fmt: skip
+        told += ["; the values spread by ", _rough(columns[0]["std"]), " around it, and the predictions by ",
+                 _rough(rmse), " around the truth (root mean square)"]  # fmt: skip
     return join([*told, "."])
+
+
+def _rough(value: float) -> Html:
+    """A figure in three digits, as one says it; in full in the element."""
+    return tag("data", f"{value:.3g}", value=repr(value))

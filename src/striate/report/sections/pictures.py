@@ -30,7 +30,11 @@ def _scale(facts: Facts, section: str) -> Html | None:
     if section not in heated:
         return None
     told = section == "explanations" and "mistakes" in heated
-    return tag("p", "The heat maps have the scale of those above.", class_="note") if told else key()
+    return (
+        tag("p", "The heat maps have the scale of those above.", class_="note")
+        if told
+        else key("units of the network's output" if facts.task == "regress" else "logits")
+    )
 
 
 def augmentation(facts: Facts) -> Html | None:

@@ -28,7 +28,7 @@ def reproduce(facts: Facts) -> Html:
         ("write this page again", f"striate report {run}"),
     ]
     rows = [
-        tag("div", tag("dt", words), tag("dd", tag("code", command)))
+        tag("div", tag("dt", words), tag("dd", tag("code", command), tabindex="0"))
         for words, command in commands
         if command is not None
     ]
