@@ -357,7 +357,7 @@ def test_a_large_scatter_is_thinned_and_says_so(tmp_path: Path) -> None:
 def test_pictures_are_inside_the_page_in_pairs_with_words(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     page = read(run)
-    assert len(page.all("img")) == len(json.loads((run.figures / "index.json").read_text())) == 25
+    assert len(page.all("img")) == len(json.loads((run.figures / "index.json").read_text())) == 26
     assert all(one.get("alt") for one in page.all("img"))
     assert sum("pair" in str(one.get("class")).split() for one in page.all("figure")) == 12
     content = str(page.all("img")[0]["src"]).removeprefix("data:image/png;base64,")
@@ -369,7 +369,7 @@ def test_a_figure_that_is_gone_is_said(tmp_path: Path) -> None:
     (run.figures / "mistakes-2.png").unlink()
     page = read(run)
     assert "figures/mistakes-2.png cannot be shown" in page.text
-    assert len(page.all("img")) == 24
+    assert len(page.all("img")) == 25
 
 
 def test_a_figure_outside_the_folder_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Figure:
 
     Args:
         path: the file, in the Run's figures folder.
-        section: "mistakes", "explanations" or "augmentation".
+        section: "mistakes", "explanations", "equal" or "augmentation".
         words: what is seen, for those who do not see it; the caption where nothing more is known.
         true, predicted: the target and what was said, in words; "" where the caption alone tells.
     """

@@ -194,6 +194,7 @@ color:var(--soft)}
 .axis{position:relative;height:1.2rem;border-top:1px solid var(--soft);color:var(--soft);font-size:.8rem}
 .axis span{position:absolute;transform:translateX(-50%);top:.1rem;white-space:nowrap}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,220px),1fr));gap:12px;margin:.8rem 0}
+.gallery.small{grid-template-columns:repeat(auto-fill,minmax(140px,1fr))}
 .gallery.sheets{grid-template-columns:minmax(0,860px)}
 .picture{padding:0;overflow:hidden}
 .picture img{display:block;width:100%;height:auto}

@@ -15,6 +15,7 @@ from PIL import Image
 from striate.core.artifacts import make_folder, write_bytes
 from striate.core.plan import Plan
 from striate.core.records import Label, Labels, Sample, Value
+from striate.core.wording import some
 from striate.data.augment import switched_on
 from striate.data.decode import decode_sample
 from striate.data.store import Store
@@ -104,6 +105,34 @@ def draw_explanations(
     return entries
 
 
+def draw_equal(folder: Path, model: Model, store: Store, groups: Sequence[Sequence[Sample]]) -> list[dict[str, str]]:
+    """One picture of each group of equal ones, as the network sees it, with the names and targets of all.
+
+    Returns:
+        their entries for `figures/index.json`.
+    """
+    make_folder(folder)
+    entries = []
+    for number, group in enumerate(groups):
+        pixels = model.prepare([decode_sample(store, group[0])])[0].numpy()
+        most = SIDE if max(pixels.shape[1:]) > SIDE else None
+        write_bytes(folder / f"equal-{number + 1}.png", png(reduced(shown(pixels), most)))
+        twofold = len({sample.target for sample in group}) > 1
+        names = [f"{sample.key} ({_target(sample)})" if twofold else sample.key for sample in group]
+        words = f"{some(names)}: equal pixels" + (", different targets" if twofold else "")
+        entries.append({"file": f"equal-{number + 1}.png", "caption": words, "section": "equal"})
+    return entries
+
+
+def _target(sample: Sample) -> str:
+    """A target in words."""
+    if isinstance(sample.target, Labels):
+        return "; ".join(sample.target.names)
+    if isinstance(sample.target, Value):
+        return ", ".join(f"{value:.4g}" for value in sample.target.values)
+    return sample.target.name if isinstance(sample.target, Label) else "no target"
+
+
 def caption(sample: Sample, predicted: str, true: str) -> str:
     """What was predicted, how surely, and what is true where that is known."""
     return f"{sample.key}: predicted {predicted}" + (f", true {true}" if true else "")
@@ -111,12 +140,11 @@ def caption(sample: Sample, predicted: str, true: str) -> str:
 
 def told(model: Model, row: NDArray[np.float32], sample: Sample) -> tuple[str, str]:
     """What was predicted, with how sure that is of a class, and what is true, "" where the sample does not know."""
-    decoded = model.task.decode(row)
+    decoded, true = model.task.decode(row), "" if sample.target is None else _target(sample)
     if isinstance(sample.target, Value):
-        return ", ".join(f"{value:.4g}" for value in row), ", ".join(f"{value:.4g}" for value in sample.target.values)
+        return ", ".join(f"{value:.4g}" for value in row), true
     if isinstance(sample.target, Labels):
-        return "; ".join(decoded["labels"]), "; ".join(sample.target.names)
-    true = sample.target.name if isinstance(sample.target, Label) else ""
+        return "; ".join(decoded["labels"]), true
     return f"{decoded['label']} ({decoded['probability']:.0%})", true
 
 

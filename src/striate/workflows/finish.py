@@ -24,10 +24,11 @@ from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
-from striate.workflows.figures import LONGEST, augmentation_sheet, draw_explanations
+from striate.workflows.figures import LONGEST, augmentation_sheet, draw_equal, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.origin import sources_in
+from striate.workflows.stages import Prepared
 
 SHOWN = 8
 _MOVED = "The thresholds were moved by the validation samples, so that validation figures are a little optimistic."
@@ -182,12 +183,17 @@ def _figures(
 ) -> list[str]:
     """Draw what can be drawn; what cannot is said, and the score stands all the same."""
     entries, missing = [augmentation_sheet(run.figures, recipe)], []
+    store = Store(materials.prepared.dataset.arrays)
+    try:
+        entries += draw_equal(run.figures, model, store, _equal(materials.prepared))
+    except (DataError, OSError) as error:
+        missing.append(f"Equal pictures are not drawn: {str(error).splitlines()[0]}")
+        reporter.warn(missing[-1])
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None:
         samples, targets = materials.samples[part], materials.targets[part]
         wrong = wrongness(model.task, scores[part], targets.numpy())
         order = np.argsort(-wrong, kind="stable")
-        store = Store(materials.prepared.dataset.arrays)
         mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[number])]
         surest = _surest(model.task, order[::-1], set(mistaken), targets)[: SHOWN // 2]
         for section, numbers in (("mistakes", mistaken[:SHOWN]), ("explanations", surest)):
@@ -200,6 +206,15 @@ def _figures(
                 reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing
+
+
+def _equal(prepared: Prepared) -> list[list[Sample]]:
+    """The groups of equal pictures that the audit found, those with different targets first."""
+    audit = prepared.audit
+    groups = sorted(audit.duplicates, key=lambda group: group not in audit.conflicts)[:SHOWN]
+    wanted = {key for group in groups for key in group}
+    samples = {sample.key: sample for sample in prepared.dataset.samples if sample.key in wanted}
+    return [[samples[key] for key in group if key in samples] for group in groups]
 
 
 def _surest(task: Task, order: NDArray[np.intp], mistaken: set[np.intp], targets: Tensor) -> list[np.intp]:

@@ -58,9 +58,10 @@ def _off(facts: Facts, found: Judged) -> Html | None:
         return None
     spread = [" (", _rough(bounds[0]), " to ", _rough(bounds[1]), ")"] if bounds is not None else []
     columns = [column for column in (facts.audit.get("target_summary") or {}).values() if isinstance(column, dict)]
-    range_ = [columns[0].get("min"), columns[0].get("max")] if len(columns) == 1 else []
-    known = all(isinstance(end, int | float) for end in range_) and range_
-    where = [", where the true ones run from ", _rough(range_[0]), " to ", _rough(range_[1])] if known else []
+    low, high = (columns[0].get("min"), columns[0].get("max")) if len(columns) == 1 else (None, None)
+    where: list[Html | str] = []
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        where = [", where the true ones run from ", _rough(low), " to ", _rough(high)]
     several = " (the mean over all of them)" if len(columns) > 1 else ""
     return join(["Predicted values", several, " of new pictures like these miss by ", _rough(value), *spread,
                  " on average", *where, "."])  # fmt: skip

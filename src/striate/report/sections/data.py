@@ -9,6 +9,7 @@ from typing import Any
 from striate.report.bars import Part, bars
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, prose, shown, tag
+from striate.report.sections.pictures import gallery
 from striate.report.tables import Column, missing, share_bar, table
 
 FATES = ("train", "val", "test", "excluded", "quarantined")
@@ -19,7 +20,7 @@ def data(facts: Facts) -> Html:
     """What was read, what was left out and why, who is in which split, and what the pictures are like."""
     parts = [_counts(facts), _remarks(facts), _groups(facts), _classes(facts), _targets(facts)]
     if facts.audit:
-        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), _leaks(facts.audit)]
+        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts), _leaks(facts.audit)]
         parts.append(_pictures(facts.audit))
     else:
         reason = facts.missing.get("audit.json", "it is empty")
@@ -142,7 +143,9 @@ def _excluded(facts: Facts) -> Html | None:
     return join([tag("h3", "Excluded"), table(caption, columns, rows, tall=len(rows) > 12)])
 
 
-def _twins(audit: dict[str, Any]) -> Html | None:
+def _twins(facts: Facts) -> Html | None:
+    """One picture of each of the first groups, since all of a group look alike, and all groups by name."""
+    audit = facts.audit
     groups = [group for group in audit.get("duplicates") or [] if isinstance(group, list)]
     if not groups:
         return None
@@ -154,7 +157,8 @@ def _twins(audit: dict[str, Any]) -> Html | None:
     ]
     caption = _some("Groups of pictures with the same pixels, each kept in one split", len(rows), len(groups))
     body = table(caption, [Column("pictures", "name"), Column("targets")], rows, tall=len(rows) > 8)
-    return tag("details", tag("summary", f"Groups of exact duplicates: {shown(len(groups))}"), body)
+    folded = tag("details", tag("summary", f"Groups of exact duplicates: {shown(len(groups))}"), body)
+    return join([tag("h3", "Equal pictures"), gallery(facts, "equal", "gallery small"), folded])
 
 
 def _leaks(audit: dict[str, Any]) -> Html | None:

@@ -13,14 +13,14 @@ _HEAT = "-heat"  # what `mistakes-1-heat.png` has more than `mistakes-1.png`, wh
 
 def mistakes(facts: Facts) -> Html | None:
     """The wrong answers that the network was surest of: drawn, and as a table."""
-    drawn = _gallery(facts, "mistakes")
+    drawn = gallery(facts, "mistakes")
     parts = [_scale(facts, "mistakes"), drawn, None if facts.task == "regress" else _worst(facts)]
     return join(part for part in parts if part is not None) or None
 
 
 def explanations(facts: Facts) -> Html | None:
     """What it was surest of and right about, with the heat maps of the same scale."""
-    drawn = _gallery(facts, "explanations")
+    drawn = gallery(facts, "explanations")
     return None if drawn is None else join([_scale(facts, "explanations"), drawn])
 
 
@@ -39,10 +39,11 @@ def _scale(facts: Facts, section: str) -> Html | None:
 
 def augmentation(facts: Facts) -> Html | None:
     """What the network was shown in training."""
-    return _gallery(facts, "augmentation", "gallery sheets")
+    return gallery(facts, "augmentation", "gallery sheets")
 
 
-def _gallery(facts: Facts, section: str, kind: str = "gallery") -> Html | None:
+def gallery(facts: Facts, section: str, kind: str = "gallery") -> Html | None:
+    """The figures of a section, each with its heat map beside it; None where there are none."""
     figures = [figure for figure in facts.figures if figure.section == section]
     heats = {figure.path.stem.removesuffix(_HEAT): figure for figure in figures if figure.path.stem.endswith(_HEAT)}
     plain = [figure for figure in figures if not figure.path.stem.endswith(_HEAT)]
