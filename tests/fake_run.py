@@ -301,6 +301,9 @@ def _figures(run: RunFolder, random: np.random.Generator, names: Sequence[str]) 
             entries.append({"file": f"{stem}.png", "caption": caption, "section": section})
             caption = f"where the evidence lies (Grad-CAM): {caption}"
             entries.append({"file": f"{stem}-heat.png", "caption": caption, "section": section})
+    image.save(run.figures / "equal-1.png")
+    caption = f"{names[-1]}/a.jpg ({names[-1]}) and {names[0]}/c.jpg ({names[0]}): equal pixels, different targets"
+    entries.append({"file": "equal-1.png", "caption": caption, "section": "equal"})
     sheet = Image.fromarray((random.random((4, 16, 3)) * 110 + 80).astype(np.uint8)).resize((672, 168), 0)
     sheet.save(run.figures / "augmentation.png")
     caption = "Training samples, one a row: as validation would show it, then as the first 7 epochs showed it. "

@@ -41,6 +41,7 @@ NAMES = {
     "report",
     "resume",
     "runs",
+    "side_by_side",
     "train",
 }
 VERBS = sorted(name for name in NAMES if name.islower() and not name.startswith("_"))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from striate.api import report as report
     from striate.api import resume as resume
     from striate.api import runs as runs
+    from striate.api import side_by_side as side_by_side
     from striate.api import train as train
     from striate.core.errors import StriateError as StriateError
     from striate.core.plan import Plan as Plan
@@ -72,6 +73,7 @@ _VERBS = (
     "report",
     "resume",
     "runs",
+    "side_by_side",
     "train",
 )
 _HOMES = {
@@ -112,6 +114,7 @@ __all__ = [
     "report",
     "resume",
     "runs",
+    "side_by_side",
     "train",
 ]
 

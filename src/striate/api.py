@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +27,7 @@ from striate.infer import Model, Prediction, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
-from striate.report import write_audit, write_diagram, write_report
+from striate.report import write_audit, write_beside, write_diagram, write_report
 from striate.workflows import alike as alike_workflow
 from striate.workflows import attack as attack_workflow
 from striate.workflows import augment as augment_workflow
@@ -735,6 +736,34 @@ def export(
 def report(run: str | Path | Run) -> Path:
     """Rewrite a Run's report from its files."""
     return write_report(_run(run).folder)
+
+
+def side_by_side(runs: Sequence[str | Path | Run], out: str | Path | None = None) -> Path:
+    """Write one page that holds several Runs side by side: scores, curves, cost, and what differs between them.
+
+    Args:
+        runs: two or more, in the order in which they are shown.
+        out: the page; `side-by-side.html` in the nearest folder that holds them all unless given.
+
+    Returns:
+        the page's path.
+
+    Raises:
+        UsageError: there are fewer than two, or one of them twice.
+
+    Example:
+        >>> side_by_side(["runs/first", "runs/second"])    # doctest: +SKIP
+        PosixPath('runs/side-by-side.html')
+    """
+    folders = [_run(run).folder for run in runs]
+    places = [folder.path.resolve() for folder in folders]
+    if len(folders) < 2:
+        raise UsageError(f"{len(folders)} Run cannot stand side by side", fix="name two or more, or use `report`")
+    twice = [str(folder.path) for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise UsageError(f"the same Run is named twice: {', '.join(twice)}", fix="name each once")
+    common = Path(os.path.commonpath([place.parent for place in places]))
+    return write_beside(folders, common / "side-by-side.html" if out is None else Path(out))
 
 
 def _reported(folder: RunFolder, reporter: Reporter) -> Run:

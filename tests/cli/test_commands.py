@@ -425,7 +425,8 @@ def talking(result: Any) -> Any:
         ),
         (["plan", "p", "--json"], {"plan": talking(PLAN)}, {"striate_plan", "task", "optimizer"}),
         (["runs", "--json"], {"runs": []}, {"runs"}),
-        (["report", "a", "b", "--json"], {"report": lambda run: Path(run) / "report.html"}, {"reports"}),
+        (["report", "a", "--json"], {"report": lambda run: Path(run) / "report.html"}, {"reports"}),
+        (["report", "a", "b", "--json"], {"side_by_side": lambda runs, out: Path("side-by-side.html")}, {"reports"}),
         (
             ["evaluate", "a", "b", "--json"],
             {
@@ -833,8 +834,23 @@ def test_attack_explain_export_and_report_pass_on_and_print(
     assert passed() == {"run": "r", "paths": ["a.jpg", "b"], "out": "why"}
     assert capsys.readouterr().out == "why/explain.html\n"
 
-    assert main(["report", "r", "s"]) == 0
-    assert capsys.readouterr().out == "r/report.html\ns/report.html\n"
+    assert main(["report", "r"]) == 0
+    assert capsys.readouterr().out == "r/report.html\n"
+
+
+def test_one_run_is_reported_and_several_stand_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = fake_api.patch(monkeypatch, report=Path("r/report.html"), side_by_side=Path("all.html"))
+    assert main(["report", "r", "s", "--out", "all.html"]) == 0
+    assert api.calls == [("side_by_side", {"runs": ["r", "s"], "out": "all.html"})]
+    assert capsys.readouterr().out == "all.html\n"
+    assert main(["report", "r", "s", "t"]) == 0
+    assert api.calls[-1] == ("side_by_side", {"runs": ["r", "s", "t"]})
+    capsys.readouterr()
+    assert main(["report", "r", "--out", "x.html"]) == 2
+    assert "--out is for several Runs" in capsys.readouterr().err
+    assert api.calls[-1][0] == "side_by_side"
 
 
 def test_memory_that_ran_out_ends_in_a_sentence(

@@ -1,7 +1,10 @@
 """The whole way, from pictures of each kind to a Run that predicts, explains, is attacked and exported."""
 
 import csv
+import html
 import json
+import re
+import shlex
 import shutil
 import zipfile
 from collections import Counter
@@ -12,6 +15,7 @@ import pytest
 import yaml
 
 import striate as st
+from striate.cli import main
 from striate.core.events import Silent
 from striate.data.dataset import list_pictures
 from striate.data.store import Store
@@ -40,11 +44,13 @@ def test_a_run_is_complete(run) -> None:
 
 
 def test_the_plan_of_a_run_is_resolved_and_repeats_it(run, tmp_path: Path) -> None:
+    """The command that the report gives, called."""
     assert run.plan.resolved
-    data = run.path.parent / "photos"
-    again = st.train(data, run.path / "plan.yaml", out=tmp_path / "again")
+    page = (run.path / "report.html").read_text()
+    (command,) = re.findall(r'<dt>train it again</dt><dd tabindex="0"><code>striate (train [^<]+)</code>', page)
+    assert main([*shlex.split(html.unescape(command)), "--out", str(tmp_path / "again")]) == 0
     for name in ("model/model.safetensors", "history.jsonl", "predictions.csv"):
-        assert (again.path / name).read_bytes() == (run.path / name).read_bytes(), name
+        assert (tmp_path / "again" / name).read_bytes() == (run.path / name).read_bytes(), name
 
 
 def test_the_model_alone_predicts_the_same(run, tmp_path: Path) -> None:

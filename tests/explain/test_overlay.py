@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
 from small_models import pictures
 
-from striate.explain import colours, overlay, write_overlay
+from striate.explain import colours, overlay
 
 
 def test_the_colours_are_those_of_viridis() -> None:
@@ -67,11 +64,3 @@ def test_equal_evidence_has_equal_colour_in_every_figure() -> None:
 def test_a_map_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="does not lie"):
         overlay(np.zeros((3, 8, 8), np.uint8), np.zeros((4, 4), np.float32))
-
-
-def test_the_file_is_a_png(tmp_path: Path) -> None:
-    pixels, heat = pictures(1, 3, 16)[0].numpy(), np.zeros((16, 16), np.float32)
-    write_overlay(tmp_path / "a.png", pixels, heat)
-    with Image.open(tmp_path / "a.png") as image:
-        assert image.format == "PNG"
-        assert np.array_equal(np.asarray(image), np.asarray(overlay(pixels, heat)))

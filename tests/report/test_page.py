@@ -387,7 +387,7 @@ def test_a_large_scatter_is_thinned_and_says_so(tmp_path: Path) -> None:
 def test_pictures_are_inside_the_page_in_pairs_with_words(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     page = read(run)
-    assert len(page.all("img")) == len(json.loads((run.figures / "index.json").read_text())) == 25
+    assert len(page.all("img")) == len(json.loads((run.figures / "index.json").read_text())) == 26
     assert all(one.get("alt") for one in page.all("img"))
     assert sum("pair" in str(one.get("class")).split() for one in page.all("figure")) == 12
     content = str(page.all("img")[0]["src"]).removeprefix("data:image/png;base64,")
@@ -399,7 +399,7 @@ def test_a_figure_that_is_gone_is_said(tmp_path: Path) -> None:
     (run.figures / "mistakes-2.png").unlink()
     page = read(run)
     assert "figures/mistakes-2.png cannot be shown" in page.text
-    assert len(page.all("img")) == 24
+    assert len(page.all("img")) == 25
 
 
 def test_a_figure_outside_the_folder_is_refused(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_the_page_can_be_used_without_seeing_it(tmp_path: Path) -> None:
         if "scroll" in str(one.get("class"))
     )
     assert all(one.get("scope") in ("col", "row") for one in page.all("th"))
-    assert len([one for one in page.all("svg") if one.get("role") == "img"]) == len(page.all("svg")) == 3
+    assert len([one for one in page.all("svg") if one.get("role") == "img"]) == len(page.all("svg")) == 4
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
@@ -502,6 +502,6 @@ def test_near_duplicates_are_drawn_in_the_data_and_in_a_page_of_the_audit(tmp_pa
     alone = Page(path.read_text("utf-8"))
     assert [one["alt"] for one in alone.all("img")] == [pair["caption"]]
     assert "Groups of near-duplicates" in alone.text
-    assert "".join(text for owner, text in alone.texts if owner == "h2").split() == ["Data"]
+    assert "".join(text for owner, text in alone.texts if owner == "h2") == "The data"
     write_audit(path, tmp_path, {**audit, "near_duplicates": []}, run.figures, [])
     assert "Groups of near-duplicates" not in Page(path.read_text("utf-8")).text

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.registry import Registry
-from striate.explain._overlay import colours, overlay, write_overlay
+from striate.explain._overlay import colours, overlay
 from striate.infer.model import Model
 
 
@@ -30,4 +30,4 @@ class Explanation(Protocol):
 
 EXPLANATIONS: Registry[Explanation] = Registry("explanation", "striate.explain")
 
-__all__ = ["EXPLANATIONS", "Explanation", "colours", "overlay", "write_overlay"]
+__all__ = ["EXPLANATIONS", "Explanation", "colours", "overlay"]

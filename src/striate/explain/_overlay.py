@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-from striate.core.artifacts import write_bytes
 
 # Thirteen points of the viridis colour map (van der Walt and Smith 2015, released as CC0): its lightness rises evenly,
 # so that it reads alike in grey and with colour-blind eyes. Between them, straight lines.
@@ -75,10 +71,3 @@ def overlay(pixels: NDArray[Any], heat: NDArray[np.float32]) -> Image.Image:
     times = max(1, -(-_SMALLEST // min(heat.shape)))
     picture = Image.fromarray(mixed.round().astype(np.uint8), "RGB")
     return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
-
-
-def write_overlay(path: Path, pixels: NDArray[Any], heat: NDArray[np.float32]) -> None:
-    """Write an `overlay` as PNG, whole or not at all."""
-    buffer = io.BytesIO()
-    overlay(pixels, heat).save(buffer, "PNG", optimize=True)
-    write_bytes(path, buffer.getvalue())

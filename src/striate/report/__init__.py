@@ -1,18 +1,21 @@
-"""The report: reads a Run's files and writes one offline HTML page; computes no score of its own."""
+"""The report: reads the files of Runs and writes one offline HTML page; computes no score of its own."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from striate.core.artifacts import write_text
 from striate.core.run import RunFolder
+from striate.report.beside import beside
 from striate.report.diagram import write_diagram
 from striate.report.facts import Facts, Figure, read_facts
 from striate.report.page import audit_page, page
 
-__all__ = ["Facts", "page", "read_facts", "write_audit", "write_diagram", "write_report"]
+__all__ = ["Facts", "page", "read_facts", "write_audit", "write_beside", "write_diagram", "write_report"]
 
 
 def write_report(run: RunFolder) -> Path:
@@ -63,3 +66,21 @@ def write_audit(
     )
     write_text(path, audit_page(facts))
     return path
+
+
+def write_beside(runs: Sequence[RunFolder], out: Path) -> Path:
+    """Write one page that holds several Runs side by side, with links to the report of each.
+
+    Args:
+        runs: two or more, in the order in which they are shown.
+        out: the page's path.
+
+    Returns:
+        that path.
+    """
+    links = [
+        quote(os.path.relpath(run.report.resolve(), out.parent.resolve())) if run.report.exists() else None
+        for run in runs
+    ]
+    write_text(out, beside([read_facts(run) for run in runs], links))
+    return out

@@ -23,12 +23,17 @@ class Figure:
 
     Args:
         path: the file, in the Run's figures folder.
-        section: "mistakes", "explanations", "augmentation", "near_duplicates" or "finding: NAME".
+        section: "mistakes", "explanations", "equal", "near_duplicates", "augmentation", "finding: NAME".
+        words: what is seen, for those who do not see it; the caption where nothing more is known.
+        true, predicted: the target and what was said, in words; "" where the caption alone tells.
     """
 
     path: Path
     caption: str
     section: str
+    words: str = ""
+    true: str = ""
+    predicted: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,5 +134,6 @@ def _figures(path: Path) -> list[Figure]:
         name = str(entry["file"])
         if Path(name).name != name:
             raise ValueError(f"{path} names a file outside its folder: {name!r}")
-        figures.append(Figure(path.parent / name, str(entry["caption"]), str(entry["section"])))
+        told = {key: str(entry[key]) for key in ("words", "true", "predicted") if entry.get(key)}
+        figures.append(Figure(path.parent / name, str(entry["caption"]), str(entry["section"]), **told))
     return figures

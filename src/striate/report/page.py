@@ -5,72 +5,101 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import Any
 
 from striate.report.facts import Facts
 from striate.report.html import Html, escape, join, label, number, shown, tag
+from striate.report.judged import judged
+from striate.report.sections.answer import in_words
 from striate.report.sections.calibration import calibration
 from striate.report.sections.classes import classes
 from striate.report.sections.curves import curves
 from striate.report.sections.data import data
 from striate.report.sections.decisions import decisions
 from striate.report.sections.diagnosis import diagnosis
-from striate.report.sections.headline import headline, interval_bounds
+from striate.report.sections.headline import all_metrics, headline
+from striate.report.sections.limits import limits
 from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
 from striate.report.sections.ranking import ranking
+from striate.report.sections.reproduce import reproduce
 from striate.report.sections.residuals import residuals
 from striate.report.sections.shortcuts import shortcuts
 from striate.report.sections.slices import slices
+from striate.report.sections.taken import taken
+from striate.report.sections.trust import checked, trust, verdict
 from striate.report.sections.unchecked import unchecked
 from striate.report.sections.values import values
 from striate.report.sections.weights import weights
 from striate.report.style import SCRIPT, STYLE
 
 Section = Callable[[Facts], Html | None]
-SECTIONS: tuple[tuple[str, str, Section], ...] = (
-    ("scores", "Scores", headline),
-    ("diagnosis", "Diagnosis", diagnosis),
-    ("unchecked", "What could not be checked", unchecked),
-    ("classes", "Classes", classes),
-    ("ranking", "Every threshold", ranking),
-    ("values", "Predicted values", values),
-    ("residuals", "Where values are off", residuals),
-    ("calibration", "How sure, and how right", calibration),
-    ("slices", "Where it is weak", slices),
-    ("shortcuts", "With parts hidden", shortcuts),
-    ("mistakes", "Mistakes", mistakes),
-    ("explanations", "Where it looked", explanations),
-    ("training", "Training", curves),
-    ("augmentation", "Augmentation", augmentation),
-    ("data", "Data", data),
-    ("weights", "Pretrained weights", weights),
-    ("plan", "Plan", decisions),
-    ("environment", "Machine", machine),
+SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
+    # First the answer …
+    ("scores", "The answer", "Answer", headline),
+    ("trust", "Can it be trusted?", "Trust", trust),
+    ("limits", "What limits it", "Limits", limits),
+    ("diagnosis", "Diagnosis", "Diagnosis", diagnosis),
+    ("unchecked", "What could not be checked", "Not checked", unchecked),
+    # … then what it gets wrong …
+    ("mistakes", "What it gets wrong", "Mistakes", mistakes),
+    ("explanations", "What it gets right", "Right", explanations),
+    ("confusion", "What is taken for what", "Confusion", taken),
+    ("classes", "Class by class", "Classes", classes),
+    ("values", "Predicted values", "Values", values),
+    ("ranking", "Every threshold", "Curves", ranking),
+    ("calibration", "How sure, and how right", "Calibration", calibration),
+    ("residuals", "Where values are off", "Residuals", residuals),
+    ("slices", "Where it is weak", "Weak", slices),
+    ("shortcuts", "With parts hidden", "Hidden", shortcuts),
+    ("metrics", "All metrics", "Metrics", all_metrics),
+    # … what the data is …
+    ("data", "The data", "Data", data),
+    ("augmentation", "Augmentation", "Augmentation", augmentation),
+    # … how it was made, and how it is made again.
+    ("training", "Training", "Training", curves),
+    ("weights", "Pretrained weights", "Weights", weights),
+    ("plan", "Every decision", "Plan", decisions),
+    ("reproduce", "Reproduce, resume, predict", "Reproduce", reproduce),
+    ("environment", "The machine", "Machine", machine),
 )
+"""The id, the heading, the short name in the contents and the function of each section, in their order."""
 _TASKS = {"classify": "Classification", "multilabel": "Multi-label classification", "regress": "Regression"}
 
 
 def page(facts: Facts) -> str:
     """The whole report as one HTML document that loads nothing."""
-    parts = [(name, title, found) for name, title, section in SECTIONS if (found := section(facts))]
-    short = {"What could not be checked": "Not checked", "How sure, and how right": "Calibration"}
-    short |= {"Every threshold": "Curves", "Where values are off": "Residuals"}
-    links = (tag("li", tag("a", short.get(title, title), href=f"#{name}")) for name, title, _ in parts)
-    bodies = (
-        tag("section", tag("h2", title, id=f"{name}-title"), found, id=name, aria_labelledby=f"{name}-title")
-        for name, title, found in parts
+    found = [(name, title, short, body) for name, title, short, section in SECTIONS if (body := section(facts))]
+    return document(
+        f"{facts.name} · striate report",
+        _top(facts),
+        [(name, short) for name, _, short, _ in found],
+        [section_of(name, title, body) for name, title, _, body in found],
+        _foot(facts),
     )
+
+
+def section_of(name: str, title: str, body: Html) -> Html:
+    """A section under its heading."""
+    return tag("section", tag("h2", title, id=f"{name}-title"), body, id=name, aria_labelledby=f"{name}-title")
+
+
+def document(title: str, top: Html, contents: list[tuple[str, str]], sections: list[Html], foot: Html) -> str:
+    """A page that loads nothing, and that can be read without its script.
+
+    Args:
+        contents: the id and the short name of each section.
+    """
+    first = contents[0][0]
     body = tag(
         "body",
-        tag("a", "Skip to the scores", class_="skip", href="#scores"),
-        _top(facts),
-        tag("nav", tag("ul", *links), aria_label="Sections"),
-        tag("main", *bodies),
-        _foot(facts),
+        tag("a", "Skip to the answer", class_="skip", href=f"#{first}"),
+        top,
+        _contents(contents),
+        tag("main", *sections),
+        foot,
         tag("script", Html(SCRIPT)),
     )
-    return f"<!doctype html>\n{tag('html', _head(facts), body, lang='en')}\n"
+    return f"<!doctype html>\n{tag('html', _head(title), body, lang='en')}\n"
 
 
 def audit_page(facts: Facts) -> str:
@@ -80,15 +109,22 @@ def audit_page(facts: Facts) -> str:
         facts: of which the name, the audit and its figures are shown.
     """
     top = tag("header", tag("div", tag("p", "striate · audit", class_="brand"), tag("h1", facts.name)), class_="top")
-    section = tag("section", tag("h2", "Data", id="data-title"), data(facts), id="data", aria_labelledby="data-title")
     foot = tag(
         "footer", tag("p", "Written by striate. This page loads nothing."), tag("p", tag("code", str(facts.path)))
     )
-    body = tag("body", top, tag("main", section), foot, tag("script", Html(SCRIPT)))
-    return f"<!doctype html>\n{tag('html', _head(facts), body, lang='en')}\n"
+    section = section_of("data", "The data", data(facts))
+    return document(f"{facts.name} · striate audit", top, [("data", "Data")], [section], foot)
 
 
-def _head(facts: Facts) -> Html:
+def _contents(contents: list[tuple[str, str]]) -> Html:
+    """The contents: a line of links where there is room, a list to open on a phone; neither needs the script."""
+    links = tag("ul", *(tag("li", tag("a", short, href=f"#{name}")) for name, short in contents))
+    folded = tag("details", tag("summary", "Contents"), links)
+    return join([tag("nav", links, class_="line", aria_label="Sections"),
+                 tag("nav", folded, class_="folded", aria_label="Sections, folded")])  # fmt: skip
+
+
+def _head(title: str) -> Html:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     return tag(
@@ -97,33 +133,45 @@ def _head(facts: Facts) -> Html:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{facts.name} · striate report"),
+        tag("title", title),
         tag("style", Html(STYLE)),
     )
 
 
 def _top(facts: Facts) -> Html:
     kind = _TASKS.get(facts.task, facts.task)
-    inside = [tag("p", join(["striate", kind or "report"], " · "), class_="brand"), tag("h1", facts.name), _sum(facts)]
+    words = in_words(facts)
+    inside = [
+        tag("p", join(["striate", kind or "report"], " · "), class_="brand"),
+        tag("h1", facts.name),
+        tag("p", words, class_="answer") if words is not None else None,
+        _sum(facts),
+        _trusted(facts),
+    ]
     return tag("header", tag("div", *(part for part in inside if part is not None)), class_="top")
 
 
 def _sum(facts: Facts) -> Html | None:
-    """One sentence for someone who reads no further."""
-    name = facts.headline
-    for key, where in (("test", "test"), ("val", "validation")):
-        scores: Any = facts.metrics.get(key)
-        value = scores.get(name) if isinstance(scores, dict) else None
-        if not isinstance(value, int | float):
-            continue
-        bounds, count = interval_bounds(scores.get(f"{name}_interval")), (facts.metrics.get("split") or {}).get(key)
-        pictures = join([number(count), f" {where} pictures"]) if isinstance(count, int) else f"the {where} split"
-        told = ["On ", pictures, f", {label(name)} is ", tag("b", number(value))]
-        if bounds is not None:
-            told += [" (95 % interval ", number(bounds[0]), " to ", number(bounds[1]), ")"]
-        told.append("." if key == "test" else ". There was no test split, so this figure also chose the best epoch.")
-        return tag("p", join(told), class_="lead")
-    return None
+    """The figure that the Run is judged by, with its interval."""
+    found, name = judged(facts), facts.headline
+    value = None if found is None else found.value(name)
+    if found is None or value is None:
+        return None
+    bounds = found.bounds(name)
+    pictures = join([number(found.count), f" {found.words} pictures"]) if found.count is not None else None
+    told = ["On ", pictures or f"the {found.words} split", f", {label(name)} is ", tag("b", number(found.scores[name]))]
+    if bounds is not None:
+        told += [" (95 % interval ", number(bounds[0]), " to ", number(bounds[1]), ")"]
+    also = ". There was no test split, so this figure also chose the best epoch."
+    told.append("." if found.key == "test" else also)
+    return tag("p", join(told), class_="lead")
+
+
+def _trusted(facts: Facts) -> Html | None:
+    checks = checked(facts)
+    if not checks:
+        return None
+    return tag("p", "Can it be trusted? ", verdict(checks), " ", tag("a", "Why", href="#trust"), class_="lead")
 
 
 def _foot(facts: Facts) -> Html:

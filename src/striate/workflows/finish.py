@@ -28,13 +28,14 @@ from striate.workflows.alike import draw_near
 from striate.workflows.deciding import Decided, decided_figures, not_held_out
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
-from striate.workflows.figures import augmentation_sheet, draw_explanations
+from striate.workflows.figures import LONGEST, augmentation_sheet, draw_equal, draw_explanations
 from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
 from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
+from striate.workflows.stages import Prepared
 
 SHOWN = 8
 
@@ -223,18 +224,24 @@ def _figures(
     """Draw what can be drawn; what cannot is said, and the score stands all the same."""
     audit = materials.prepared.audit
     entries, missing = [augmentation_sheet(run.figures, recipe)], []
+    store = Store(materials.prepared.dataset.arrays)
+    try:
+        entries += draw_equal(run.figures, model, store, _equal(materials.prepared))
+    except (DataError, OSError) as error:
+        missing.append(f"Equal pictures are not drawn: {str(error).splitlines()[0]}")
+        reporter.warn(missing[-1])
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None:
         samples, targets = materials.samples[part], materials.targets[part]
         wrong = wrongness(model.task, scores[part], targets.numpy())
         order = np.argsort(-wrong, kind="stable")
-        store = Store(materials.prepared.dataset.arrays)
         mistaken = [number for number in order if _is_mistake(model.task, scores[part][number], targets[number])]
-        surest = order[::-1][: SHOWN // 2]
+        surest = _surest(model.task, order[::-1], set(mistaken), targets)[: SHOWN // 2]
         for section, numbers in (("mistakes", mistaken[:SHOWN]), ("explanations", surest)):
             chosen = [samples[int(number)] for number in numbers]
             try:
-                entries += draw_explanations(run.figures, model, store, chosen, section, scores[part][numbers])
+                drawn = draw_explanations(run.figures, model, store, chosen, section, scores[part][numbers], LONGEST)
+                entries += drawn
             except (NetworkError, DataError, OSError) as error:
                 missing.append(f"The {section} are not drawn: {str(error).splitlines()[0]}")
                 reporter.warn(missing[-1])
@@ -250,6 +257,35 @@ def _figures(
         reporter.warn(missing[-1])
     write_json(run.figures / "index.json", entries)
     return missing
+
+
+def _equal(prepared: Prepared) -> list[list[Sample]]:
+    """The groups of equal pictures that the audit found, those with different targets first."""
+    audit = prepared.audit
+    groups = sorted(audit.duplicates, key=lambda group: group not in audit.conflicts)[:SHOWN]
+    wanted = {key for group in groups for key in group}
+    samples = {sample.key: sample for sample in prepared.dataset.samples if sample.key in wanted}
+    return [[samples[key] for key in group if key in samples] for group in groups]
+
+
+def _surest(task: Task, order: NDArray[np.intp], mistaken: set[np.intp], targets: Tensor) -> list[np.intp]:
+    """The samples that were right, surest first; of classes, one of each before a second of any.
+
+    Args:
+        order: all samples, least wrong first.
+    """
+    if task.name == "regress":
+        return list(order)
+    right = [number for number in order if number not in mistaken]
+    if task.name == "multilabel":
+        return right
+    met: dict[int, int] = {}
+    turns = []
+    for number in right:
+        kind = int(targets[number].argmax())
+        met[kind] = met.get(kind, -1) + 1
+        turns.append(met[kind])
+    return [number for _, number in sorted(zip(turns, right, strict=True), key=lambda pair: pair[0])]
 
 
 def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from striate.report.charts import Line, square_chart
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, prose, shown, tag
-from striate.report.sections.headline import interval_bounds
+from striate.report.judged import interval_bounds
 from striate.report.sections.ranking import drawn_split
 from striate.report.tables import Column, table
 

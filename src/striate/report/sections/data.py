@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from striate.report.bars import Part, bars
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, prose, shown, tag
 from striate.report.sections.findings import findings
 from striate.report.sections.near import near
+from striate.report.sections.pictures import gallery
 from striate.report.tables import Column, missing, share_bar, table
 
 FATES = ("train", "val", "test", "excluded", "quarantined")
@@ -18,9 +20,9 @@ LIMIT = 200
 
 def data(facts: Facts) -> Html:
     """What was read, what was left out and why, who is in which split, and what the pictures are like."""
-    parts = [_counts(facts), _remarks(facts), findings(facts), _classes(facts), _targets(facts)]
+    parts = [_counts(facts), _remarks(facts), _groups(facts), findings(facts), _classes(facts), _targets(facts)]
     if facts.audit:
-        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts.audit), near(facts), _leaks(facts.audit)]
+        parts += [_quarantine(facts.audit), _excluded(facts), _twins(facts), near(facts), _leaks(facts.audit)]
         parts.append(_pictures(facts.audit))
     else:
         reason = facts.missing.get("audit.json", "it is empty")
@@ -62,6 +64,16 @@ def _remarks(facts: Facts) -> Html | None:
     return tag("ul", *(tag("li", prose(text)) for text in remarks)) if remarks else None
 
 
+def _groups(facts: Facts) -> Html | None:
+    """How many samples belong together, and how much of the data the largest group is."""
+    sizes = Counter(row["group"] for row in facts.split if row.get("group"))
+    if not sizes:
+        return None
+    largest, most = min(sizes.items(), key=lambda one: (-one[1], one[0]))
+    grouped = f"{shown(sum(sizes.values()))} of {shown(len(facts.split))} samples are in {shown(len(sizes))} groups"
+    return tag("p", f"{grouped}, each on one side of the split; the largest, ", tag("b", largest), f", has {most}.")
+
+
 def _classes(facts: Facts) -> Html | None:
     totals = facts.audit.get("classes")
     totals = totals if isinstance(totals, dict) else {}
@@ -89,7 +101,25 @@ def _classes(facts: Facts) -> Html | None:
     ]
     columns = [Column("class", "name"), Column("pictures", "number"), *(Column(fate, "number") for fate in known)]
     caption = f"Classes by number of pictures, and where these went: {shown(len(names))}"
-    return join([tag("h3", "Classes"), table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
+    chart = _chart({name: fates[name] for name in names if name in fates})
+    return join([tag("h3", "Classes"), chart, table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
+
+
+def _chart(fates: dict[str, Counter[str]]) -> Html | None:
+    """Samples by class and split; None where no split is recorded."""
+    parts = [
+        (fate, Part(words, style))
+        for fate, words, style in (
+            ("train", "train", "second"),
+            ("val", "validation", "third"),
+            ("test", "test", "first"),
+        )
+        if any(counts[fate] for counts in fates.values())
+    ]
+    if not parts:
+        return None
+    rows = [(name, [counts[fate] for fate, _ in parts]) for name, counts in fates.items()]
+    return bars("Samples by class and split", rows, [part for _, part in parts])
 
 
 def _targets(facts: Facts) -> Html | None:
@@ -125,7 +155,9 @@ def _excluded(facts: Facts) -> Html | None:
     return join([tag("h3", "Excluded"), table(caption, columns, rows, tall=len(rows) > 12)])
 
 
-def _twins(audit: dict[str, Any]) -> Html | None:
+def _twins(facts: Facts) -> Html | None:
+    """One picture of each of the first groups, since all of a group look alike, and all groups by name."""
+    audit = facts.audit
     groups = [group for group in audit.get("duplicates") or [] if isinstance(group, list)]
     if not groups:
         return None
@@ -137,7 +169,8 @@ def _twins(audit: dict[str, Any]) -> Html | None:
     ]
     caption = _some("Groups of pictures with the same pixels, each kept in one split", len(rows), len(groups))
     body = table(caption, [Column("pictures", "name"), Column("targets")], rows, tall=len(rows) > 8)
-    return tag("details", tag("summary", f"Groups of exact duplicates: {shown(len(groups))}"), body)
+    folded = tag("details", tag("summary", f"Groups of exact duplicates: {shown(len(groups))}"), body)
+    return join([tag("h3", "Equal pictures"), gallery(facts, "equal", "gallery small"), folded])
 
 
 def _leaks(audit: dict[str, Any]) -> Html | None:

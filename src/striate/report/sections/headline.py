@@ -1,4 +1,4 @@
-"""The first thing seen: the figure that the Run is judged by, its interval, and every other metric beside it."""
+"""The first thing seen: the figure that the Run is judged by with its interval; and every other metric in a table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from striate.report.charts import interval_bar
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, tag
+from striate.report.judged import interval_bounds
+from striate.report.sections.answer import answer
 from striate.report.tables import Column, missing, table
 
 MEANINGS = {
@@ -42,13 +44,13 @@ _SPLITS = (("val", "validation"), ("test", "test"))
 
 
 def headline(facts: Facts) -> Html:
-    """The headline figure of each split, and the table of all metrics."""
+    """The headline figure of each split, and what it means in plain words."""
     if not facts.metrics:
         reason = facts.missing.get("metrics.json", "it is empty")
         return missing(f"There are no scores: metrics.json cannot be shown ({reason}). The Run may not have finished.")
     counts = _object(facts.metrics.get("split"))
     cards = [_card(facts, key, words, counts.get(key)) for key, words in reversed(_SPLITS)]
-    return join([tag("div", *cards, class_="cards"), _table(facts)])
+    return join([tag("div", *cards, class_="cards"), answer(facts)])
 
 
 def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
@@ -98,7 +100,10 @@ def _interval(name: str, value: float, interval: Any, groups: Any) -> Html:
     return words
 
 
-def _table(facts: Facts) -> Html:
+def all_metrics(facts: Facts) -> Html | None:
+    """Every metric of each split; None where nothing was scored, which the headline says."""
+    if not facts.metrics:
+        return None
     scored = [(key, words, found) for key, words in _SPLITS if (found := _object(facts.metrics.get(key)))]
     names = list(
         dict.fromkeys(
@@ -132,13 +137,6 @@ def _cell(found: dict[str, Any], name: str) -> Html:
         return number(found.get(name))
     spread = tag("small", number(bounds[0]), " – ", number(bounds[1]))
     return join([number(found.get(name)), spread], " ")
-
-
-def interval_bounds(interval: Any) -> tuple[float, float] | None:
-    """The two bounds of an interval in `metrics.json`, or None where it is not one."""
-    if isinstance(interval, list) and len(interval) == 2 and all(isinstance(bound, int | float) for bound in interval):
-        return interval[0], interval[1]
-    return None
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from striate.report.facts import Facts, Figure
+from striate.report.heat import key
 from striate.report.html import Html, data_uri, join, number, shown, tag
 from striate.report.sections.values import _float
 from striate.report.tables import Column, missing, table
@@ -13,18 +14,27 @@ _HEAT = "-heat"  # what `mistakes-1-heat.png` has more than `mistakes-1.png`, wh
 def mistakes(facts: Facts) -> Html | None:
     """The wrong answers that the network was surest of: drawn, and as a table."""
     drawn = gallery(facts, "mistakes")
-    if facts.task == "regress":
-        return drawn
-    return join([part for part in (drawn, _worst(facts)) if part is not None])
+    parts = [_scale(facts, "mistakes"), drawn, None if facts.task == "regress" else _worst(facts)]
+    return join(part for part in parts if part is not None) or None
 
 
 def explanations(facts: Facts) -> Html | None:
-    """Heat maps: which parts of a picture spoke for the answer."""
+    """What it was surest of and right about, with the heat maps of the same scale."""
     drawn = gallery(facts, "explanations")
-    if drawn is None:
+    return None if drawn is None else join([_scale(facts, "explanations"), drawn])
+
+
+def _scale(facts: Facts, section: str) -> Html | None:
+    """How a heat map is read, where there is one."""
+    heated = {figure.section for figure in facts.figures if figure.path.stem.endswith(_HEAT)}
+    if section not in heated:
         return None
-    note = "Heat maps by Grad-CAM: the brighter a place, the more it spoke for what was predicted; dark is no evidence."
-    return join([tag("p", note, class_="note"), drawn])
+    told = section == "explanations" and "mistakes" in heated
+    return (
+        tag("p", "The heat maps have the scale of those above.", class_="note")
+        if told
+        else key("units of the network's output" if facts.task == "regress" else "logits")
+    )
 
 
 def augmentation(facts: Facts) -> Html | None:
@@ -47,7 +57,15 @@ def _card(figure: Figure, heat: Figure | None) -> Html:
     """A picture, with the heat map of the same stem beside it where there is one."""
     images = [_image(figure), _image(heat) if heat is not None else None]
     kind = "card picture" + (" pair" if heat is not None else "")
-    return tag("figure", tag("div", *images), tag("figcaption", figure.caption), class_=kind)
+    return tag("figure", tag("div", *images), tag("figcaption", *_told(figure)), class_=kind)
+
+
+def _told(figure: Figure) -> list[Html | str]:
+    """What was said and what is true, set apart where the Run holds them apart."""
+    if not figure.predicted:
+        return [figure.caption]
+    said = tag("p", "predicted ", tag("b", figure.predicted), class_="said")
+    return [said, tag("p", "true ", tag("b", figure.true)), tag("p", figure.caption.split(": ")[0], class_="note")]
 
 
 def _image(figure: Figure) -> Html:
@@ -56,7 +74,7 @@ def _image(figure: Figure) -> Html:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return missing(f"figures/{figure.path.name} cannot be shown: {reason}.")
-    return tag("img", src=uri, alt=figure.caption, loading="lazy")
+    return tag("img", src=uri, alt=figure.words or figure.caption)
 
 
 def _worst(facts: Facts, limit: int = 20) -> Html | None:
