@@ -502,6 +502,6 @@ def test_near_duplicates_are_drawn_in_the_data_and_in_a_page_of_the_audit(tmp_pa
     alone = Page(path.read_text("utf-8"))
     assert [one["alt"] for one in alone.all("img")] == [pair["caption"]]
     assert "Groups of near-duplicates" in alone.text
-    assert "".join(text for owner, text in alone.texts if owner == "h2") .strip() == "The data"
+    assert "".join(text for owner, text in alone.texts if owner == "h2").strip() == "The data"
     write_audit(path, tmp_path, {**audit, "near_duplicates": []}, run.figures, [])
     assert "Groups of near-duplicates" not in Page(path.read_text("utf-8")).text

@@ -14,6 +14,9 @@ from striate.core.events import duration
 if TYPE_CHECKING:
     from striate import api
 
+SHOWN = ("accuracy", "macro_f1", "log_loss", "calibration_error", "expected_cost", "mae", "rmse", "r2")
+"""The metrics that are printed at the end, beside the headline."""
+
 
 def train(
     data: _options.Data = None,
@@ -123,15 +126,18 @@ def _check_alone(resume: str | None, options: dict[str, Any]) -> None:
 
 def _show(run: api.Run) -> None:
     summary, headline = run.summary(), run.metrics.get("headline")
-    rows = []
+    rows, more = [], 0
     for part, words in (("test", "test"), ("val", "validation")):
         scores = summary["metrics"].get(part) or {}
-        names = [name for name in scores if f"{name}_interval" in scores or name == headline]
-        names.sort(key=lambda name: name != headline)
+        known = [name for name in scores if f"{name}_interval" in scores or name == headline]
+        names = sorted((name for name in known if name in (headline, *SHOWN)), key=lambda name: name != headline)
+        more = max(more, len(known) - len(names))
         names = names if part == "test" else names[:1]  # validation chose the best epoch: its other figures say little
         rows += [[words, name, figure(scores[name]), interval(scores.get(f"{name}_interval"))] for name in names]
     say()
     print_table(["split", "metric", "value", "95 % interval"], rows, right=["value"])
+    if more:
+        say(f"{more} metrics more stand in the report and in metrics.json")
     left_out = f", {summary['quarantined']:,} damaged and left out" if summary["quarantined"] else ""
     pace = f"{duration(summary['seconds'])} of training at {summary['samples_per_second']:,.0f} samples/s{left_out}"
     path = run.path
