@@ -21,7 +21,8 @@ from striate.train.loop import fit
 from striate.train.state import State
 from striate.train.step import train_step
 from striate.workflows.bench import bench
-from tests.train.test_loop import Listening, StopAt
+from tests.made_data import Listener
+from tests.train.test_loop import StopAt
 from tests.train.toy import SIDE, bits, toy_recipe, toy_run, toy_state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -173,7 +174,7 @@ def test_digits_train_and_their_model_predicts_the_same_on_the_processor(tmp_pat
 
 def test_memory_that_runs_out_halves_the_parts(tmp_path: Path) -> None:
     recipe = toy_recipe(execution__device="cuda", batch__accumulate=1, execution__graphed=True)
-    state, said = toy_state(recipe), Listening()
+    state, said = toy_state(recipe), Listener()
     kept = train_step
 
     def short(state: State, recipe: Any, batch: Any) -> float:

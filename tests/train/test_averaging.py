@@ -21,7 +21,8 @@ from striate.train.loop import fit
 from striate.train.recipe import refuse_contradictions
 from striate.train.schedules.cosine import cosine
 from striate.train.statistics import estimate_statistics
-from tests.train.test_loop import Listening, StopAt
+from tests.made_data import Listener
+from tests.train.test_loop import StopAt
 from tests.train.toy import bits, toy_recipe, toy_run, toy_state
 
 MEAN: dict[str, Any] = {"train__ema": 0.0, "train__swa": 0.5, "train__epochs": 4, "batch__accumulate": 1}
@@ -154,7 +155,7 @@ def test_an_extended_training_has_a_mean_of_each_of_its_parts(tmp_path: Path) ->
 def test_a_training_that_ends_too_early_says_that_nothing_is_averaged(tmp_path: Path) -> None:
     recipe = toy_recipe(**MEAN, train__patience=1)
     recipe = replace(recipe, validate=lambda networks: {"accuracy": 0.5})
-    state, heard = toy_state(recipe), Listening()
+    state, heard = toy_state(recipe), Listener()
     fit(state, recipe, toy_run(tmp_path / "run"), heard)
     assert (state.counters.done, state.counters.averaged) == ("patience", 0)
     assert any("before two of the epochs from 3 on" in one for one in heard.warnings)
@@ -180,7 +181,7 @@ def test_the_rate_has_risen_before_it_stands_still(name: str, warmup: float, mor
 
 def test_an_added_part_without_two_epochs_after_its_warm_up_says_that_it_has_no_mean(tmp_path: Path) -> None:
     longer, run = toy_recipe(**{**MEAN, "train__epochs": 6}, train__extensions={4: 4}), toy_run(tmp_path / "run")
-    heard = Listening()
+    heard = Listener()
     fit(toy_state(longer), longer, run, heard)
     rows = [json.loads(line) for line in run.history.read_text().splitlines()]
     assert [row.get("averaged") for row in rows] == [None] * 4 + [2, None, None]

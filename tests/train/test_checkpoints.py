@@ -11,7 +11,7 @@ from striate.core.errors import CheckpointError, DiskFull
 from striate.core.events import Silent
 from striate.train.checkpoints import find_fault, list_checkpoints, load_checkpoint, load_newest, save_checkpoint
 from striate.train.step import train_step
-from tests.train.test_loop import Listening
+from tests.made_data import Listener
 from tests.train.toy import bits, toy_recipe, toy_state
 
 PARTS = ("model.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json")
@@ -61,7 +61,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path: Path, recipe, pa
         newest.write_bytes(b"")
     else:
         newest.unlink()
-    state, said = toy_state(recipe), Listening()
+    state, said = toy_state(recipe), Listener()
     assert load_newest(tmp_path, state, said).name == "step-00000001"
     assert bits(state) == bits(first)
     assert len(said.warnings) == 1

@@ -11,7 +11,7 @@ from torch import nn
 from striate.nets import build, depth_groups, resolve
 from striate.train.groups import freeze_body, kept_parameters, parameter_groups
 from striate.train.loop import fit
-from tests.train.test_loop import Listening
+from tests.made_data import Listener
 from tests.train.toy import toy_recipe, toy_run, toy_state
 
 
@@ -76,7 +76,7 @@ def test_one_more_group_learns_after_each_so_many_epochs() -> None:
 
 def test_weights_move_when_their_turn_comes(tmp_path: Path) -> None:
     recipe = toy_recipe(transfer__unfreeze_epochs=1, train__epochs=2, train__ema=0.0, optimizer__weight_decay=0.1)
-    state, heard = toy_state(recipe), Listening()
+    state, heard = toy_state(recipe), Listener()
     network = state.networks["network"]
     before, depths = {name: one.detach().clone() for name, one in network.named_parameters()}, depth_groups(network)
     fit(state, recipe, toy_run(tmp_path / "run"), heard)
