@@ -105,6 +105,14 @@ def test_what_an_attribute_is_cut_into(values: list[object], names: list[str]) -
     assert list(cut(values)) == names
 
 
+def test_long_numbers_are_told_apart_and_no_number_is_none() -> None:
+    masks = cut([20231.0, 20232.0, 20231.0, float("nan"), None])
+    assert {name: mask.tolist() for name, mask in masks.items()} == {
+        "20231": [True, False, True, False, False],
+        "20232": [False, True, False, False, False],
+    }
+
+
 def test_thirds_are_thirds() -> None:
     values = np.random.default_rng(0).normal(size=300).tolist()
     masks = list(cut(values).values())

@@ -127,7 +127,7 @@ CASES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("can be taken at their word", GOOD, "metrics", {"test__calibration_error": 0.02}),
     ("not to be taken at their word", CAREFUL, "metrics", {"test__calibration_error": 0.11}),
     ("at their word", "", "metrics", {}),
-    ("1 more thing could not be checked", CAREFUL, "metrics", {"not_checked": ["the moon", "no groups"]}),
+    ("1 more thing could not be checked", CAREFUL, "metrics", {"not_checked": ["the moon", "No groups were given (`--group`)"]}),
 )
 
 
@@ -161,6 +161,29 @@ def test_values_must_beat_the_mean(tmp_path: Path) -> None:
     assert level(run, "surely better than always answering the mean") == GOOD
     edited(run, test__r2_interval=[-0.1, 0.9])
     assert level(run, "not surely better than always answering the mean") == DOUBT
+
+
+def test_a_quantile_need_not_beat_the_mean(tmp_path: Path) -> None:
+    run = edited(make_run(tmp_path / "run", "regress", ("cells",), per_class=40), test__r2_interval=[-0.9, -0.1])
+    plan = read_plan(run.plan)
+    Plan({**plan, "loss.name": Decision("quantile", "asked")}).write(run.plan)
+    assert level(run, "always answering the mean") == ""
+
+
+def test_parted_near_duplicates_are_a_reservation(tmp_path: Path) -> None:
+    run = edited(make_run(tmp_path / "run", per_class=30), "audit", near_pairs_parted=3)
+    assert level(run, "3 pairs of near-duplicates may stand on both sides") == CAREFUL
+
+
+def test_what_validation_decided_is_no_gap_of_the_test(tmp_path: Path) -> None:
+    said = "The temperature was fitted to the validation samples: their log loss is a little optimistic."
+    run = edited(make_run(tmp_path / "run", per_class=30), not_checked=[said])
+    assert level(run, "could not be checked") == ""
+
+
+def test_an_interval_without_width_is_no_certainty(tmp_path: Path) -> None:
+    run = edited(make_run(tmp_path / "run", per_class=30), test__accuracy_interval=[1.0, 1.0])
+    assert level(run, "proves no certainty") == CAREFUL
 
 
 def test_the_verdict_counts_the_checks() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_absolute_error
 
 from striate import api
-from striate.core.artifacts import write_csv, write_json
+from striate.core.artifacts import read_json, write_csv, write_json
 from striate.core.errors import DataError, RunError, UnknownName
 from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder
@@ -98,6 +98,24 @@ def test_groups_are_drawn_whole(tmp_path: Path) -> None:
     assert found["better"] is None, "two groups tell nothing, however many samples they have"
     alone = compare(made(tmp_path / "c", [True] * 120), made(tmp_path / "d", right))
     assert alone["better"] == str(tmp_path / "c")
+
+
+def test_groups_of_either_run_count_whatever_the_order(tmp_path: Path) -> None:
+    groups = [f"g{place // 30}" for place in range(120)]
+    alone, grouped = made(tmp_path / "a", [place < 60 for place in range(120)]), made(tmp_path / "b", [True] * 120, groups=groups)
+    for pair in ((alone, grouped), (grouped, alone)):
+        found = compare(*pair)
+        assert (found["groups"], found["better"]) == (4, None)
+
+
+def test_a_headline_that_is_not_known_is_said(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, [True] * 20 + [False] * 10) for name in "ab"]
+    for run in runs:
+        content = read_json(run.metrics)
+        write_json(run.metrics, {**content, "headline": "roc_auc"})
+    found = compare(*runs)
+    assert found["headline"] == "accuracy"
+    assert "The Runs were selected by roc_auc; judged is accuracy." in found["notes"]
 
 
 def test_runs_of_other_samples_are_refused_with_how_many_are_shared(tmp_path: Path) -> None:

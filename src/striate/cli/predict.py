@@ -87,11 +87,13 @@ def predict(
     found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged)
     labels: Counter[str] = Counter()
     count = unsure = 0
+    told = False
     write = _nothing if as_json else _WRITERS[format](tuple(model.classes))
     for prediction in found:
         write(prediction)
         count += 1
         unsure += bool(prediction.unsure)
+        told |= prediction.unsure is not None
         labels.update([prediction.label] if prediction.label is not None else prediction.labels or [])
     sys.stdout.flush()
     doubt = f", {unsure:,} of them unsure" if unsure else ""
@@ -103,7 +105,7 @@ def predict(
     if as_json:
         summary: dict[str, Any] = {"model": run, "predicted": count, "damaged": damaged}
         summary |= {"labels": dict(labels.most_common())} if labels else {}
-        summary |= {"unsure": unsure} if unsure else {}
+        summary |= {"unsure": unsure} if told else {}
         print_json({**summary, "seconds": round(time.monotonic() - began, 3)})
 
 

@@ -147,7 +147,11 @@ def differences(
         else:
             p, test = swaps(metric, first[name], second[name], targets, each, seed), f"{RESAMPLES} random swaps"
         one = Difference(before, after, after - before, interval.low, interval.high, p, test, None, interval.why)
-        needed = None if one.told else needed_samples(after - before, float(np.nanstd(apart)), len(targets))
+        needed = (
+            None
+            if one.told or interval.low is None
+            else needed_samples(after - before, float(np.nanstd(apart)), len(targets))
+        )
         found[name] = replace(one, needed=needed)
     return found
 
@@ -183,6 +187,6 @@ def needed_samples(difference: float, error: float, samples: int) -> int | None:
     >>> needed_samples(0.01, 0.01, 500), needed_samples(0.0, 0.01, 500)
     (3925, None)
     """
-    if abs(difference) < _TIE or not error:
+    if abs(difference) < _TIE or not error or not math.isfinite(error):
         return None
     return math.ceil(samples * POWER_FACTOR * (error / difference) ** 2)

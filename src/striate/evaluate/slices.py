@@ -71,7 +71,7 @@ def cut(values: Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
     >>> list(cut([float(number) for number in range(90)]))
     ['lowest third (up to 29.67)', 'middle third', 'highest third (from 59.33)']
     """
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and value == value]  # a NaN is not even itself
     distinct = sorted(set(known), key=lambda value: (isinstance(value, str), value))
     if len(distinct) < 2:
         return {}
@@ -88,7 +88,7 @@ def cut(values: Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else f"{value:.15g}"
 
 
 def find_slices(
@@ -135,7 +135,7 @@ def _parts(
     attributes: Mapping[str, Sequence[Any]], goodness: NDArray[np.float64]
 ) -> Iterator[tuple[str, str, NDArray[np.bool_], NDArray[np.bool_]]]:
     for by, values in attributes.items():
-        known = np.array([value is not None for value in values])
+        known = np.array([value is not None and value == value for value in values])
         masks = cut(values)
         if len(masks) == 2:
             behind = min(masks, key=lambda value: float(goodness[masks[value]].mean()))

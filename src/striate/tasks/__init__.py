@@ -46,6 +46,10 @@ def make_task(
     )
 
 
+LATER = ("temperature", "thresholds", "sets")
+"""Settings that Models from before they were known have not: None is what those do."""
+
+
 def task_from_dict(content: Mapping[str, Any]) -> Task:
     """A task from what `Task.to_dict` gave.
 
@@ -54,6 +58,7 @@ def task_from_dict(content: Mapping[str, Any]) -> Task:
         UnknownName: there is no such task or loss.
     """
     expected = {"name", "target_names", *TaskSettings.names()}
+    content = {**dict.fromkeys(LATER), **content}
     if set(content) != expected:
         wrong = ", ".join(sorted(set(content) ^ expected))
         raise RunError(f"a task is described by {', '.join(sorted(expected))}; missing or unknown: {wrong}")

@@ -22,6 +22,7 @@ from striate.tasks._task import Task, defined, no_target
 
 # Single precision keeps 7 digits; a spread below this share of the mean would keep fewer than two of its own.
 _LEAST_SPREAD = 1e-5
+_MOST = 80.0  # the logarithm of a count beyond all: single precision overflows at 88
 
 
 @TASKS.register("regress")
@@ -101,7 +102,7 @@ class Regress(Task):
         """Values, (N, K), in their own unit."""
         outputs = outputs.float()
         found = outputs * outputs.new_tensor(self.settings.std) + outputs.new_tensor(self.settings.mean)
-        return found.exp() if self._counts else found
+        return found.clamp(max=_MOST).exp() if self._counts else found
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
         """{"values": {name: number}}; with `sets` also "ranges": {name: (from, to)}."""

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from striate.core.artifacts import read_json
 from striate.core.errors import DataError, RunError
+from striate.core.options import with_options
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
 from striate.core.wording import plural, some
 from striate.evaluate import units_of
 from striate.evaluate.paired import Difference, differences, mcnemar
 from striate.metrics import METRICS, ExpectedCost, Floats, Metric, metric_names
+from striate.metrics.pinball import Pinball
 from striate.plan import read_plan
 from striate.tasks import TASKS, cost_matrix
 
@@ -65,10 +67,10 @@ def compare(first: RunFolder, second: RunFolder, part: str = "test", seed: int =
     runs = _answers(first, part), _answers(second, part)
     keys = _same_samples(*runs, part=part)
     metrics, seen, targets, left_out = _prepared(runs, keys)
-    groups = [runs[0].groups.get(key) for key in keys]
+    groups = _groups(*runs, keys)
     units = units_of(groups) if any(groups) else None
     found = differences(metrics, seen[0], seen[1], targets, units=units, seed=seed)
-    headline = runs[0].headline if runs[0].headline in found else next(iter(found))
+    headline = runs[0].headline if runs[0].headline in found else TASKS.get(runs[0].task).headline
     judged = found[headline]
     names = _named(runs[0].path, runs[1].path)
     content: dict[str, Any] = {
@@ -107,6 +109,22 @@ def _answers(run: RunFolder, part: str) -> _Answers:
         )
     groups = {row["key"]: row["group"] for row in _table(run.split) if row["key"] in rows and row["group"]}
     return _Answers(run.path, metrics["task"], metrics["headline"], Plan(read_plan(run.plan)), rows, groups)
+
+
+def _groups(first: _Answers, second: _Answers, keys: Sequence[str]) -> list[str | None]:
+    """What each sample belongs with by either Run, joined: an answer that depends on their order would be none."""
+    home: dict[tuple[int, str], tuple[int, str]] = {}
+
+    def root(one: tuple[int, str]) -> tuple[int, str]:
+        while home.setdefault(one, one) != one:
+            one = home[one]
+        return one
+
+    mine = {key: [(at, run.groups[key]) for at, run in enumerate((first, second)) if key in run.groups] for key in keys}
+    for names in mine.values():
+        for other in names[1:]:
+            home[root(other)] = root(names[0])
+    return [" ".join(map(str, root(names[0]))) if names else None for names in mine.values()]
 
 
 def _table(path: Path) -> list[dict[str, str]]:
@@ -154,7 +172,14 @@ def _prepared(
         targets = _numbers(runs[0], keys, columns)
         values = [_numbers(run, keys, [f"prediction_{name[7:]}" for name in columns]) for run in runs]
         metrics = {name: METRICS.get(name)(kind, len(columns)) for name in metric_names(kind, len(columns))}
-        return metrics, [dict.fromkeys(metrics, rows) for rows in values], targets, []
+        aims = [(run.plan.get("loss.name"), run.plan.get("loss.options") or {}) for run in runs]
+        left_out = ["pinball"] if "quantile" in (aims[0][0], aims[1][0]) else []
+        if left_out and aims[0] == aims[1]:  # else they aim at other shares, and neither is right for both
+            metrics["pinball"], left_out = (
+                with_options(Pinball, aims[0][1], "the metric pinball")(kind, len(columns)),
+                [],
+            )
+        return metrics, [dict.fromkeys(metrics, rows) for rows in values], targets, left_out
     said = [[_classes_in(run.rows[key]["prediction"], kind) for key in keys] for run in runs]
     true = [_classes_in(runs[0].rows[key]["target"], kind) for key in keys]
     known_to = [_classes(run) for run in runs]
@@ -264,10 +289,20 @@ def _notes(
     found = ["Each Run is one training: another seed moves a score too, and the test knows of the samples alone."]
     if part == "val":
         found.append("Validation chose the weights of both, so that its figures are a little optimistic.")
-    if runs[0].headline != runs[1].headline:
-        found.append(f"The Runs were selected by {runs[0].headline} and {runs[1].headline}; judged is {headline}.")
+    selected = dict.fromkeys(run.headline for run in runs)
+    if [*selected] != [headline]:
+        found.append(f"The Runs were selected by {' and '.join(selected)}; judged is {headline}.")
+    audits = [RunFolder(run.path).audit for run in runs]
+    prints = [read_json(path).get("fingerprint") if path.exists() else None for path in audits]
+    if prints[0] != prints[1]:
+        found.append(
+            "The Runs were trained on data that differ somewhere: their samples are taken to be the same by name and "
+            "target."
+        )
     if left_out:
-        found.append(f"Not compared, as predictions.csv holds too little for it: {', '.join(left_out)}.")
+        found.append(
+            f"Not compared, as the Runs hold too little for it or mean different things: {', '.join(left_out)}."
+        )
     for run, name in zip(runs, names, strict=True):
         said = Counter(run.rows[key]["prediction"] for key in keys) if "prediction" in run.rows[keys[0]] else Counter()
         if len(said) == 1:

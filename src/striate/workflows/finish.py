@@ -20,6 +20,7 @@ from striate.data.store import Store
 from striate.data.twins import Near
 from striate.evaluate import curves, reliability, residuals, score
 from striate.infer import Model
+from striate.metrics.log_loss import CLIP
 from striate.nets import profile
 from striate.tasks import Task
 from striate.train.recipe import Recipe
@@ -210,7 +211,7 @@ def wrongness(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float
     if task.name == "regress":
         return np.asarray(np.abs(found - true).mean(1))
     likelihood = np.where(true > 0, found, 1 - found) if task.name == "multilabel" else (found * true).sum(1)[:, None]
-    return np.asarray(-np.log(np.clip(likelihood, 1e-12, 1)).sum(1))
+    return np.asarray(-np.log(np.clip(likelihood, CLIP, 1)).sum(1))
 
 
 def _figures(

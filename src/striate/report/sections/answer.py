@@ -71,11 +71,13 @@ def _certain(found: Judged) -> Html | None:
     """What can be said where not one mistake was seen, and the bootstrap's interval has no width."""
     if found.value("accuracy") != 1.0 or not found.count:
         return None
-    share = min(100.0, 300 / found.count)
+    groups = found.scores.get("groups")
+    seen = groups if isinstance(groups, int) else found.count
+    share, what = min(100.0, 300 / seen), "groups" if seen == groups else "number"
     return join(
         [
             f"Not one of the {shown(found.count)} was wrong; that does not exclude mistakes in up to {share:.2g} % of "
-            "new ones (the rule of three: 3 divided by the number seen)."
+            f"new ones (the rule of three: 3 divided by the {what} seen)."
         ]
     )
 

@@ -20,6 +20,8 @@ DAMAGED = 0.01
 FEW = 10
 """Test samples of a class below which its figures hang on one or two of them."""
 MISCALIBRATED = 0.05
+SHARES = ("accuracy", "f1", "precision", "recall", "auc")
+"""How the names end of metrics whose scale is a share."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,11 @@ def _interval(facts: Facts, found: Judged) -> Check | None:
     """How much the score could differ by chance, where it is a share."""
     name = facts.headline
     bounds, value = found.bounds(name), found.value(name)
-    if bounds is None or value is None or not 0 <= bounds[0] <= bounds[1] <= 1:
+    if bounds is None or value is None or not name.endswith(SHARES):
         return None
+    if bounds[0] == bounds[1]:
+        text = f"Every resample of {_units(found)} gives the same score: that proves no certainty."
+        return Check(CAREFUL, escape(text))
     half = (bounds[1] - bounds[0]) / 2
     level = DOUBT if half > WIDE else CAREFUL if half > BROAD else GOOD
     says = {DOUBT: "too wide to rely on", CAREFUL: "wide", GOOD: "scores that differ by less are told apart by luck"}
@@ -101,8 +106,15 @@ def _units(found: Judged) -> str:
 def _chance(facts: Facts, found: Judged) -> Check | None:
     """Whether it surely beats the simplest guess."""
     if facts.task == "regress":
+        if _decided(facts, "loss.name") == "quantile":  # it is not the mean that it aims at
+            return None
         bounds, guess, words = found.bounds("r2"), 0.0, "always answering the mean (R² 0)"
-    elif facts.task == "classify":
+    elif facts.task == "classify" and facts.headline == "macro_f1":  # the commonest class is given up for the rare
+        counts = supports(facts, found.key)
+        present = sum(count > 0 for count in counts.values())
+        bounds, guess = found.bounds("balanced_accuracy"), 1 / max(1, present)
+        words = f"naming classes by lot (balanced accuracy {guess:.3f})"
+    elif facts.task == "classify" and facts.headline != "expected_cost":
         counts = supports(facts, found.key)
         bounds = found.bounds("accuracy")
         guess = max(counts.values()) / sum(counts.values()) if counts and sum(counts.values()) else 1.0
@@ -135,7 +147,11 @@ def _near(facts: Facts, found: Judged) -> Check | None:
     if not facts.audit["near_duplicates_checked"]:
         text = "Near-duplicates (recompressed, resized or cropped copies) were not looked for."
         return Check(CAREFUL, escape(text))
-    count = len(facts.audit.get("near_duplicates") or [])
+    count, parted = len(facts.audit.get("near_duplicates") or []), facts.audit.get("near_pairs_parted") or 0
+    if parted:
+        words = plural(parted, "pair of near-duplicates", "pairs of near-duplicates")
+        text = f"{words} may stand on both sides of the split, since their group would have grown too large."
+        return Check(CAREFUL, escape(text))
     text = f"Near-duplicates were looked for: {plural(count, 'group was', 'groups were')} found"
     return Check(GOOD, escape(text + (", and each is on one side of the split." if count else ".")))
 
@@ -154,7 +170,9 @@ def _groups(facts: Facts, found: Judged) -> Check | None:
 def _other_gaps(facts: Facts, found: Judged) -> Check | None:
     """What else the Run says it could not check; groups and near-duplicates have checks of their own."""
     told = [str(text) for text in facts.metrics.get("not_checked") or []]
-    others = [text for text in told if "group" not in text and not text.startswith("Near-duplicates")]
+    others = [text for text in told if not any(part in text for part in _ELSEWHERE)]
+    if found.key == "test":  # what validation decided leaves the test as it is
+        others = [text for text in others if not any(part in text for part in _OF_VALIDATION)]
     if not others:
         return None
     words = plural(len(others), "more thing", "more things")
@@ -220,6 +238,16 @@ def _labels(facts: Facts, found: Judged) -> Check | None:
     return Check(
         CAREFUL, join([f"The diagnosis found: {some(told)}. ", tag("a", "What and why", href="#diagnosis"), "."])
     )
+
+
+_ELSEWHERE = ("No groups were given", "Near-duplicates", "pairs of near-duplicates", "pair of near-duplicates")
+_OF_VALIDATION = ("temperature", "thresholds", "What is held possible")
+
+
+def _decided(facts: Facts, leaf: str) -> Any:
+    """A value of the plan."""
+    decision = facts.decisions.get(leaf)
+    return None if decision is None else decision.value
 
 
 CHECKS: tuple[Callable[[Facts, Judged], Check | None], ...] = (
