@@ -44,7 +44,7 @@ from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
-from striate.workflows.request import ReadRequest, Request, own_function
+from striate.workflows.request import ReadRequest, Request, own_function, refuse_inside
 from striate.workflows.stages import prepare, read_dataset
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
@@ -188,6 +188,8 @@ def audit(
         DataError: there is nothing to read, or it makes no sense.
     """
     request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    if html is not None:
+        refuse_inside(request, Path(html), "--html")
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
@@ -239,6 +241,8 @@ def label_errors(
     read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     if out is not None:
         labels_workflow.refuse_list(read, Path(out))
+    if html is not None:
+        refuse_inside(read, Path(html), "--html")
     settings = None if near_duplicates else {"split.near_duplicates": False}
     request = _request(read, None, weights, None, None, None, None, None, None, settings)
     reporter = reporter or Silent()

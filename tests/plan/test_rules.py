@@ -490,7 +490,7 @@ def test_validation_calibrates_classes_and_finds_what_is_possible(photos: Plan) 
         (10**9, 10_000, 4096, False, 256),  # steps bound it: 10,000 / 20 = 500
         (10**9, 10_000, 4096, True, 2048),  # 4 steps of pretrained weights
         (10**9, 10**6, 512, False, 512),  # memory does
-        (float("inf"), 10**6, 512, False, 512),
+        (float("inf"), 10**6, 512, False, 128),  # unknown: the usual
         (1.0, 10**6, 4096, False, 128),  # never below the usual
         (0.0, 10**6, 4096, True, 32),
         (1.0, 10**6, 64, False, 4),  # but for memory that does not hold it
@@ -501,7 +501,8 @@ def test_a_batch_by_noise_is_bounded(scale: float, count: int, most: int, tuned:
     found, because = chosen_size(scale, count, most, tuned=tuned)
     assert found == size
     assert found & (found - 1) == 0
-    assert ("the usual" in because) == (scale < 20 and most == 4096 and count > 3)
+    kept = (scale < 20 and most == 4096 and count > 3) or scale == float("inf")
+    assert ("the usual" in because) == kept
 
 
 def test_rules_plan_by_the_usual_batch_while_it_is_still_to_be_measured() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fake_run import TRASH, make_run
 
 from striate.core.run import RunFolder
@@ -127,7 +128,12 @@ CASES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("can be taken at their word", GOOD, "metrics", {"test__calibration_error": 0.02}),
     ("not to be taken at their word", CAREFUL, "metrics", {"test__calibration_error": 0.11}),
     ("at their word", "", "metrics", {}),
-    ("1 more thing could not be checked", CAREFUL, "metrics", {"not_checked": ["the moon", "No groups were given (`--group`)"]}),
+    (
+        "1 more thing could not be checked",
+        CAREFUL,
+        "metrics",
+        {"not_checked": ["the moon", "No groups were given (`--group`)"]},
+    ),
 )
 
 
@@ -165,8 +171,9 @@ def test_values_must_beat_the_mean(tmp_path: Path) -> None:
 
 def test_a_quantile_need_not_beat_the_mean(tmp_path: Path) -> None:
     run = edited(make_run(tmp_path / "run", "regress", ("cells",), per_class=40), test__r2_interval=[-0.9, -0.1])
-    plan = read_plan(run.plan)
-    Plan({**plan, "loss.name": Decision("quantile", "asked")}).write(run.plan)
+    plan = yaml.safe_load(run.plan.read_text("utf-8"))
+    plan["loss"] = {"name": {"value": "quantile", "because": "set by you", "by": "user"}}
+    run.plan.write_text(yaml.safe_dump(plan), "utf-8")
     assert level(run, "always answering the mean") == ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -65,10 +67,11 @@ def test_given_weights_of_classes_keep_their_ratio_and_are_one_in_the_mean() -> 
         ({"cat": float("nan")}, "the weight of 'cat' is nan"),
         ({"cat": 0, "dog": 0, "bird": 0}, "all classes weigh 0"),
         ({"cat": 0, "dog": 0}, "the classes that have training samples all weigh 0"),
-        ({"1": 2, 1: 3}, "names a class twice"),
+        ({False: 3}, "YAML reads a name as False, which is no text"),
+        ({1: 3}, "YAML reads a name as 1, which is no text"),
     ],
 )
-def test_given_weights_that_cannot_be_are_refused(weights: dict[str, float], said: str) -> None:
+def test_given_weights_that_cannot_be_are_refused(weights: dict[Any, float], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         make_task("classify", NAMES, rows(["cat", "dog"]), loss="cross_entropy", class_weights=weights)
 

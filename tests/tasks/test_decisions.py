@@ -10,7 +10,7 @@ import pytest
 
 from striate.core.errors import StriateError, UnknownName, UsageError
 from striate.evaluate import score
-from striate.tasks import Task, make_task, task_from_dict
+from striate.tasks import LATER, Task, make_task, task_from_dict
 from striate.tasks._costs import cost_matrix
 from tests.tasks.parts import NAMES, samples
 
@@ -62,6 +62,8 @@ def test_decisions_are_kept_in_the_model() -> None:
     for task in (made(costs=COSTS), made().with_factors([1.0] * len(NAMES))):
         again = task_from_dict(json.loads(json.dumps(task.to_dict())))
         assert again.settings == task.settings
+        older = {key: value for key, value in task.to_dict().items() if key not in LATER}
+        assert task_from_dict(older).settings == task.settings
         scores, _ = judged()
         assert (again.judged(scores) == task.judged(scores)).all()
 

@@ -25,6 +25,7 @@ from striate.core.wording import plural
 from striate.data.audit_figures import full_scale, orientation_of, sizes, statistics, target_summary
 from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
+from striate.data.near import SECONDS
 from striate.data.oddities import Examined, Oddity, find_oddities
 from striate.data.oddities.marks import copied
 from striate.data.store import Store
@@ -116,7 +117,7 @@ class Audit:
     def from_dict(cls, content: dict[str, Any]) -> Audit:
         """What `to_dict` wrote. Raises `DataError` where it is something else."""
         known = {one.name for one in fields(cls)} - {"hashes", "sides", "near"}
-        content = dict(content)
+        content = {key: value for key, value in content.items() if key != "samples_by_size"}  # a Run keeps it beside
         near = Near.take(content)
         later = {"orientation", "by_size", "findings"}  # audits from before these were looked for may be read
         if (set(content) ^ known) - later:
@@ -157,7 +158,13 @@ class Audit:
 
 
 def run_audit(
-    dataset: Dataset, *, workers: int, reporter: Reporter, limit: float = DAMAGE_LIMIT, near: bool = True
+    dataset: Dataset,
+    *,
+    workers: int,
+    reporter: Reporter,
+    limit: float = DAMAGE_LIMIT,
+    near: bool = True,
+    seconds: float = SECONDS,
 ) -> Audit:
     """Read and decode every sample once and say what was found. Alters nothing.
 
@@ -165,6 +172,7 @@ def run_audit(
         workers: processes that decode; 0 works in this one.
         limit: the share of damaged samples above which `check_audit` will refuse to train; here only a remark.
         near: whether to search for near-duplicates.
+        seconds: after which that search ends, and says so.
 
     Raises:
         DataError: a worker process died. Damaged samples raise nothing: they are quarantined.
@@ -181,7 +189,7 @@ def run_audit(
     doubled = sorted((group for group in alike.values() if len(group) > 1), key=lambda group: group[0].key)
     kept = [[sample for sample in group if sample.key not in dataset.left_out] for group in doubled]
     twofold = [group for group in kept if len({sample.target for sample in group}) > 1]
-    similar = _near(whole, dataset.left_out, reporter) if near else Near()
+    similar = _near(whole, dataset.left_out, seconds, reporter) if near else Near()
     depth = max((found.depth for _, found in whole), default=8)
     deepest = [found for _, found in whole if found.depth == depth]
     value_range = (
@@ -260,9 +268,10 @@ def _describe(rows: Sequence[Row]) -> str:
     return rows[0][0] if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}"
 
 
-def _near(whole: list[tuple[Sample, Facts]], left_out: Collection[str], reporter: Reporter) -> Near:
+def _near(whole: list[tuple[Sample, Facts]], left_out: Collection[str], seconds: float, reporter: Reporter) -> Near:
     started = time.monotonic()
-    found = near_duplicates(whole, {sample.key: given_split(sample) for sample, _ in whole}, left_out=left_out)
+    splits = {sample.key: given_split(sample) for sample, _ in whole}
+    found = near_duplicates(whole, splits, left_out=left_out, seconds=seconds)
     if found.compared:
         pace = duration(time.monotonic() - started)
         reporter.line(f"audit: {found.compared:,} pictures compared in {pace}, {found.pairs_found:,} pairs near-equal")

@@ -6,7 +6,7 @@ Each is the same whatever the number of workers: sums over samples are rounded o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -94,3 +94,25 @@ def target_summary(dataset: Dataset, samples: list[Sample]) -> dict[str, dict[st
         }
         for name, column in zip(names, table.T, strict=True)
     }
+
+
+def keys_by_size(sides: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
+    """The keys of each size, height by width, as a Run keeps them.
+
+    >>> keys_by_size({"a": (480, 640), "b": (480, 640)})
+    {'480x640': ['a', 'b']}
+    """
+    found: dict[str, list[str]] = {}
+    for key, (height, width) in sides.items():
+        found.setdefault(f"{height}x{width}", []).append(key)
+    return found
+
+
+def sides_of_keys(found: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, int]]:
+    """What `keys_by_size` was made of.
+
+    >>> sides_of_keys({"480x640": ["a", "b"]})
+    {'a': (480, 640), 'b': (480, 640)}
+    """
+    sizes = {size: tuple(map(int, size.split("x"))) for size in found}
+    return {key: (sizes[size][0], sizes[size][1]) for size, keys in found.items() for key in keys}

@@ -110,7 +110,11 @@ def _exchange(
         value = float(change[given, taken])
         if not value < -_GAIN:
             break
-        if splits[one] != "train" or not _empties(has[one], table[given] - table[taken]):
+        moved = table[given] - table[taken]
+        emptied = (splits[one] == "train" and _empties(has[one], moved)) or (
+            splits[other] == "train" and _empties(has[other], -moved)
+        )
+        if not emptied:
             return round(value, 9), one, other, given, taken
         change[given, taken] = np.inf
     return 0.0, -1, -1, -1, -1

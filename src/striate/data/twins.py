@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from striate.core.events import duration
 from striate.core.records import Sample
 from striate.core.wording import plural
 from striate.data.examination import Facts
@@ -82,7 +81,7 @@ class Near:
         if self.missed:
             sentences.append(
                 f"Near-duplicates: {plural(self.missed, 'picture was', 'pictures were')} not compared with the others "
-                f"when {duration(SECONDS)} had passed."
+                "when their time had passed."
             )
         if self.skipped:
             sentences.append(

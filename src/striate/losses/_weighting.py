@@ -48,7 +48,12 @@ def given_weights(said: Mapping[str, float], names: Sequence[str]) -> tuple[floa
     >>> given_weights({"ill": 3}, ["ill", "well"])
     (3.0, 1.0)
     """
-    found = {str(name): float(weight) for name, weight in said.items()}  # YAML may have read a name as a number
+    for name in said:
+        if not isinstance(name, str) and not (type(name) is int and str(name) in names):
+            raise UsageError(
+                f"loss.class_weights: YAML reads a name as {name!r}, which is no text", fix='quote it, as in {"no": 3}'
+            )
+    found = {str(name): float(weight) for name, weight in said.items()}
     if len(found) < len(said):
         raise UsageError("loss.class_weights names a class twice", fix="name each once")
     for name, weight in found.items():

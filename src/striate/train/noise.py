@@ -7,6 +7,7 @@ weights it is small and means little, as all samples pull alike; so a few steps 
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -105,7 +106,7 @@ def measure_noise(recipe: Recipe, networks: dict[str, nn.Module], *, steps: int,
         seconds: the time for it, of which the steps before take a half at most.
 
     Returns:
-        None where there are too few batches, steps or seconds.
+        None where there are too few batches, steps or seconds, or gradients are not finite.
     """
     count = min(GRADIENTS, len(recipe.batches), steps - min(WARM, steps // 2))
     if count < LEAST:
@@ -130,7 +131,8 @@ def measure_noise(recipe: Recipe, networks: dict[str, nn.Module], *, steps: int,
         state.counters.step += 1  # on which dropout's draws hang
         if time.perf_counter() - begun > seconds:
             break
-    return noise.found(warm) if noise.count >= LEAST else None
+    found = noise.found(warm) if noise.count >= LEAST else None
+    return found if found is not None and math.isfinite(found.trace) and math.isfinite(found.signal) else None
 
 
 def gradient_of(state: State, recipe: Recipe, batch: Batch) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striate.core.errors import PlanError
-from striate.core.plan import Plan
+from striate.core.plan import AUTO, Plan
 
 _EXCLUDED = {
     "train.start_size": (1.0, "pictures that grow have one size at a time"),
@@ -31,6 +31,12 @@ def refuse_own_sizes(plan: Plan) -> None:
                 f"{leaf}={plan[leaf]} and input.sizing=own exclude each other: {why}",
                 fix=f"leave {leaf} out, or input.sizing",
             )
+    if plan["batch.size"] == AUTO:
+        raise PlanError(
+            "batch.size=auto and input.sizing=own exclude each other: the noise of gradients is told by batches of one "
+            "size, and those of own sizes are of many",
+            fix="set batch.size to a number, or leave input.sizing out",
+        )
     if plan["execution.graphed"] is True:
         raise PlanError(
             "execution.graphed=True and input.sizing=own exclude each other: a graph would be recorded for each size",

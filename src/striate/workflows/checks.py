@@ -33,12 +33,24 @@ def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
     refuse_contradictions(plan)
     _try_loss(plan, task, samples)
     _refuse_pull(plan)
+    _refuse_first_weights(plan)
     momentum = plan.decisions["optimizer.momentum"]
     if plan["optimizer.name"] == "adagrad" and momentum.by == "user" and momentum.value:
         raise PlanError(
             f"optimizer.momentum is set to {momentum.value:g}, and adagrad has none: it would do nothing",
             fix="leave optimizer.momentum out, or choose another optimizer, such as adam",
         )
+
+
+def _refuse_first_weights(plan: Plan) -> None:
+    """Raise `PlanError` where the user sets how weights are drawn that are read."""
+    for leaf in ("network.init", "network.last_norm"):
+        decision = plan.decisions[leaf]
+        if decision.by == "user" and decision.value != "own" and plan["network.weights"] is not None:
+            raise PlanError(
+                f"{leaf} is set to {decision.value}, and the weights are read: it would do nothing",
+                fix=f"leave {leaf} out, or train from scratch with `--weights none`",
+            )
 
 
 def check_sizes(spec: Mapping[str, Any], audit: Audit, preprocessing: Preprocessing) -> None:

@@ -19,7 +19,7 @@ from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Model
 from striate.infer.intake import Images
-from striate.workflows.request import Request, kept_list
+from striate.workflows.request import ReadRequest, Request, kept_list
 from striate.workflows.stages import read_dataset
 
 CHUNK = 256
@@ -58,9 +58,21 @@ def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter)
         dataset = dataset.select(set(keys))
     else:
         read = replace(request.read, data=data, arrays=None, val=None, test=None, relabel=None, task=model.task.name)
-        dataset = read_dataset(read, reporter)
+        dataset = _read_other(read, reporter)
     _check_known(dataset, model)
     return dataset.select({sample.key for sample in dataset.samples if sample.target is not None})
+
+
+def _read_other(read: ReadRequest, reporter: Reporter) -> Dataset:
+    """Other data than the Run's, which may have no groups where the Run's have."""
+    try:
+        return read_dataset(read, reporter)
+    except DataError as error:
+        if read.group is None:
+            raise
+        found = read_dataset(replace(read, group=None), reporter)  # raises where it was not the groups
+        reporter.warn(f"without the Run's groups, as intervals count each sample alone: {error.message}")
+        return found
 
 
 def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dict[str, Any]:

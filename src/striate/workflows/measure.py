@@ -44,6 +44,7 @@ from striate.train.speed import (
     with_execution,
 )
 from striate.train.step import train_step
+from striate.workflows.judging import judging_seconds
 from striate.workflows.known_body import KnownBody
 from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
@@ -299,7 +300,8 @@ def _length(
     validated = len(validation.pictures) if validation is not None else 0
     trained = recipe.batches.shown
     beside = sample * validated + saving
-    left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored)
+    judged = quiet.measure(partial(judging_seconds, recipe.task, scored), seconds=allowed)
+    left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored) - judged
     if plan["transfer.probe"]:
         views = views_of(plan) if plan["transfer.probe_views"] else 1
         more = views * validated if plan["transfer.refit"] else 0

@@ -73,7 +73,7 @@ def attributes_of(
     """What samples can be told apart by, a value or None of each.
 
     Args:
-        sides: height and width of samples by key; empty of a Run that goes on without its audit's.
+        sides: height and width of samples by key; empty of a Run from before its audit held them.
         pictures: the samples as they are prepared, in their order.
     """
     bright, sharp = _looks(pictures)

@@ -20,8 +20,10 @@ from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.data.audit import DAMAGE_LIMIT, Audit, run_audit
 from striate.data.audit_cache import audit_key, find_audit, keep_audit
+from striate.data.audit_figures import keys_by_size, sides_of_keys
 from striate.data.checks import check_audit
 from striate.data.dataset import open_dataset
+from striate.data.near import SECONDS
 from striate.data.oddities import SEVERITIES
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
@@ -51,6 +53,9 @@ from striate.workflows.request import ReadRequest, Request, check_function
 
 SPEED_SECONDS = 5.0
 """After which the machine's speed is not measured again where something disturbed it."""
+
+NEAR_SHARE = 0.1
+"""Of the minutes of a training, what the search for near-duplicates may take."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ def audited(
     cache: Cache,
     reporter: Reporter,
     near: bool = True,
+    minutes: float | None = None,
 ) -> Audit:
     """The Run's audit, or one that was made of the same files before, or a new one.
 
@@ -93,12 +99,15 @@ def audited(
 
     Args:
         near: whether near-duplicates are searched for.
+        minutes: of the whole training, of which that search takes a share at most.
     """
     key = audit_key(dataset, search=near) if cache.limit_bytes else None
     found = find_audit(key, cache) if key is not None else None
     stands = run is not None and run.split.exists()  # else it is still made of the hashes
     if run is not None and run.audit.exists() and (stands or found is not None):
-        audit = Audit.from_dict(read_json(run.audit))
+        content = read_json(run.audit)
+        sides = sides_of_keys(content.pop("samples_by_size", {}))
+        audit = replace(Audit.from_dict(content), sides=sides)
         if audit.samples != len(dataset):
             raise RunError(
                 f"{dataset.path} has {len(dataset)} samples; when {run.path} was started it had {audit.samples}",
@@ -106,17 +115,18 @@ def audited(
             )
         check_audit(audit, dataset, limit)
         if found is not None and found.fingerprint == audit.fingerprint:
-            return replace(audit, hashes=found.hashes, sides=found.sides)
+            return replace(audit, hashes=found.hashes)
         return audit
     reporter.stage("audit")
     if found is not None:
         reporter.line(f"audit: none of the files has changed since {found.samples:,} samples were read before")
-    audit = found or run_audit(dataset, workers=workers, reporter=reporter, near=near)
+    seconds = SECONDS if minutes is None else min(SECONDS, 60 * minutes * NEAR_SHARE)
+    audit = found or run_audit(dataset, workers=workers, reporter=reporter, near=near, seconds=seconds)
     if key is not None and found is None and (why := keep_audit(key, audit, cache)):
         reporter.line(f"the audit is not kept for another run: {why}")
     check_audit(audit, dataset, limit)
     if run is not None:
-        write_json(run.audit, audit.to_dict())
+        write_json(run.audit, {**audit.to_dict(), "samples_by_size": keys_by_size(audit.sides)})
     for damaged in audit.quarantined:
         reporter.warn(f"quarantined: {damaged.key}: {damaged.reason}")
     for odd in audit.findings:
@@ -300,6 +310,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         small_cache("audits", chosen),
         reporter,
         near.value if near else True,
+        request.minutes,
     )
     split = divided(dataset, audit, run, chosen, request.weights, reporter)
     if run is not None and run.plan.exists():

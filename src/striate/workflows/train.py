@@ -31,6 +31,7 @@ from striate.workflows.deciding import decide
 from striate.workflows.extend import extend, longer_plan
 from striate.workflows.finish import finish
 from striate.workflows.follow import catch_up, following
+from striate.workflows.judging import judging_seconds
 from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
@@ -281,7 +282,8 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     passes = passes_after(plan, materials.count("train"), materials.count("val"), materials.count(*held_out))
     own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
     shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
-    return passes * forward_seconds(recipe, materials.networks(), first_of(shown))
+    judged = judging_seconds(materials.task, materials.count(*held_out))
+    return passes * forward_seconds(recipe, materials.networks(), first_of(shown)) + judged
 
 
 def _refits(plan: Plan, counters: Counters) -> bool:

@@ -109,7 +109,7 @@ def chosen_size(scale: float, count: int, most: int, *, tuned: bool) -> tuple[in
     allowed = max(SIZES[0], 2 ** int(math.log2(max(1.0, count / steps))))
     bounds = f"memory holds {most}, and {steps} steps an epoch allow {allowed}"
     if math.isinf(scale):
-        return min(most, allowed), f"these gradients cannot tell it; {bounds}"
+        return min(usual, most, allowed), f"these gradients cannot tell it, so that the usual is kept; {bounds}"
     nearest = max(SIZES[0], 2 ** round(math.log2(max(1.0, scale))))
     if nearest < usual <= most:
         return usual, f"{nearest} is nearest it, and as it grows while the loss falls the usual {usual} is the least"

@@ -6,6 +6,7 @@ from striate.nets.sizes import AnySize
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
+from striate.plan.rules.batch import planned_size
 
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 ENOUGH = 0.5
@@ -48,7 +49,7 @@ def _counted(context: Context, step: int, least: int) -> Census:
     bounds = Bounds(context["input.height"], context["input.width"], step, least, context["input.policy"] == "pad")
     counts = context.audit.by_size
     share = len(context.train_samples) / max(1, sum(counts.values()))
-    return census(counts, bounds, context["batch.size"], share)
+    return census(counts, bounds, planned_size(context), share)
 
 
 def _told(context: Context, step: int, found: Census) -> str:
@@ -56,7 +57,7 @@ def _told(context: Context, step: int, found: Census) -> str:
         return "an audit from before sizes were counted cannot say how many there are"
     sizes = plural(found.sizes, "distinct size", "distinct sizes")
     made = plural(found.buckets, "bucket", "buckets")
-    batches = f"batches of {context['batch.size']} are {found.fill:.0%} full in the mean"
+    batches = f"batches of {planned_size(context)} are {found.fill:.0%} full in the mean"
     how = "nothing is cut" if step == 1 else f"up to {step - 1} px of a side are cut at its ends"
     if context["input.policy"] == "pad" and step > 1:
         how = f"up to {step - 1} px are added to a side"
