@@ -16,6 +16,7 @@ from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
 from striate.core.run import RunFolder
 from striate.core.wording import plural
+from striate.data.audit import Audit
 from striate.data.store import Store
 from striate.data.twins import Near
 from striate.evaluate import curves, reliability, residuals, score
@@ -102,6 +103,7 @@ def finish(
             *met_before(materials.prepared.split),
             *not_checked(materials.prepared.dataset, materials.prepared.audit.near, validated="val" in scores),
             *not_held_out(decided, refitted is not None),
+            *twins_scored(materials.prepared.audit, materials.prepared.split.keys("test")),
             *([forgotten] if isinstance(forgotten, str) else []),
             *undrawn,
         ],
@@ -296,6 +298,25 @@ def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
     if task.name == "multilabel":
         return bool(((task.judged(row[None])[0] >= 0.5) != (target.numpy() > 0.5)).any())
     return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
+
+
+def twins_scored(audit: Audit, tested: Sequence[str]) -> list[str]:
+    """What is to be said where test samples are equal, or nearly, to others there, which tell nothing new.
+
+    >>> audit = Audit(samples=4, duplicates=(("a", "b"), ("c", "x")))
+    >>> twins_scored(audit, ["a", "b", "c"])[0][:44]
+    '1 test sample is equal or nearly to another '
+    >>> twins_scored(audit, ["a", "c"])
+    []
+    """
+    inside = set(tested)
+    again = sum(max(0, len(inside & {*group}) - 1) for group in (*audit.duplicates, *audit.near.duplicates))
+    if not again:
+        return []
+    return [
+        f"{plural(again, 'test sample is', 'test samples are')} equal or nearly to another one there: intervals count "
+        "each on its own, and are a little too narrow."
+    ]
 
 
 def not_checked(dataset: Dataset, near: Near, validated: bool) -> list[str]:
