@@ -44,8 +44,8 @@ from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
-from striate.workflows.request import ReadRequest, Request, own_function
-from striate.workflows.stages import prepare, read_dataset
+from striate.workflows.request import ReadRequest, Request, own_function, refuse_unwritable
+from striate.workflows.stages import prepare, prepare_whole, read_dataset
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
 PlanLike: TypeAlias = Plan | str | Path | None
@@ -188,6 +188,8 @@ def audit(
         DataError: there is nothing to read, or it makes no sense.
     """
     request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    if html is not None:
+        refuse_unwritable(Path(html), "--html")
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
@@ -221,6 +223,7 @@ def label_errors(
     relabel: str | Path | None = None,
     near_duplicates: bool = True,
     html: str | Path | None = None,
+    shown: Callable[[Audit], None] | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> LabelErrors:
@@ -230,10 +233,11 @@ def label_errors(
         weights: whose frozen features the models look at: a weights file with its sidecar, a Run, or several of these;
             patches of the pictures without any, which tell less.
         out: where to write the list, a CSV that may be corrected and given back as `relabel`.
+        shown: told the audit before labels are looked for, which may be refused.
         data and all others: see `audit`.
 
     Raises:
-        UsageError: samples have not one class each, or the list would be written into the data.
+        UsageError: samples have not one class each, or the list would be written into the data or cannot be written.
         DataError: there are too few samples.
     """
     read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
@@ -241,10 +245,18 @@ def label_errors(
         labels_workflow.refuse_list(read, Path(out))
     settings = None if near_duplicates else {"split.near_duplicates": False}
     request = _request(read, None, weights, None, None, None, None, None, None, settings)
-    reporter = reporter or Silent()
-    prepared = prepare(request, None, device, reporter)
     if html is not None:
-        _draw_audit(Path(html), prepared.dataset, prepared.audit)
+        refuse_unwritable(Path(html), "--html")
+    reporter = reporter or Silent()
+
+    def show(dataset: Dataset, audit: Audit) -> None:
+        if html is not None:
+            _draw_audit(Path(html), dataset, audit)
+        if shown is not None:
+            shown(audit)
+        labels_workflow.check_judged(dataset, audit)
+
+    prepared = prepare_whole(request, device, reporter, show)
     found = labels_workflow.find_label_errors(prepared, request.weights, reporter)
     if out is None:
         return found
