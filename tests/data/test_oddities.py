@@ -189,6 +189,22 @@ def test_few_and_missing_samples() -> None:
     assert (found.severity, found.text) == ("high", "missing from a given split: b in test")
 
 
+def test_samples_that_the_user_leaves_out_are_in_no_leak_and_no_finding() -> None:
+    data = scenes(count=25)
+    tests = {data.samples[0].key, data.samples[30].key}
+    data.arrays[data.samples[0].key][:] = data.arrays[data.samples[1].key]
+    split = replace(
+        data, samples=tuple(replace(one, split="test" if one.key in tests else "train") for one in data.samples)
+    )
+    assert len(audited(split).leaks) == 1
+    assert "few samples of a class" not in findings(split)
+    without = audited(replace(split, left_out={data.samples[0].key: "the list leaves it out"}))
+    assert without.leaks == ()
+    assert next(one for one in without.findings if one.name == "few samples of a class").text == (
+        "missing from a given split: a in test"
+    )
+
+
 def test_imbalance_names_both_ends() -> None:
     data = scenes(count=30)
     found = findings(replace(data, samples=data.samples[:36]))["unbalanced classes"]
@@ -210,6 +226,17 @@ def test_deep_pictures_are_looked_at_by_their_own_white() -> None:
     found = findings(scenes(changed))
     assert {name: one.samples for name, one in found.items()} == {
         "very dark or bright": ("a/005",),
+        "bars at the edges": ("a/006",),
+    }
+
+
+def test_16_bits_beside_real_numbers_have_a_white_of_their_own() -> None:
+    changed = {n: (lambda same: same.astype(np.uint16) * 256) for n in range(2 * COUNT)}
+    changed[5] = lambda same: same.astype(np.float32) / 255
+    changed[6] = lambda same: letterboxed(same).astype(np.uint16) * 256
+    found = findings(scenes(changed))
+    assert {name: one.samples for name, one in found.items()} == {
+        "odd channels": ("a/005",),  # real numbers among whole ones
         "bars at the edges": ("a/006",),
     }
 
