@@ -19,7 +19,7 @@ from striate.data.audit import Audit, run_audit
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode
 from striate.data.oddities import ODDITIES, SEVERITIES, SHOWN, Oddity, outliers
-from striate.data.oddities.marks import COPIES, copied
+from striate.data.oddities.marks import COPIES, _medians_of_others, copied
 
 SIDE = 72
 COUNT = 30
@@ -176,6 +176,16 @@ def test_a_mark_is_looked_for_in_some_of_many() -> None:
     assert len(found) == COPIES + 2  # the first of b is among those of a
     assert copied({"a": keys}) == frozenset()
     assert len(copied({str(name): [f"{name} {key}" for key in keys] for name in range(500)})) == 20_000
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8, 9])
+def test_medians_of_others_equal_those_of_each_stack(count: int) -> None:
+    random = np.random.default_rng(count)
+    for rows in (random.random((count, 300)), random.integers(0, 3, (count, 300))):  # also with ties
+        stable = rows.astype(np.float32)
+        found = list(_medians_of_others(stable))
+        expected = [np.median(np.delete(stable, place, axis=0), axis=0) for place in range(count)]
+        np.testing.assert_array_equal(np.stack(found), np.stack(expected))
 
 
 def test_few_and_missing_samples() -> None:

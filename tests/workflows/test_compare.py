@@ -102,10 +102,7 @@ def test_groups_are_drawn_whole(tmp_path: Path) -> None:
 
 def test_groups_of_either_run_count_whatever_the_order(tmp_path: Path) -> None:
     groups = [f"g{place // 30}" for place in range(120)]
-    alone, grouped = (
-        made(tmp_path / "a", [place < 60 for place in range(120)]),
-        made(tmp_path / "b", [True] * 120, groups=groups),
-    )
+    alone, grouped = made(tmp_path / "a", [place < 60 for place in range(120)]), made(tmp_path / "b", [True] * 120, groups=groups)
     for pair in ((alone, grouped), (grouped, alone)):
         found = compare(*pair)
         assert (found["groups"], found["better"]) == (4, None)
