@@ -45,7 +45,10 @@ def test_duplicates_with_two_labels_come_first_and_planted_ones_next(photos: Pat
     assert {one.suggested for one in found.suspects[:2]} == {"dark"}
     assert "the same picture as light/copy.png, which is labelled 'light'" in found.suspects[0].reason
     assert all(one.suggested != one.label for one in found.suspects[2:])
+    assert found.suspects[0].reason.startswith("its equal has another label")
+    assert found.suspects[1].reason.startswith("the same picture as dark/009.png")
     assert found.accuracy > 0.9
+    assert found.estimated * found.samples == pytest.approx(1 + sum(pair["share"] for pair in found.pairs) * 119)
     assert 0.01 < found.estimated < 0.1
     assert any("No weights were given" in note for note in found.notes)
 

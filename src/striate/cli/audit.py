@@ -150,6 +150,8 @@ def _show_labels(found: dict[str, Any]) -> None:
         f"\nlabels: about {found['estimated']:.1%} of {found['samples']:,} are estimated to be wrong, by models on "
         f"{found['features']} that had not seen the sample and agree with {found['accuracy']:.1%} of the labels"
     )
+    if found["conflicting"]:
+        say(f"{found['conflicting']:,} are equal pictures with different labels, of which some are wrong for certain")
     for text in found["notes"]:
         say(text)
     if suspects:

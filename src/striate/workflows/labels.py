@@ -71,7 +71,7 @@ class LabelErrors:
         suspects: the likeliest first, duplicates with two labels before all.
         conflicting: how many of these are such duplicates.
         accuracy: how often the models agree with a label; where they seldom do, they doubt much that is only hard.
-        estimated: the share of labels that is estimated to be wrong.
+        estimated: the share of labels that is estimated to be wrong, with at least one of each picture with two.
         pairs: {"label", "is", "share"} of the samples, for each two classes that are likely confused, the most first.
         features: what the models looked at, in words.
         penalty: of their heads.
@@ -246,12 +246,20 @@ def judge(
         suspects=tuple(suspects),
         conflicting=len(doubtful),
         accuracy=float((probabilities.argmax(1) == labels)[alone].mean()),
-        estimated=float(1 - np.trace(found.joint)),
+        estimated=_estimated(found, conflicts, samples),
         pairs=_pairs(found, task.target_names),
         features=features,
         penalty=penalty,
         notes=(*notes, *_not_judged(labels, units, task.target_names)),
     )
+
+
+def _estimated(found: Doubts, conflicts: Sequence[Sequence[str]], samples: Sequence[Sample]) -> float:
+    """The share of wrong labels: what models estimate, and of equal pictures all but the commonest label's."""
+    known = {sample.key: _label(sample) for sample in samples}
+    certain = sum(len(group) - max(Counter(known[key] for key in group).values()) for group in conflicts)
+    alone = len(samples) - sum(map(len, conflicts))
+    return (float(1 - np.trace(found.joint)) * alone + certain) / len(samples)
 
 
 def _label(sample: Sample) -> str:
@@ -297,7 +305,8 @@ def _contradicting(
         suggested = first if all(count < most for _, count in others) else likely
         for key, label in zip(group, labels, strict=True):
             other = next(one for one, said in zip(group, labels, strict=True) if said != label)
-            reason = f"the same picture as {other}, which is labelled {_label(samples[other])!r}"
+            kept = "its equal has another label: " if label == suggested else ""
+            reason = f"{kept}the same picture as {other}, which is labelled {_label(samples[other])!r}"
             found.append(Suspect(key, label, suggested, float(mean[names.index(suggested)]), reason))
     return found
 
