@@ -19,7 +19,7 @@ from striate.data.audit import Audit, run_audit
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode
 from striate.data.oddities import ODDITIES, SEVERITIES, SHOWN, Oddity, outliers
-from striate.data.oddities.marks import COPIES, _medians_of_others, copied
+from striate.data.oddities.marks import COPIES, MOST_CLASSES, _medians_of_others, copied
 
 SIDE = 72
 COUNT = 30
@@ -176,6 +176,13 @@ def test_a_mark_is_looked_for_in_some_of_many() -> None:
     assert len(found) == COPIES + 2  # the first of b is among those of a
     assert copied({"a": keys}) == frozenset()
     assert len(copied({str(name): [f"{name} {key}" for key in keys] for name in range(500)})) == 20_000
+
+
+def test_that_marks_are_not_looked_for_is_said() -> None:
+    for count in (MOST_CLASSES, MOST_CLASSES + 1):
+        data = held({f"{name:04}/0": np.full((1, 1, 1), name % 256, np.uint8) for name in range(count)})
+        told = any("Marks that a class shares were not looked for" in text for text in audited(data).remarks)
+        assert told == (count > MOST_CLASSES) == (not copied({one.key: [one.key] for one in data.samples}))
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8, 9])

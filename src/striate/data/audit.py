@@ -26,7 +26,7 @@ from striate.data.audit_figures import full_scale, orientation_of, sizes, statis
 from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.oddities import Examined, Oddity, find_oddities
-from striate.data.oddities.marks import copied
+from striate.data.oddities.marks import MOST_CLASSES, copied
 from striate.data.store import Store
 from striate.data.twins import Near, near_duplicates
 from striate.data.workers import WorkerPool, chunks
@@ -344,6 +344,8 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
             "their group in another given split: those in the training data are left out of it."
         )
     yield from audit.near.remarks()
+    if dataset.task == "classify" and len(audit.classes) > MOST_CLASSES:
+        yield f"Marks that a class shares were not looked for: more than {MOST_CLASSES:,} classes are too many for it."
     if not any(sample.group for sample in dataset.samples):
         yield "No groups are given: whether samples belong together (one patient, one speaker) could not be checked."
     yield from _scale_remarks(audit)

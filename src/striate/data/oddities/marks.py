@@ -20,6 +20,8 @@ LEAST = 20
 """Pictures of a class below which chance leaves edges in their mean."""
 COPIES = 200
 """Pictures of a class that are looked at."""
+MOST_CLASSES = 20_000 // LEAST
+"""Classes above which so few pictures of each would be looked at that none are."""
 
 ALIGNED = 0.5
 """Share of the classes, and two, above which it is not marks but aligned things that lie in one place."""
