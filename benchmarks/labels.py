@@ -59,7 +59,7 @@ def _rows(name: str, seeds: list[int], share: float, weights: bool) -> list[list
     data = data_folder()
     asked = str(data / WEIGHTS) if weights else None
     prepared = prepare(Request(ReadRequest(data=str(data / name)), weights=asked), None, "cpu", Silent())
-    samples = judged_samples(prepared)
+    samples = judged_samples(prepared.dataset, prepared.audit)
     began = time.perf_counter()
     features = features_of(prepared, task_of(prepared), samples)
     looked, rows = time.perf_counter() - began, []

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,21 @@ def single(files: list[tuple[str, Image.Image]], each: int, draws: random.Random
     }
 
 
+def classes_named(text: str, labels: Sequence[str]) -> tuple[set[str], int]:
+    """The classes that a finding names as having a shortcut, and how many more it counts without their names.
+
+    >>> classes_named("9 % of the class a, 1 % of the others", ["a", "b"])
+    ({'a'}, 0)
+    """
+    found = set()
+    for label in labels:
+        name = re.escape(label)
+        if re.search(rf"the class {name}(,| have them,)|(pictures of |looked at\), ){name} \(", text):
+            found.add(label)
+    more = re.search(r"looked at\) and (\d+) more have", text)
+    return found, int(more[1]) if more else 0
+
+
 def shortcut(files: list[tuple[str, Image.Image]], kind: str, draws: random.Random) -> tuple[int, int, int]:
     """For each class in turn: classes planted in, those that are told as shortcuts, and wrong classes that are."""
     name, change, share = SHORTCUTS[kind]
@@ -189,9 +205,8 @@ def shortcut(files: list[tuple[str, Image.Image]], kind: str, draws: random.Rand
         with tempfile.TemporaryDirectory() as folder:
             one = audited(Path(folder), changed).get(name)
         if one is not None and one.severity == "high":
-            told = f"the class {chosen}," in one.text or f"pictures of {chosen} (" in one.text
-            told = told or f"the class {chosen} " in one.text
-            right, wrong = right + told, wrong + (not told)
+            told, more = classes_named(one.text, sorted({label for label, _ in files}))
+            right, wrong = right + (chosen in told), wrong + len(told - {chosen}) + more
     return len(labels), right, wrong
 
 

@@ -707,3 +707,11 @@ def test_judged_pairs_are_summed_up(tmp_path: Path) -> None:
     path = tmp_path / "judged.csv"
     path.write_text("data,one,other,similarity,verdict\nx,a,b,0.9,same\nx,c,d,0.9,other\n")
     assert planted.judged(path) == ["x: 1 of 2 judged pairs are the same"]
+
+
+def test_all_classes_that_a_finding_names_are_counted() -> None:
+    from benchmarks.odd import classes_named
+
+    text = "pictures of a (top left; 9 of 9 looked at), b c (top; 8 of 9 looked at) and 2 more have the same edges"
+    assert classes_named(text, ["a", "b c", "c"]) == ({"a", "b c"}, 2)
+    assert classes_named("5 pictures; 60% of the class a have them, 3% of the others", ["a", "b"]) == ({"a"}, 0)

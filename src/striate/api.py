@@ -44,8 +44,8 @@ from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
-from striate.workflows.request import ReadRequest, Request, own_function, refuse_inside
-from striate.workflows.stages import prepare, read_dataset
+from striate.workflows.request import ReadRequest, Request, own_function, refuse_inside, refuse_unwritable
+from striate.workflows.stages import prepare, prepare_whole, read_dataset
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
 PlanLike: TypeAlias = Plan | str | Path | None
@@ -190,6 +190,7 @@ def audit(
     request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
     if html is not None:
         refuse_inside(request, Path(html), "--html")
+        refuse_unwritable(Path(html), "--html")
     reporter = reporter or Silent()
     dataset = read_dataset(request, reporter)
     reporter.stage("audit")
@@ -223,6 +224,7 @@ def label_errors(
     relabel: str | Path | None = None,
     near_duplicates: bool = True,
     html: str | Path | None = None,
+    shown: Callable[[Audit], None] | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> LabelErrors:
@@ -232,10 +234,11 @@ def label_errors(
         weights: whose frozen features the models look at: a weights file with its sidecar, a Run, or several of these;
             patches of the pictures without any, which tell less.
         out: where to write the list, a CSV that may be corrected and given back as `relabel`.
+        shown: told the audit before labels are looked for, which may be refused.
         data and all others: see `audit`.
 
     Raises:
-        UsageError: samples have not one class each, or the list would be written into the data.
+        UsageError: samples have not one class each, or the list would be written into the data or cannot be written.
         DataError: there are too few samples.
     """
     read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
@@ -243,12 +246,19 @@ def label_errors(
         labels_workflow.refuse_list(read, Path(out))
     if html is not None:
         refuse_inside(read, Path(html), "--html")
+        refuse_unwritable(Path(html), "--html")
     settings = None if near_duplicates else {"split.near_duplicates": False}
     request = _request(read, None, weights, None, None, None, None, None, None, settings)
     reporter = reporter or Silent()
-    prepared = prepare(request, None, device, reporter)
-    if html is not None:
-        _draw_audit(Path(html), prepared.dataset, prepared.audit)
+
+    def show(dataset: Dataset, audit: Audit) -> None:
+        if html is not None:
+            _draw_audit(Path(html), dataset, audit)
+        if shown is not None:
+            shown(audit)
+        labels_workflow.check_judged(dataset, audit)
+
+    prepared = prepare_whole(request, device, reporter, show)
     found = labels_workflow.find_label_errors(prepared, request.weights, reporter)
     if out is None:
         return found

@@ -709,7 +709,7 @@ def test_audit_lists_likely_wrong_labels(monkeypatch: pytest.MonkeyPatch, capsys
     found = SimpleNamespace(audit=SimpleNamespace(to_dict=lambda: AUDIT), to_dict=lambda: doubted)
     api = fake_api.patch(monkeypatch, label_errors=found)
     assert main(["audit", "d", "--labels", "l.csv", "--weights", "w", "--relabel", "r.csv"]) == 0
-    given = {key: value for key, value in api.calls[0][1].items() if key != "reporter"}
+    given = {key: value for key, value in api.calls[0][1].items() if key not in ("reporter", "shown")}
     assert given == {"data": "d", "out": "l.csv", "weights": "w", "relabel": "r.csv"}
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[-4:] == [
@@ -718,6 +718,8 @@ def test_audit_lists_likely_wrong_labels(monkeypatch: pytest.MonkeyPatch, capsys
         "a/1.jpg a b 97%",
         "all 1 are in l.csv: correct its column `label`, and give it back with --relabel",
     ]
+    api.calls[0][1]["shown"](found.audit)  # before labels are looked for
+    assert "groups of exact duplicates" in capsys.readouterr().out
     assert main(["audit", "d", "--weights", "w"]) == 2
 
 

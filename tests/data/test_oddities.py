@@ -19,7 +19,7 @@ from striate.data.audit import Audit, run_audit
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode
 from striate.data.oddities import ODDITIES, SEVERITIES, SHOWN, Oddity, outliers
-from striate.data.oddities.marks import COPIES, copied
+from striate.data.oddities.marks import COPIES, MOST_CLASSES, _medians_of_others, copied
 
 SIDE = 72
 COUNT = 30
@@ -178,6 +178,23 @@ def test_a_mark_is_looked_for_in_some_of_many() -> None:
     assert len(copied({str(name): [f"{name} {key}" for key in keys] for name in range(500)})) == 20_000
 
 
+def test_that_marks_are_not_looked_for_is_said() -> None:
+    for count in (MOST_CLASSES, MOST_CLASSES + 1):
+        data = held({f"{name:04}/0": np.full((1, 1, 1), name % 256, np.uint8) for name in range(count)})
+        told = any("Marks that a class shares were not looked for" in text for text in audited(data).remarks)
+        assert told == (count > MOST_CLASSES) == (not copied({one.key: [one.key] for one in data.samples}))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8, 9])
+def test_medians_of_others_equal_those_of_each_stack(count: int) -> None:
+    random = np.random.default_rng(count)
+    for rows in (random.random((count, 300)), random.integers(0, 3, (count, 300))):  # also with ties
+        stable = rows.astype(np.float32)
+        found = list(_medians_of_others(stable))
+        expected = [np.median(np.delete(stable, place, axis=0), axis=0) for place in range(count)]
+        np.testing.assert_array_equal(np.stack(found), np.stack(expected))
+
+
 def test_few_and_missing_samples() -> None:
     data = scenes(count=25)
     few = replace(data, samples=data.samples[:40])
@@ -187,6 +204,22 @@ def test_few_and_missing_samples() -> None:
     )
     found = findings(split)["few samples of a class"]
     assert (found.severity, found.text) == ("high", "missing from a given split: b in test")
+
+
+def test_samples_that_the_user_leaves_out_are_in_no_leak_and_no_finding() -> None:
+    data = scenes(count=25)
+    tests = {data.samples[0].key, data.samples[30].key}
+    data.arrays[data.samples[0].key][:] = data.arrays[data.samples[1].key]
+    split = replace(
+        data, samples=tuple(replace(one, split="test" if one.key in tests else "train") for one in data.samples)
+    )
+    assert len(audited(split).leaks) == 1
+    assert "few samples of a class" not in findings(split)
+    without = audited(replace(split, left_out={data.samples[0].key: "the list leaves it out"}))
+    assert without.leaks == ()
+    assert next(one for one in without.findings if one.name == "few samples of a class").text == (
+        "missing from a given split: a in test"
+    )
 
 
 def test_imbalance_names_both_ends() -> None:
@@ -210,6 +243,17 @@ def test_deep_pictures_are_looked_at_by_their_own_white() -> None:
     found = findings(scenes(changed))
     assert {name: one.samples for name, one in found.items()} == {
         "very dark or bright": ("a/005",),
+        "bars at the edges": ("a/006",),
+    }
+
+
+def test_16_bits_beside_real_numbers_have_a_white_of_their_own() -> None:
+    changed = {n: (lambda same: same.astype(np.uint16) * 256) for n in range(2 * COUNT)}
+    changed[5] = lambda same: same.astype(np.float32) / 255
+    changed[6] = lambda same: letterboxed(same).astype(np.uint16) * 256
+    found = findings(scenes(changed))
+    assert {name: one.samples for name, one in found.items()} == {
+        "odd channels": ("a/005",),  # real numbers among whole ones
         "bars at the edges": ("a/006",),
     }
 

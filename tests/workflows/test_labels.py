@@ -45,7 +45,10 @@ def test_duplicates_with_two_labels_come_first_and_planted_ones_next(photos: Pat
     assert {one.suggested for one in found.suspects[:2]} == {"dark"}
     assert "the same picture as light/copy.png, which is labelled 'light'" in found.suspects[0].reason
     assert all(one.suggested != one.label for one in found.suspects[2:])
+    assert found.suspects[0].reason.startswith("its equal has another label")
+    assert found.suspects[1].reason.startswith("the same picture as dark/009.png")
     assert found.accuracy > 0.9
+    assert found.estimated * found.samples == pytest.approx(1 + sum(pair["share"] for pair in found.pairs) * 119)
     assert 0.01 < found.estimated < 0.1
     assert any("No weights were given" in note for note in found.notes)
 
@@ -102,3 +105,37 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
         st.label_errors(values)
     with pytest.raises(DataError):
         st.label_errors(folder(tmp_path / "one", {"dark": 1}))
+
+
+def test_data_that_could_not_be_trained_on_is_judged(tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"dark": 20, "light": 20})
+    for number in range(6):  # 13 % of the samples, where training allows 5
+        (photos / "dark" / f"broken{number}.png").write_bytes(b"no picture")
+    only_tested = folder(tmp_path / "test", {"dark": 4, "other": 4, "light": 4})
+    shown: list[st.Audit] = []
+    found = st.label_errors(photos, test=only_tested, shown=shown.append)
+    assert found.samples == 52
+    assert [len(one.quarantined) for one in shown] == [6]
+    with pytest.raises(DataError, match="damaged"):
+        st.plan(photos)
+
+
+def test_the_audit_is_shown_and_drawn_where_labels_cannot_be_judged(tmp_path: Path) -> None:
+    shown: list[st.Audit] = []
+    with pytest.raises(DataError, match="the least of which labels can be judged"):
+        st.label_errors(folder(tmp_path / "one", {"dark": 3}), html=tmp_path / "audit.html", shown=shown.append)
+    assert len(shown) == 1
+    assert (tmp_path / "audit.html").exists()
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    photos = folder(tmp_path / "photos", {"dark": 2, "light": 2})
+    shown: list[st.Audit] = []
+    with pytest.raises(UsageError, match="is no folder") as raised:
+        st.label_errors(photos, out=tmp_path / "none" / "labels.csv", shown=shown.append)
+    assert raised.value.fix == "make it, or name another --labels"
+    for call in (st.audit, st.label_errors):
+        with pytest.raises(UsageError, match="is a folder") as raised:
+            call(photos, html=tmp_path)
+        assert raised.value.fix == "name a file by --html"
+    assert not shown

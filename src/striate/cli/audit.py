@@ -70,14 +70,20 @@ def audit(
         else:
             chosen = _options.given(weights=_options.one_or_several(weights))
             judged = api.label_errors(
-                **options, **chosen, near_duplicates=near_duplicates, out=labels, reporter=reporter
+                **options,
+                **chosen,
+                near_duplicates=near_duplicates,
+                out=labels,
+                shown=None if as_json else lambda audit: _show(audit.to_dict()),
+                reporter=reporter,
             )
             found, doubted = judged.audit.to_dict(), judged.to_dict()
     if as_json:
         print_json(found if doubted is None else {**found, "label_errors": doubted})
         return
-    _show(found)
-    if doubted is not None:
+    if doubted is None:
+        _show(found)
+    else:  # the audit stands there already
         _show_labels(doubted)
 
 
@@ -144,6 +150,8 @@ def _show_labels(found: dict[str, Any]) -> None:
         f"\nlabels: about {found['estimated']:.1%} of {found['samples']:,} are estimated to be wrong, by models on "
         f"{found['features']} that had not seen the sample and agree with {found['accuracy']:.1%} of the labels"
     )
+    if found["conflicting"]:
+        say(f"{found['conflicting']:,} are equal pictures with different labels, of which some are wrong for certain")
     for text in found["notes"]:
         say(text)
     if suspects:

@@ -27,7 +27,7 @@ from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.near import SECONDS
 from striate.data.oddities import Examined, Oddity, find_oddities
-from striate.data.oddities.marks import copied
+from striate.data.oddities.marks import MOST_CLASSES, copied
 from striate.data.store import Store
 from striate.data.twins import Near, near_duplicates
 from striate.data.workers import WorkerPool, chunks
@@ -183,6 +183,7 @@ def run_audit(
     pairs = list(zip(samples, findings, strict=True))
     quarantined = tuple(Damaged(sample.key, found) for sample, found in pairs if isinstance(found, str))
     whole = [(sample, found) for sample, found in pairs if isinstance(found, Facts)]
+    taken = [pair for pair in whole if pair[0].key not in dataset.left_out]
     alike: dict[str, list[Sample]] = defaultdict(list)
     for sample, found in whole:
         alike[found.digest].append(sample)
@@ -201,8 +202,8 @@ def run_audit(
         quarantined=quarantined,
         duplicates=tuple(tuple(sample.key for sample in group) for group in doubled),
         conflicts=tuple(tuple(sample.key for sample in group) for group in twofold),
-        leaks=_leaks(samples, doubled, similar),
-        classes=count_classes(dataset, [sample for sample, _ in whole if sample.key not in dataset.left_out]),
+        leaks=_leaks([sample for sample in samples if sample.key not in dataset.left_out], kept, similar),
+        classes=count_classes(dataset, [sample for sample, _ in taken]),
         sizes=sizes([found for _, found in whole]),
         by_size=_counts(f"{found.height}x{found.width}" for _, found in whole),
         channels=_counts(str(len(found.means)) for _, found in whole),
@@ -212,21 +213,22 @@ def run_audit(
         value_range=value_range,
         full_scale=full_scale(depth, *value_range),
         detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
-        target_summary=target_summary(dataset, [sample for sample, _ in whole]),
+        target_summary=target_summary(dataset, [sample for sample, _ in taken]),
         fingerprint=_fingerprint(pairs),
         near=similar,
         hashes={sample.key: found.digest for sample, found in whole},
         sides={sample.key: (found.height, found.width) for sample, found in whole},
     )
-    training = [pair for pair in whole if given_split(pair[0]) == "train"] or whole
+    training = [pair for pair in taken if given_split(pair[0]) == "train"] or taken or whole
     mean, std = statistics([found for _, found in training], audit.full_scale)
     odd = find_oddities(
         Examined(
-            [sample for sample, _ in whole],
-            [found for _, found in whole],
+            [sample for sample, _ in taken],
+            [found for _, found in taken],
             audit.full_scale,
             audit.classes,
             frozenset(dataset.given_splits),
+            depth,
         )
     )
     audit = replace(audit, mean=mean, std=std, orientation=orientation_of(training), findings=odd)
@@ -284,7 +286,11 @@ def given_split(sample: Sample) -> str:
 
 
 def _leaks(samples: Sequence[Sample], doubled: Sequence[Sequence[Sample]], near: Near) -> tuple[dict[str, str], ...]:
-    """Pairs that straddle given splits, by duplicates, by near-duplicates and by groups."""
+    """Pairs that straddle given splits, by duplicates, by near-duplicates and by groups.
+
+    Args:
+        samples: those that the user does not leave out.
+    """
     grouped: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         if sample.group is not None:
@@ -292,7 +298,7 @@ def _leaks(samples: Sequence[Sample], doubled: Sequence[Sequence[Sample]], near:
     by_key = {sample.key: sample for sample in samples} if near.duplicates else {}
     kinds: tuple[tuple[str, Iterable[Sequence[Sample]]], ...] = (
         ("exact duplicate", doubled),
-        ("near-duplicate", ([by_key[key] for key in group] for group in near.duplicates)),
+        ("near-duplicate", ([by_key[key] for key in group if key in by_key] for group in near.duplicates)),
         ("same group", [grouped[name] for name in sorted(grouped)]),
     )
     found: list[dict[str, str]] = []
@@ -347,6 +353,8 @@ def _remarks(audit: Audit, dataset: Dataset, limit: float) -> Iterable[str]:
             "their group in another given split: those in the training data are left out of it."
         )
     yield from audit.near.remarks()
+    if dataset.task == "classify" and len(audit.classes) > MOST_CLASSES:
+        yield f"Marks that a class shares were not looked for: more than {MOST_CLASSES:,} classes are too many for it."
     if not any(sample.group for sample in dataset.samples):
         yield "No groups are given: whether samples belong together (one patient, one speaker) could not be checked."
     yield from _scale_remarks(audit)

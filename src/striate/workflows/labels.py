@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from striate.core.errors import DataError, UsageError
 from striate.core.events import Reporter, Silent
-from striate.core.records import Label, Sample
+from striate.core.records import Dataset, Label, Sample
 from striate.core.seeds import permutation
 from striate.core.wording import some
 from striate.data.audit import Audit
@@ -33,7 +33,7 @@ from striate.train.patches import Patches, looked_at
 from striate.train.probe import Features, out_of_fold
 from striate.workflows.choosing import AT_ONCE, Candidate
 from striate.workflows.lineage import known_fates
-from striate.workflows.request import ReadRequest, refuse_inside
+from striate.workflows.request import ReadRequest, refuse_inside, refuse_unwritable
 from striate.workflows.stages import Prepared, preprocessing_of, spec_of, task_of
 
 FOLDS, DIRECTIONS = 5, 256
@@ -71,7 +71,7 @@ class LabelErrors:
         suspects: the likeliest first, duplicates with two labels before all.
         conflicting: how many of these are such duplicates.
         accuracy: how often the models agree with a label; where they seldom do, they doubt much that is only hard.
-        estimated: the share of labels that is estimated to be wrong.
+        estimated: the share of labels that is estimated to be wrong, with at least one of each picture with two.
         pairs: {"label", "is", "share"} of the samples, for each two classes that are likely confused, the most first.
         features: what the models looked at, in words.
         penalty: of their heads.
@@ -104,6 +104,7 @@ class LabelErrors:
 def refuse_list(read: ReadRequest, file: Path) -> None:
     """Raise where the list would be written into the data, or over a file, which may hold corrections."""
     refuse_inside(read, file, "--labels")
+    refuse_unwritable(file, "--labels")
     if file.exists():
         raise UsageError(f"{file} exists, and may hold corrections", fix="name another file, or move it away")
 
@@ -116,18 +117,11 @@ def find_label_errors(prepared: Prepared, asked: str | Sequence[str] | None, rep
         asked: the weights that were asked for.
 
     Raises:
-        UsageError: samples have not one class each.
-        DataError: there are too few to tell classes apart.
+        UsageError, DataError: see `check_judged`.
     """
-    if prepared.plan["task.kind"] != "classify":
-        raise UsageError(
-            "wrong labels are looked for where each sample has one class; "
-            f"this data is for {prepared.plan['task.kind']}",
-            fix="leave --labels out",
-        )
-    samples = judged_samples(prepared)
+    check_judged(prepared.dataset, prepared.audit)
+    samples = judged_samples(prepared.dataset, prepared.audit)
     task = task_of(prepared)
-    _check_enough(samples)
     reporter.stage("looking for wrong labels")
     rows = features_of(prepared, task, samples)
     reporter.line(
@@ -147,10 +141,25 @@ def find_label_errors(prepared: Prepared, asked: str | Sequence[str] | None, rep
     return judge(prepared.audit, samples, task, rows, features_words(prepared), tuple(notes))
 
 
-def judged_samples(prepared: Prepared) -> list[Sample]:
+def check_judged(dataset: Dataset, audit: Audit) -> None:
+    """Refuse data whose labels cannot be judged.
+
+    Raises:
+        UsageError: samples have not one class each.
+        DataError: there are too few to tell classes apart.
+    """
+    if dataset.task != "classify":
+        raise UsageError(
+            f"wrong labels are looked for where each sample has one class; this data is for {dataset.task}",
+            fix="leave --labels out",
+        )
+    _check_enough(judged_samples(dataset, audit))
+
+
+def judged_samples(dataset: Dataset, audit: Audit) -> list[Sample]:
     """The samples whose labels can be judged: whole ones, but those that the user leaves out."""
-    gone = {one.key for one in prepared.audit.quarantined} | set(prepared.dataset.left_out)
-    return [sample for sample in prepared.dataset.samples if sample.key not in gone and sample.target is not None]
+    gone = {one.key for one in audit.quarantined} | set(dataset.left_out)
+    return [sample for sample in dataset.samples if sample.key not in gone and sample.target is not None]
 
 
 def _check_enough(samples: Sequence[Sample]) -> None:
@@ -237,12 +246,20 @@ def judge(
         suspects=tuple(suspects),
         conflicting=len(doubtful),
         accuracy=float((probabilities.argmax(1) == labels)[alone].mean()),
-        estimated=float(1 - np.trace(found.joint)),
+        estimated=_estimated(found, conflicts, samples),
         pairs=_pairs(found, task.target_names),
         features=features,
         penalty=penalty,
         notes=(*notes, *_not_judged(labels, units, task.target_names)),
     )
+
+
+def _estimated(found: Doubts, conflicts: Sequence[Sequence[str]], samples: Sequence[Sample]) -> float:
+    """The share of wrong labels: what models estimate, and of equal pictures all but the commonest label's."""
+    known = {sample.key: _label(sample) for sample in samples}
+    certain = sum(len(group) - max(Counter(known[key] for key in group).values()) for group in conflicts)
+    alone = len(samples) - sum(map(len, conflicts))
+    return (float(1 - np.trace(found.joint)) * alone + certain) / len(samples)
 
 
 def _label(sample: Sample) -> str:
@@ -288,7 +305,8 @@ def _contradicting(
         suggested = first if all(count < most for _, count in others) else likely
         for key, label in zip(group, labels, strict=True):
             other = next(one for one, said in zip(group, labels, strict=True) if said != label)
-            reason = f"the same picture as {other}, which is labelled {_label(samples[other])!r}"
+            kept = "its equal has another label: " if label == suggested else ""
+            reason = f"{kept}the same picture as {other}, which is labelled {_label(samples[other])!r}"
             found.append(Suspect(key, label, suggested, float(mean[names.index(suggested)]), reason))
     return found
 

@@ -112,6 +112,17 @@ def refuse_inside(read: ReadRequest, place: Path, flag: str) -> None:
         raise UsageError(f"{place} is inside of {within}, and data are not altered", fix=f"name another {flag}")
 
 
+def refuse_unwritable(file: Path, flag: str) -> None:
+    """Raise `UsageError` where a file, given by a flag, cannot be written: said before the work, not after it."""
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"{file} cannot be written: {folder} is no folder", fix=f"make it, or name another {flag}")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder, and a file is to be written there", fix=f"name a file by {flag}")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise UsageError(f"{file} cannot be written: it is not yours to write there", fix=f"name another {flag}")
+
+
 def keep_list(run: RunFolder, request: Request) -> None:
     """Copy the list of corrected labels into the Run. Raises `DataError` where it cannot be read."""
     if request.read.relabel is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def audited(
     dataset: Dataset,
     run: RunFolder | None,
     workers: int,
-    limit: float,
+    limit: float | None,
     cache: Cache,
     reporter: Reporter,
     near: bool = True,
@@ -98,6 +98,7 @@ def audited(
     the one that was kept stand.
 
     Args:
+        limit: the share of damaged samples above which it is refused; None refuses none.
         near: whether near-duplicates are searched for.
         minutes: of the whole training, of which that search takes a share at most.
     """
@@ -113,7 +114,8 @@ def audited(
                 f"{dataset.path} has {len(dataset)} samples; when {run.path} was started it had {audit.samples}",
                 fix="train again on the data as it is now",
             )
-        check_audit(audit, dataset, limit)
+        if limit is not None:
+            check_audit(audit, dataset, limit)
         if found is not None and found.fingerprint == audit.fingerprint:
             return replace(audit, hashes=found.hashes)
         return audit
@@ -124,7 +126,8 @@ def audited(
     audit = found or run_audit(dataset, workers=workers, reporter=reporter, near=near, seconds=seconds)
     if key is not None and found is None and (why := keep_audit(key, audit, cache)):
         reporter.line(f"the audit is not kept for another run: {why}")
-    check_audit(audit, dataset, limit)
+    if limit is not None:
+        check_audit(audit, dataset, limit)
     if run is not None:
         write_json(run.audit, {**audit.to_dict(), "samples_by_size": keys_by_size(audit.sides)})
     for damaged in audit.quarantined:
@@ -316,6 +319,50 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     if run is not None and run.plan.exists():
         plan = whole_plan(run)
         return Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
+    return _planned(request, dataset, audit, split, weights, candidates, device, reporter)
+
+
+def prepare_whole(
+    request: Request,
+    device: str,
+    reporter: Reporter,
+    shown: Callable[[Dataset, Audit], None],
+) -> Prepared:
+    """Data, audit, weights and plan for what looks at every whole sample and trains no network.
+
+    Nothing is divided: all that is neither damaged nor left out by the user is "train". So data is taken that could
+    not be trained on: much of it damaged, a class in the given test alone, samples that the weights were tested on.
+
+    Args:
+        shown: told the data and its audit before anything else may be refused.
+    """
+    chosen = request.overrides
+    weights, candidates = _asked(request, None)  # before the audit: a wrong file should be said at once
+    check_at_once(weights, chosen)
+    dataset = read_dataset(request.read, reporter)
+    near = chosen.get("split.near_duplicates")
+    cache = small_cache("audits", chosen)
+    audit = audited(dataset, None, processors(), None, cache, reporter, near.value if near else True)
+    shown(dataset, audit)
+    check_audit(audit, dataset, limit=1.0)
+    fates = {sample.key: "train" for sample in dataset.samples} | dict.fromkeys(dataset.left_out, "excluded")
+    fates |= {one.key: "quarantined" for one in audit.quarantined}
+    reasons = dict(dataset.left_out) | {one.key: one.reason for one in audit.quarantined}
+    return _planned(request, dataset, audit, SplitTable(fates, reasons), weights, candidates, device, reporter)
+
+
+def _planned(
+    request: Request,
+    dataset: Dataset,
+    audit: Audit,
+    split: SplitTable,
+    weights: Weights | None,
+    candidates: list[Weights],
+    device: str,
+    reporter: Reporter,
+) -> Prepared:
+    """The plan of what was read and divided, checked."""
+    chosen = request.overrides
     here = machine(device)
     if request.read.relabel is not None:
         because = f"yours: {len(dataset.relabelled)} labels changed, {len(dataset.left_out)} samples left out"

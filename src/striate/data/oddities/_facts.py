@@ -27,9 +27,10 @@ class Examined:
     """The undamaged samples, sorted by key, and the facts of each.
 
     Args:
-        full_scale: the value in pictures of more than 8 bits that means white.
+        full_scale: the value that means white in the deepest pictures, where those have more than 8 bits.
         classes: undamaged samples of each class, also of none; empty for values.
         given: the splits that the data itself gives.
+        depth: bits of the deepest pictures, also of those that the user leaves out.
     """
 
     samples: Sequence[Sample]
@@ -37,10 +38,14 @@ class Examined:
     full_scale: float
     classes: dict[str, int]
     given: frozenset[str] = frozenset()
+    depth: int = 16
 
     def white(self, number: int) -> float:
         """The value that means white in a sample's picture."""
-        return 255.0 if self.facts[number].depth == 8 else self.full_scale
+        depth = self.facts[number].depth
+        if depth == 16 and self.depth > 16:  # the scale is that of the deepest
+            return 65535.0
+        return 255.0 if depth == 8 else self.full_scale
 
     @cached_property
     def brightness(self) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ faces, cells) the things themselves share a place, in the middle.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ LEAST = 20
 """Pictures of a class below which chance leaves edges in their mean."""
 COPIES = 200
 """Pictures of a class that are looked at."""
+MOST_CLASSES = 20_000 // LEAST
+"""Classes above which so few pictures of each would be looked at that none are."""
 
 ALIGNED = 0.5
 """Share of the classes, and two, above which it is not marks but aligned things that lie in one place."""
@@ -35,7 +39,8 @@ _SHOWS = 0.5  # of the mean mark: a picture with more of it has the mark
 @oddity("marks", order=1)
 def marks(examined: Examined) -> Oddity | None:
     """Edges in the same places in most pictures of a class, which at least half of the other classes do not have."""
-    edges, members, stable = {}, {}, {}
+    members: dict[str, list[int]] = {}
+    stable: dict[str, NDArray[np.float32]] = {}
     for name, numbers in examined.of_class.items():
         looked = [n for n in numbers if examined.facts[n].looks.small is not None]
         if len(looked) < LEAST:
@@ -44,15 +49,16 @@ def marks(examined: Examined) -> Oddity | None:
         stable[name] = _stability(found)
         free = [place for place, n in enumerate(looked) if not _taken(examined, n)]
         if len(free) >= LEAST:
-            members[name], edges[name] = [looked[place] for place in free], found[free]
+            members[name] = [looked[place] for place in free]
     if len(stable) < 2:
         return None
+    medians = dict(zip(stable, _medians_of_others(np.stack(list(stable.values()))), strict=True))
     told = []
-    for name, found in edges.items():
-        others = np.stack([one for other, one in stable.items() if other != name])
+    for name, free in members.items():  # edges again, a class at a time: those of all take gigabytes
+        found = _edges(np.stack([_small(examined, n) for n in free]))
         own = _stability(found)
         enough = min(_MOST, max(_LEAST, _NATURAL + _CHANCE / len(found) ** 0.5))
-        alone = (own >= enough) & (np.median(others, axis=0) < _ELSEWHERE * own)
+        alone = (own >= enough) & (medians[name] < _ELSEWHERE * own)
         if int(alone.sum()) < _CELLS:
             continue
         mean = found[:, alone].mean(0)
@@ -117,6 +123,17 @@ def _stability(edges: NDArray[np.float32]) -> NDArray[np.float32]:
     """At each place, the mean edge over its deviation; 0 for faint ones."""
     mean, deviation = edges.mean(0), edges.std(0)
     return np.where(np.abs(mean) < _FAINT, 0, np.abs(mean) / (deviation + 1)).astype(np.float32)
+
+
+def _medians_of_others(stable: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """For each row of (N, places), N at least 2, the median of the others at each place, by sorting once."""
+    count = len(stable)
+    ordered = np.sort(stable, axis=0)
+    low, high = (count - 2) // 2, (count - 1) // 2  # the middle of the others, counted from 0
+    for row in stable:
+        # without one that is no greater than the middle, what stood above moves down by a place
+        middles = [np.where(row <= ordered[n], ordered[n + 1], ordered[n]) for n in (low, high)]
+        yield np.mean(middles, axis=0)
 
 
 def _place(cells: NDArray[np.bool_]) -> str:
