@@ -42,6 +42,7 @@ class RunFolder:
         self.arrays = self.path / "arrays.npz"
         self.range_test = self.path / "range_test.json"
         self.diagnosis = self.path / "diagnosis.json"
+        self.leak = self.path / "leak.json"
         self.earlier = self.path / "earlier"
         self._lock: int | None = None
 

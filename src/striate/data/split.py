@@ -32,6 +32,8 @@ FRACTIONS = (0.64, 0.16, 0.20)
 """Shares of training, validation and test where the data gives no split."""
 
 _HEADER = ("key", "split", "target", "group", "reason")
+_GIVEN_FOR = ", which is given for "
+"""In the reason of a sample that is left out, since it belongs with a held-out one: the split comes after it."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ class SplitTable:
         if split not in FATES:
             raise ValueError(f"{split!r} is none of {', '.join(FATES)}")
         return sorted(key for key, fate in self.fates.items() if fate == split)
+
+    def left_out_for(self, split: str) -> list[str]:
+        """The keys, sorted, of what is left out of training since it belongs with a sample that is given for a split.
+
+        >>> SplitTable({"a": "excluded"}, {"a": "a duplicate of b, which is given for test"}).left_out_for("test")
+        ['a']
+        """
+        ends = _GIVEN_FOR + split
+        return [key for key in self.keys("excluded") if self.reasons.get(key, "").endswith(ends)]
 
     def write(self, path: Path, dataset: Dataset) -> None:
         """Write a CSV with one row a sample: key, split, target, group, reason."""
@@ -296,7 +307,7 @@ def _exclude_leaks(
                 how, other = _tie(sample, held, *ties)
                 count[fates[sample.key], how] += 1
                 fates[sample.key] = "excluded"
-                reasons[sample.key] = f"{how} {other.key}, which is given for {kept}"
+                reasons[sample.key] = f"{how} {other.key}{_GIVEN_FOR}{kept}"
     for split in sorted({split for split, _ in count}):
         parts = [f"{number:,} {how}" for (one, how), number in sorted(count.items()) if one == split]
         total = sum(number for (one, _), number in count.items() if one == split)

@@ -17,6 +17,7 @@ from striate.report.sections.data import data
 from striate.report.sections.decisions import decisions
 from striate.report.sections.diagnosis import diagnosis
 from striate.report.sections.headline import all_metrics, headline
+from striate.report.sections.leak import leak
 from striate.report.sections.limits import limits
 from striate.report.sections.machine import machine
 from striate.report.sections.pictures import augmentation, explanations, mistakes
@@ -37,6 +38,7 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     # First the answer …
     ("scores", "The answer", "Answer", headline),
     ("trust", "Can it be trusted?", "Trust", trust),
+    ("leak", "What a leak would have added", "Leak", leak),
     ("limits", "What limits it", "Limits", limits),
     ("diagnosis", "Diagnosis", "Diagnosis", diagnosis),
     ("unchecked", "What could not be checked", "Not checked", unchecked),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.core.artifacts import write_csv, write_json
+from striate.core.artifacts import read_json, write_csv, write_json
 from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
 from striate.core.plan import Plan
@@ -93,6 +93,7 @@ def finish(
         "shortcuts": look_for_shortcuts(
             model, materials, scores, asked=recipe.plan["evaluate.shortcuts"], seed=seed, reporter=reporter
         ),
+        **({"leak": read_json(run.leak)} if run.leak.exists() else {}),
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},

@@ -33,6 +33,7 @@ from striate.workflows.finish import finish
 from striate.workflows.follow import catch_up, following
 from striate.workflows.judging import judging_seconds
 from striate.workflows.keeping import keeping_classes
+from striate.workflows.leak import measure_leak
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
 from striate.workflows.origin import keep_origin, measure_forgetting
@@ -181,6 +182,7 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
     recipe = materials.recipe(materials.plan)
     if not run.plan.exists():
         keep_origin(run, materials, reporter)
+        measure_leak(run, materials, clock.left(), reporter)
         if materials.plan["batch.size"] == AUTO:
             materials = with_measured_batch(materials, clock.left(), reporter)
             recipe = materials.recipe(materials.plan)

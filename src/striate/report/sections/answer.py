@@ -7,14 +7,15 @@ from collections import Counter
 from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number, shown, tag
 from striate.report.judged import Judged, judged, supports
+from striate.report.sections.leak import large
 
 
 def answer(facts: Facts) -> Html | None:
-    """What the simplest guess would score, and what no mistake does not say; None without figures for it."""
+    """What the simplest guess would score, what no mistake does not say, and a large leak; None without figures."""
     found = judged(facts)
     if found is None:
         return None
-    told = [part for part in (_guess(facts, found), _certain(found)) if part is not None]
+    told = [part for part in (_guess(facts, found), _certain(found), large(facts)) if part is not None]
     return tag("div", *(tag("p", part) for part in told), class_="card words") if told else None
 
 

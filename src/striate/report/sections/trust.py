@@ -8,8 +8,9 @@ from typing import Any
 
 from striate.core.wording import plural, some
 from striate.report.facts import Facts
-from striate.report.html import Html, escape, join, label, number, shown, tag
+from striate.report.html import Html, escape, join, label, number, prose, shown, tag
 from striate.report.judged import Judged, interval_bounds, judged, supports
+from striate.report.sections.leak import leak as leak_section
 from striate.report.tables import badge
 
 GOOD, CAREFUL, DOUBT = "fine", "careful", "doubt"
@@ -141,6 +142,15 @@ def _leaks(facts: Facts, found: Judged) -> Check | None:
     return Check(GOOD, escape(f"No {found.words} picture has the same pixels as a training one{kept}."))
 
 
+def _worth(facts: Facts, found: Judged) -> Check | None:
+    """What a leak would have added, where it was asked: the score itself has none."""
+    told = facts.metrics.get("leak")
+    if not isinstance(told, dict) or not told.get("words"):
+        return None
+    more = [" ", tag("a", "With and without it", href="#leak"), "."] if leak_section(facts) is not None else []
+    return Check(GOOD, join([prose(str(told["words"])), *more]))
+
+
 def _near(facts: Facts, found: Judged) -> Check | None:
     if "near_duplicates_checked" not in facts.audit:
         return None
@@ -255,6 +265,7 @@ CHECKS: tuple[Callable[[Facts, Judged], Check | None], ...] = (
     _interval,
     _chance,
     _leaks,
+    _worth,
     _near,
     _groups,
     _small_classes,
