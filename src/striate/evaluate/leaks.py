@@ -106,19 +106,20 @@ def worth(
 
 def parts(
     metric: Metric,
-    with_leak: Floats,
-    without: Floats,
+    with_leak: Sequence[Floats],
+    without: Sequence[Floats],
     targets: Floats,
     leaking: NDArray[np.bool_],
     *,
     units: NDArray[np.int64],
     seed: int,
 ) -> dict[str, Worth]:
-    """What a leak is worth on all test samples, on those that leak and on the others, by two heads' scores of them.
+    """What a leak is worth on all samples that are judged, on those that leak and on the others.
 
     Args:
-        with_leak, without, targets: (N, K).
-        leaking: (N,), whether training held something that belongs with the sample.
+        with_leak, without: (N, K) each, of as many divisions or heads.
+        targets: (N, K).
+        leaking: (N,), whether training may have held something that belongs with the sample.
         units: (N,), what is drawn together.
 
     Returns:
@@ -128,8 +129,8 @@ def parts(
     return {
         name: worth(
             metric,
-            [with_leak[mask]],
-            [without[mask]],
+            [one[mask] for one in with_leak],
+            [one[mask] for one in without],
             targets[mask],
             units=np.unique(units[mask], return_inverse=True)[1].astype(np.int64),
             seed=seed,

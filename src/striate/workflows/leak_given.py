@@ -40,13 +40,15 @@ def given_leak(
     tests, train = ([one for one in materials.samples[part] if one.weight] for part in ("test", "train"))
     whole = len(tests) + len(shared) + len(train)
     count = look.carried([*tests, *shared, *train], MOST, allowed)
+    short = f", and time carries {count} of {whole:,}" if count < min(MOST, whole) else ""
     tests, train = (_some(one, count / whole, seed) for one in (tests, train))
     units = units_of_samples([*tests, *shared, *train], materials.prepared.audit)
     of_tests, of_shared, of_train = np.split(units, [len(tests), len(tests) + len(shared)])
     kept = np.isin(of_shared, of_tests)  # what is shared with tests that are looked at
     shared = [sample for sample, one in zip(shared, kept, strict=True) if one]
     if not shared or len(train) < LEAST:
-        return {"words": f"What the given test's leak is worth is not told: {len(train)} training samples are too few."}
+        why = f"{len(train)} training samples and {len(shared)} that the test shares are too few{short}"
+        return {"words": f"What the given test's leak is worth is not told: {why}."}
     leaking = np.isin(of_tests, of_shared[kept])
     asked, extra, known = (look(samples) for samples in (tests, shared, train))
     true, more, taught = (task.encode(samples).double().numpy() for samples in (tests, shared, train))
@@ -57,7 +59,7 @@ def given_leak(
     with_leak = answers(np.concatenate([known, extra]), np.concatenate([taught, more]), asked, penalty)
     name, metric = headline(task, materials.plan["train.metric"])
     of_units = np.unique(of_tests, return_inverse=True)[1].astype(np.int64)
-    found = parts(metric, with_leak, without, true, leaking, units=of_units, seed=seed)
+    found = parts(metric, [with_leak], [without], true, leaking, units=of_units, seed=seed)
     said = sentence(look.words, "training on what the given test shares would have scored", name, found["all"])
     beside = (
         f" {plural(len(shared), 'training sample belongs', 'training samples belong')} with {int(leaking.sum()):,} of "

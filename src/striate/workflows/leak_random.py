@@ -15,7 +15,7 @@ from striate.core.wording import plural
 from striate.data.dealing import strata_of
 from striate.data.split import units_of_samples
 from striate.evaluate.labels import folds_of
-from striate.evaluate.leaks import torn, worth
+from striate.evaluate.leaks import parts, torn
 from striate.train.ridge import OutOfFold
 from striate.workflows.label_free import LEAST, LabelFree
 from striate.workflows.leak_words import cut, figures, headline, sentence
@@ -59,23 +59,27 @@ def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, a
         allowed: seconds; None where time is not short.
 
     Returns:
-        plain values; `words` alone where it cannot be told.
+        plain values, with `parts`: of all samples, of those that belong with others and of the rest; `words` alone
+        where it cannot be told.
     """
     seed, audit, task = materials.plan["train.seed"], materials.prepared.audit, materials.task
     known = [pool[place] for place in in_two_units(units_of_samples(pool, audit), strata(pool), task.kind)]
     if len(known) < min(LEAST, len(pool)):
         return {"words": "What a random split would have said is not told: most classes are of one unit each."}
     count = look.carried(known, MOST, allowed)
+    short = f", and time carries {count} of {len(known):,}" if count < min(MOST, len(known)) else ""
     samples = [known[place] for place in whole_units(units_of_samples(known, audit), count, seed)]
     units = units_of_samples(samples, audit)
     if len(samples) < min(LEAST, len(known)) or not _tied(units) or units.max() + 1 < 2 * FOLDS:
-        return {"words": f"What a random split would have said is not told: time carries {len(samples)} samples."}
+        return {"words": f"What a random split would have said is not told: {len(samples)} samples are too few{short}."}
     targets, whole = task.encode(samples).double().numpy(), divisions(units, strata(samples), seed)
     heads = OutOfFold(look(samples), targets)
     with_leak, light = heads.best([torn_one(one, samples, seed, number) for number, one in enumerate(whole)])
     without, strong = heads.best(whole)
     name, metric = headline(task, materials.plan["train.metric"])
-    one = worth(metric, list(with_leak), list(without), targets, units=units, seed=seed)
+    among = np.bincount(units)[units] > 1
+    found = parts(metric, list(with_leak), list(without), targets, among, units=units, seed=seed)
+    one = found["all"]
     several = int((np.bincount(units) > 1).sum())
     beside = f" {_tied(units):,} of {len(samples):,} samples are in {plural(several, 'unit', 'units')} of several."
     gone = len(pool) - len(known)
@@ -88,6 +92,7 @@ def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, a
         "divisions": DIVISIONS,
         "folds": FOLDS,
         "penalties": {"with": light, "without": strong},
+        "parts": {part: figures(name, each) for part, each in found.items()},
         "words": sentence(look.words, "a random split would have said", name, one)
         + beside
         + alone

@@ -9,7 +9,10 @@ from striate.report.html import Html, join, label, number, prose, tag
 from striate.report.judged import interval_bounds
 from striate.report.tables import Column, table
 
-_PARTS = {"all": "the given test", "shared": "of it, what shares with training", "rest": "of it, the rest"}
+_PARTS = {
+    "given": {"all": "the given test", "shared": "of it, what shares with training", "rest": "of it, the rest"},
+    "random": {"all": "a random split", "shared": "of it, what belongs with others", "rest": "of it, the rest"},
+}
 
 
 def leak(facts: Facts) -> Html | None:
@@ -47,12 +50,12 @@ def large(facts: Facts) -> Html | None:
 
 
 def _rows(found: dict[str, dict[str, Any]]) -> list[list[Any]]:
-    rows = []
-    for part, one in (found.get("given", {}).get("parts") or {}).items():
-        rows.append(_row(_PARTS.get(part, part), one))
-    if "worth" in found.get("random", {}):
-        rows.append(_row("a random split, beside whole units", found["random"]))
-    return rows
+    return [
+        _row(_PARTS[name].get(part, part), one)
+        for name, kind in found.items()
+        for part, one in (kind.get("parts") or {}).items()
+        if isinstance(one, dict)
+    ]
 
 
 def _row(words: str, one: dict[str, Any]) -> list[Any]:
