@@ -34,7 +34,16 @@ def run(tmp_path_factory: pytest.TempPathFactory):
 def test_a_run_is_complete(run) -> None:
     names = {path.name for path in run.path.iterdir()} - {".lock"}
     files = "plan.yaml network.json audit.json split.csv history.jsonl metrics.json predictions.csv environment.json"
-    assert names == {*files.split(), "report.html", "diagnosis.json", "leak.json", "learnt.csv", "figures", "checkpoints", "model"}
+    assert names == {
+        *files.split(),
+        "report.html",
+        "diagnosis.json",
+        "leak.json",
+        "learnt.csv",
+        "figures",
+        "checkpoints",
+        "model",
+    }
     assert run.finished
     assert run.metrics["test"]["accuracy"] > 0.8
     low, high = run.metrics["test"]["accuracy_interval"]

@@ -146,7 +146,11 @@ def test_nothing_that_belongs_together_is_said_and_turned_off_nothing_is(tmp_pat
 @pytest.mark.slow
 def test_the_command_says_it_and_its_json_stays_as_it_was(tmp_path: Path) -> None:
     data = sharing(tmp_path / "data")
-    settings = [part for key, value in QUICK.items() for part in ("--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}")]
+    settings = [
+        part
+        for key, value in QUICK.items()
+        for part in ("--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+    ]
     done = CliRunner().invoke(
         app, ["train", str(data), "--out", str(tmp_path / "run"), "--epochs", "1", "--json", *settings]
     )
