@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from striate.cli import app
 from striate.core.events import Silent
 from striate.core.plan import Decision
 from striate.core.records import Label, Labels, Sample, Value
-from striate.workflows.label_free import LabelFree
+from striate.workflows.label_free import LabelFree, untold
 from striate.workflows.leak_given import given_leak
 from striate.workflows.leak_random import in_two_units, strata, whole_units
 from striate.workflows.materials import Materials, gather
@@ -141,6 +143,14 @@ def test_nothing_that_belongs_together_is_said_and_turned_off_nothing_is(tmp_pat
     assert not (off.path / "leak.json").exists()
     assert "there is no leak" not in (off.path / "report.html").read_text("utf-8")
     assert off.metrics["test"] == run.metrics["test"]
+    audit = prepare(Request(ReadRequest(str(data)), epochs=1), None, "cpu", Silent()).audit
+    for weights, told in ((str(run.path), False), ("other.safetensors", True)):  # a Run has learnt from these samples
+        fake: Any = SimpleNamespace(
+            prepared=SimpleNamespace(weights=object(), audit=audit),
+            plan={"network.weights": weights},
+            preprocessing=SimpleNamespace(own=True),
+        )
+        assert (untold(fake) is None) == told
 
 
 @pytest.mark.slow

@@ -73,9 +73,9 @@ class OutOfFold:
         rows: (N, D); standardised here, by all of them, which needs no target.
         targets: (N, K).
 
-    >>> rows, folds = np.arange(8.0)[:, None], np.arange(8) % 2
+    >>> rows, folds = np.arange(1.0, 9.0)[:, None], np.arange(8) % 2
     >>> OutOfFold(rows, 3 * rows).answers([folds], 1e-9)[0, :, 0].round(3)
-    array([ 0.,  3.,  6.,  9., 12., 15., 18., 21.])
+    array([ 3.,  6.,  9., 12., 15., 18., 21., 24.])
     """
 
     def __init__(self, rows: Floats, targets: Floats) -> None:
