@@ -48,6 +48,7 @@ def made(kind: str, rows: int = 200) -> tuple[Any, dict[str, torch.Tensor]]:
         task=task,
         targets={part: torch.from_numpy(one) for part, one in targets.items()},
         samples={part: [Sample(f"{part}/{row}", ()) for row in range(rows)] for part in targets},
+        units=lambda part: np.arange(rows),
     )
     return materials, {part: torch.from_numpy(outputs[part]).float() for part in ("val", "test")}
 

@@ -19,7 +19,6 @@ from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import AUTO, Plan
 from striate.core.run import RunFolder
-from striate.evaluate import units_of
 from striate.train.checkpoints import list_checkpoints
 from striate.train.followers import require
 from striate.train.loop import fit
@@ -271,8 +270,7 @@ class _Head:
         return count
 
     def _fit(self, network: nn.Module, refit: bool) -> float:
-        units = units_of([sample.group for sample in self.materials.samples["train"]])
-        known = self.materials.unaltered("train")
+        known, units = self.materials.unaltered("train"), self.materials.units("train")
         return fit_head(network, self.recipe, known, self.judges, self.reporter, units=units, refit=refit)
 
 
