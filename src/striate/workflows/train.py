@@ -37,6 +37,7 @@ from striate.workflows.measure import first_of, forward_seconds, passes_after, r
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
+from striate.workflows.shortcuts import searching_seconds
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
 
@@ -281,6 +282,7 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
     shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     judged = judging_seconds(materials.task, materials.count(*held_out))
+    judged += searching_seconds(materials.count(*held_out), materials.shape) if plan["evaluate.shortcuts"] else 0.0
     return passes * forward_seconds(recipe, materials.networks(), first_of(shown)) + judged
 
 
