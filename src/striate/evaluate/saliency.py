@@ -163,7 +163,8 @@ def geodesic(colours: Floats) -> Floats:
 def otsu(values: Floats) -> tuple[float, float]:
     """The limit that parts values best, and the share of their variance that lies between the two sides (Otsu 1979).
 
-    >>> otsu(np.array([0.0, 0.0, 1.0, 1.0, 0.0]))
+    >>> limit, share = otsu(np.array([0.0, 0.0, 1.0, 1.0, 0.0]))
+    >>> limit, round(share, 6)
     (0.0, 1.0)
     """
     ordered = np.sort(values.ravel())
