@@ -698,7 +698,7 @@ def test_audit_lists_likely_wrong_labels(monkeypatch: pytest.MonkeyPatch, capsys
     one = {"path": "a/1.jpg", "label": "a", "suggested": "b", "confidence": 0.97, "reason": "…"}
     doubted = {
         "samples": 40,
-        "suspects": [one],
+        "suspects": [one, {**one, "path": "a/2.jpg", "suggested": "a", "confidence": 0.8}],
         "conflicting": 0,
         "accuracy": 0.9,
         "estimated": 0.05,
@@ -712,11 +712,13 @@ def test_audit_lists_likely_wrong_labels(monkeypatch: pytest.MonkeyPatch, capsys
     given = {key: value for key, value in api.calls[0][1].items() if key not in ("reporter", "shown")}
     assert given == {"data": "d", "out": "l.csv", "weights": "w", "relabel": "r.csv"}
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[-4:] == [
+    assert lines[-6:] == [
         "A note.",
         "likely wrong label suggested sure",
         "a/1.jpg a b 97%",
-        "all 1 are in l.csv: correct its column `label`, and give it back with --relabel",
+        "likely right, its equal has another label label suggested sure",
+        "a/2.jpg a a 80%",
+        "all 2 are in l.csv: correct its column `label`, and give it back with --relabel",
     ]
     api.calls[0][1]["shown"](found.audit)  # before labels are looked for
     assert "groups of exact duplicates" in capsys.readouterr().out

@@ -34,16 +34,8 @@ def run(tmp_path_factory: pytest.TempPathFactory):
 def test_a_run_is_complete(run) -> None:
     names = {path.name for path in run.path.iterdir()} - {".lock"}
     files = "plan.yaml network.json audit.json split.csv history.jsonl metrics.json predictions.csv environment.json"
-    assert names == {
-        *files.split(),
-        "report.html",
-        "diagnosis.json",
-        "leak.json",
-        "learnt.csv",
-        "figures",
-        "checkpoints",
-        "model",
-    }
+    files += " scores.npz leak.json report.html diagnosis.json learnt.csv"
+    assert names == {*files.split(), "figures", "checkpoints", "model"}
     assert run.finished
     assert run.metrics["test"]["accuracy"] > 0.8
     low, high = run.metrics["test"]["accuracy_interval"]
@@ -85,6 +77,10 @@ def test_predictions_are_those_of_the_metrics(run) -> None:
     rows = [row for row in csv.DictReader((run.path / "predictions.csv").open()) if row["split"] == "test"]
     right = sum(row["target"] == row["prediction"] for row in rows) / len(rows)
     assert right == pytest.approx(run.metrics["test"]["accuracy"])
+    with np.load(run.path / "scores.npz", allow_pickle=False) as kept:
+        sure = kept["test"].max(axis=1)
+        assert kept["val"].shape == (run.metrics["split"]["val"], 2)
+    assert sure.tolist() == pytest.approx([float(row["confidence"]) for row in rows])
 
 
 def test_what_validation_decided_is_in_scores_predictions_and_model_alike(run) -> None:

@@ -163,3 +163,99 @@ def test_a_class_without_validation_samples_shares_the_bound_and_it_is_said() ->
 def test_a_task_keeps_its_sets() -> None:
     task: Task = PETS.with_decisions(sets=Sets(0.9, (0.1, 0.2, 0.3, 0.4)), temperature=1.5)
     assert task_from_dict(task.to_dict()).settings == task.settings
+
+
+# -- several labels at once
+
+TAGS = make_task("multilabel", NAMES, [], loss="binary_cross_entropy")
+
+
+def tagged(random: np.random.Generator, rows: int) -> tuple[Floats, Floats]:
+    """Probabilities of labels that go together, one rare and seldom held likely, and the truth, which may be none."""
+    alike = random.normal(size=(rows, 1))
+    targets = (alike + random.normal(size=(rows, 4)) > [0.3, 0.5, 0.8, 2.0]).astype(float)
+    outputs = 2 * targets + 1.2 * random.normal(size=targets.shape) - [1.5, 1.5, 2.0, 4.0]
+    return 1 / (1 + np.exp(-outputs)), targets
+
+
+def kept_share(scores: Floats, targets: Floats, bounds: tuple[float, ...]) -> float:
+    labelled = targets.any(axis=1)
+    held = possible(scores[labelled], bounds) * targets[labelled]
+    return float((held.sum(axis=1) / targets[labelled].sum(axis=1)).mean())
+
+
+@pytest.mark.parametrize("coverage", [0.6, 0.8, 0.9, 0.95])
+def test_labels_of_new_samples_are_covered_as_often_as_stated_over_many_draws(coverage: float) -> None:
+    """In the mean over draws at least, and at most 2 / (n + 1) more (theorem 2 of conformal risk control)."""
+    random, found, counted = np.random.default_rng(3), [], []
+    for _ in range(400):
+        scores, targets = tagged(random, 120)
+        low = scores / 4  # no threshold of a half is in the way
+        fitted = fit_sets(TAGS, low, targets, np.arange(120), coverage)
+        assert fitted.sets is not None
+        new, truth = tagged(random, 300)
+        found.append(kept_share(new / 4, truth, fitted.sets.bounds))
+        counted.append(targets.any(axis=1).sum())
+    error = np.std(found) / np.sqrt(len(found))
+    assert coverage - 3 * error <= np.mean(found) <= coverage + 2 / (np.mean(counted) + 1) + 3 * error
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_bound_of_labels_is_the_largest_that_the_theorem_allows(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores, targets = tagged(random, 90)
+    scores = scores.round(2) / 4  # ties
+    coverage = float(random.uniform(0.5, 0.97))
+    fitted = fit_sets(TAGS, scores, targets, np.arange(90), coverage)
+    labelled = int(targets.any(axis=1).sum())
+    if fitted.sets is None:
+        assert labelled < max(LEAST, 1 / (1 - coverage) - 1)
+        return
+    (bound,) = set(fitted.sets.bounds)
+    fine = [
+        one
+        for one in np.unique(scores[targets > 0])
+        if (labelled * (1 - kept_share(scores, targets, (one,) * 4)) + 1) / (labelled + 1) <= 1 - coverage + 1e-9
+    ]
+    assert bound == max(fine)
+
+
+def test_what_is_held_present_is_possible_and_more_makes_unsure() -> None:
+    random = np.random.default_rng(0)
+    scores, targets = tagged(random, 200)
+    task = TAGS.with_decisions(thresholds=(0.4, 0.05, 0.5, 0.02))
+    fitted = fit_sets(task, scores, targets, np.arange(200), 0.9)
+    assert fitted.sets is not None
+    assert not fitted.by_class
+    task = task.with_decisions(sets=fitted.sets)
+    known = set()
+    for row in scores:
+        said = task.decode(row)
+        assert set(said["labels"]) <= set(said["possible"])
+        assert said["unsure"] == (set(said["labels"]) != set(said["possible"]))
+        assert sorted(said["possible"], key=lambda name: -row[NAMES.index(name)]) == said["possible"]
+        known.add(said["unsure"])
+    assert known == {True, False}
+    assert task_from_dict(task.to_dict()).settings.sets == fitted.sets
+
+
+def test_the_figures_of_labels_are_those_counted_by_hand() -> None:
+    task = TAGS.with_decisions(sets=Sets(0.8, (0.3,) * 4))
+    scores = np.array([[0.9, 0.4, 0, 0], [0.5, 0.2, 0.1, 0], [0.2, 0.7, 0.35, 0], [0.4, 0.1, 0.1, 0.1]])
+    truth = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]])
+    found = judge_sets(task, scores, truth)
+    assert found["coverage"] == pytest.approx((1 + 0.5 + 0) / 3), "the last has no label to miss"
+    assert found["complete"] == pytest.approx(1 / 3)
+    assert found["size"] == pytest.approx((2 + 1 + 2 + 1) / 4)
+    assert found["more"] == pytest.approx((1 + 0 + 1 + 1) / 4)
+    low, high = found["coverage_interval"]
+    assert 0 <= low <= found["coverage"] <= high <= 1
+
+
+def test_samples_without_labels_do_not_count() -> None:
+    scores, targets = tagged(np.random.default_rng(0), 200)
+    targets[49:] = 0
+    fitted = fit_sets(TAGS, scores, targets, np.arange(200), 0.9)
+    assert fitted.sets is None
+    assert "independent validation samples with labels are too few" in fitted.because
+    assert fit_sets(TAGS, scores, np.zeros_like(targets), np.arange(200), 0.9).sets is None

@@ -23,6 +23,7 @@ def test_parts_are_of_the_area_that_is_said(height: int, width: int) -> None:
 
 def rights(whole: float, hidden: float, frame: float, count: int = 300) -> dict[str, np.ndarray]:
     shares = {"whole": whole, "centre_hidden": hidden, "border_hidden": 0.7, "frame_only": frame}
+    shares |= {"background_hidden": 0.9, "subject_hidden": frame}
     return {name: np.arange(count) < round(share * count) for name, share in shares.items()}
 
 

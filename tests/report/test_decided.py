@@ -109,6 +109,12 @@ def test_thresholds_of_labels_are_listed(tmp_path: Path) -> None:
     found = section(run, "calibration")
     for words in ("0.1230", "0.5000", "macro F1 0.5 → 0.6"):
         assert words in found
+    held = {"coverage": 0.9123, "coverage_interval": [0.88, 0.94], "complete": 0.8, "size": 1.7, "more": 0.31}
+    add(run, possible={"wanted": 0.9, "by_class": False, "because": "x", "bounds": {"cat": 0.1}, "test": held})
+    found = section(run, "calibration")
+    for words in ("of the labels of new pictures", "of these, not held present", "0.9123", "0.3100"):
+        assert words in found
+    assert "answered: one class alone" not in found
 
 
 def test_residuals_have_a_plot_quantiles_and_ranges(tmp_path: Path) -> None:

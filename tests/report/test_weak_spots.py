@@ -59,6 +59,13 @@ def test_what_is_kept_with_parts_hidden_is_told(tmp_path: Path) -> None:
     text = page(tmp_path / "run", shortcuts=found)
     assert "It may have learnt from a mark." in text
     assert "the centre, half of the picture" in text
+    subjects = {"searched": 200, "clear": 91, "samples": 90, "accuracy": 0.9, "chance": 0.3}
+    more = {**found, "hidden": {**hidden, "subject_hidden": kept}, "subjects": subjects}
+    text = page(tmp_path / "subjects", shortcuts=more)
+    assert "the subject, in its rectangle" in text
+    assert '<data value="91">91</data> of <data value="200">200</data> pictures have a clear subject' in text
+    more["subjects"] = {"searched": 200, "clear": 3, "samples": 3, "why": "there are <3> samples"}
+    assert "is not told: there are &lt;3&gt; samples" in page(tmp_path / "few", shortcuts=more)
     assert "not told" in page(tmp_path / "untold", shortcuts={"why": "few", "words": "That is not told: few."})
 
 

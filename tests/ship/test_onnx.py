@@ -19,7 +19,7 @@ from striate.core.errors import NetworkError, ParityError, UsageError
 from striate.infer import Model, Views
 from striate.ship import EXPORTERS
 from striate.ship import onnx as exporter
-from striate.tasks import Sets, TaskSettings
+from striate.tasks import TASKS, Sets, TaskSettings
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -202,12 +202,51 @@ def test_rows_swapped_between_pictures_are_found(tmp_path: Path) -> None:
 
 def test_another_decision_is_found_within_the_tolerance_but_ties_pass() -> None:
     expected = np.array([[0.5, 0.5 - 9e-5], [0.9, 0.1]], np.float32)
-    assert exporter._flips(expected[:, ::-1], expected, "label") == 1
-    assert exporter._flips(expected, expected, "label") == 0
+    plain, several = deciding("classify"), deciding("multilabel")
+    assert exporter._flips(expected[:, ::-1], expected, plain) == 1
+    assert exporter._flips(expected, expected, plain) == 0
     sure = np.array([[0.5 + 5e-5, 0.2]], np.float32)
-    assert exporter._flips(np.array([[0.5 - 4e-5, 0.2]], np.float32), sure, "labels") == 0
-    assert exporter._flips(np.array([[0.3, 0.2]], np.float32), sure + 0.1, "labels") == 1
-    assert exporter._flips(np.array([[0.3, 0.2]], np.float32), sure + 0.1, "labels", (0.2, 0.2)) == 0
+    assert exporter._flips(np.array([[0.5 - 4e-5, 0.2]], np.float32), sure, several) == 0
+    assert exporter._flips(np.array([[0.3, 0.2]], np.float32), sure + 0.1, several) == 1
+    lower = deciding("multilabel", thresholds=(0.2, 0.2))
+    assert exporter._flips(np.array([[0.3, 0.2]], np.float32), sure + 0.1, lower) == 0
+
+
+@pytest.mark.parametrize("how", ["factors", "costs"])
+def test_another_decision_is_found_where_decisions_are_moved(how: str) -> None:
+    """Both by two moved decisions: between them lies a probability of 1/6, far from the half."""
+    moved: dict[str, Any] = {"factors": (1.0, 5.0)} if how == "factors" else {"costs": ((0.0, 1.0), (5.0, 0.0))}
+    task, far = deciding("classify", **moved), 1e-3
+    at = 1 / 6
+
+    def rows(*second: float) -> np.ndarray:
+        return np.array([[1 - one, one] for one in second], np.float32)
+
+    assert exporter._flips(rows(at + far), rows(at - far), task) == 1
+    assert exporter._flips(rows(at - 2e-5), rows(at + 2e-5), task) == 0, "a tie that the tolerance cannot tell"
+    assert exporter._flips(rows(0.5 + far, at + far), rows(0.5 - far, at + far), task) == 0, "decided alike"
+    assert exporter._flips(rows(0.5 + far), rows(0.5 - far), deciding("classify")) == 1
+
+
+def test_ties_of_many_classes_are_those_that_probabilities_within_the_tolerance_could_turn() -> None:
+    random = np.random.default_rng(0)
+    tolerance = exporter.TOLERANCE
+    for _ in range(200):
+        costs = random.uniform(0, 3, (4, 4)) * (1 - np.eye(4))
+        task = TASKS.get("classify")(tuple("abcd"), TaskSettings("cross_entropy", costs=tuple(map(tuple, costs))))
+        expected = random.dirichlet(np.ones(4), 1)
+        near = expected + random.uniform(-tolerance, tolerance, (1, 4))
+        assert exporter._flips(near, expected, task) == 0
+        other = random.dirichlet(np.ones(4), 1)
+        chosen, wanted = (task.judged(one).argmax(1)[0] for one in (other, expected))
+        gain = float(expected[0] @ (costs[:, chosen] - costs[:, wanted]))
+        beyond = gain > tolerance * np.abs(costs[:, chosen] - costs[:, wanted]).sum()
+        assert exporter._flips(other, expected, task) == int(beyond)
+
+
+def deciding(task: str, **settings: Any) -> Any:
+    loss = "cross_entropy" if task == "classify" else "binary_cross_entropy"
+    return TASKS.get(task)(("a", "b"), TaskSettings(loss, **settings))
 
 
 # -- what cannot be exported

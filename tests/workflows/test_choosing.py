@@ -48,7 +48,7 @@ def test_the_probe_is_logistic_regression_on_parts() -> None:
     random = np.random.default_rng(0)
     labels = np.sort(random.integers(0, 3, 90))
     rows = random.normal(size=(90, 6)) * [1, 10, 0.1, 1, 1, 1] + labels[:, None] * [0.8, 0, 0.05, 0, 0, 0]
-    found = probe(torch.from_numpy(rows), classify(), samples(labels))
+    found = probe(torch.from_numpy(rows), classify(), samples(labels), np.arange(90))
     standard = (rows - rows.mean(0)) / rows.std(0, ddof=1)
     part = parts_of(np.arange(90), PARTS).numpy()
     expected = np.zeros(90)
@@ -68,15 +68,15 @@ def test_values_and_several_labels_are_probed_too() -> None:
     settings = TaskSettings(loss="huber", mean=(float(values.mean()),), std=(float(values.std()),))
     measure = TASKS.get("regress")(("size",), settings)
     held = [Sample(str(n), (Source("file", "x"),), Value((float(value),))) for n, value in enumerate(values)]
-    assert -0.1 < probe(rows, measure, held).mean() <= 0
-    assert probe(noise, measure, held).mean() < -0.5
+    assert -0.1 < probe(rows, measure, held, np.arange(60)).mean() <= 0
+    assert probe(noise, measure, held, np.arange(60)).mean() < -0.5
     several = TASKS.get("multilabel")(("a", "b"), TaskSettings(loss="binary_cross_entropy"))
     on = [tuple(name for name, place in (("a", 0), ("b", 1)) if row[place] > 0) for row in rows]
     held = [Sample(str(n), (Source("file", "x"),), Labels(names)) for n, names in enumerate(on)]
-    found = probe(rows, several, held)
+    found = probe(rows, several, held, np.arange(60))
     assert found.mean() > 0.85
     assert set(found.tolist()) <= {0.0, 0.5, 1.0}
-    assert 0.3 < probe(noise, several, held).mean() < 0.7
+    assert 0.3 < probe(noise, several, held, np.arange(60)).mean() < 0.7
 
 
 def test_samples_that_are_taken_keep_the_shares_of_classes() -> None:

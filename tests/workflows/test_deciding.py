@@ -48,6 +48,7 @@ def made(kind: str, rows: int = 200) -> tuple[Any, dict[str, torch.Tensor]]:
         task=task,
         targets={part: torch.from_numpy(one) for part, one in targets.items()},
         samples={part: [Sample(f"{part}/{row}", ()) for row in range(rows)] for part in targets},
+        units=lambda part: np.arange(rows),
     )
     return materials, {part: torch.from_numpy(outputs[part]).float() for part in ("val", "test")}
 
@@ -128,6 +129,18 @@ def test_each_label_has_its_threshold_on_calibrated_probabilities() -> None:
     assert "thresholds were chosen" in not_held_out(found, refitted=False)[0]
 
 
+def test_labels_are_held_possible_too() -> None:
+    materials, outputs = made("multilabel")
+    found = decide(materials, plan(evaluate__label_thresholds="f1"), outputs["val"], Silent())
+    figures = decided_figures(found, outputs, materials, seed=0)["possible"]
+    assert figures["val"]["coverage"] >= 0.9
+    assert figures["test"]["coverage"] > 0.8
+    assert figures["bounds"].keys() == set(NAMES)
+    assert found.task.settings.thresholds is not None
+    both = zip(figures["bounds"].values(), found.task.settings.thresholds, strict=True)
+    assert all(bound <= threshold for bound, threshold in both), "what is held present is possible"
+
+
 def test_values_have_a_reach() -> None:
     materials, outputs = made("regress")
     found = decide(materials, plan(predict__calibration="none"), outputs["val"], Silent())
@@ -142,7 +155,6 @@ def test_values_have_a_reach() -> None:
     [
         ("regress", "predict.calibration", "temperature", "probabilities"),
         ("classify", "evaluate.label_thresholds", "f1", "several labels"),
-        ("multilabel", "evaluate.coverage", 0.9, "single classes and values"),
     ],
 )
 def test_what_a_task_has_not_is_refused_before_the_training(kind: str, key: str, value: Any, words: str) -> None:

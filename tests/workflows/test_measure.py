@@ -61,7 +61,7 @@ def test_fitting_the_head_and_scoring_take_passes(
     averaged = plan.replace(train={"swa": Decision(0.25, "for the test")})
     assert passes_after(averaged, trained=100, validated=20, scored=30) - usual == 120
     hidden = plan.replace(evaluate={"shortcuts": Decision(True, "for the test")})
-    assert passes_after(hidden, trained=100, validated=20, scored=30) == usual + 3 * 30 * views
+    assert passes_after(hidden, trained=100, validated=20, scored=30) == usual + 5 * 30 * views
     asked = plan.replace(transfer={"forgetting": Decision(True, "for the test")})
     assert passes_after(asked, trained=100, validated=20, scored=30) == usual + 2 * 20
 

@@ -154,12 +154,19 @@ def _show_labels(found: dict[str, Any]) -> None:
         say(f"{found['conflicting']:,} are equal pictures with different labels, of which some are wrong for certain")
     for text in found["notes"]:
         say(text)
+    right = [one for one in suspects if one["label"] == one["suggested"]]
+    wrong = [one for one in suspects if one["label"] != one["suggested"]]
+    _show_suspects("likely wrong", wrong)
+    _show_suspects("likely right, its equal has another label", right)
+    say(f"all {len(suspects):,} are in {found['file']}: correct its column `label`, and give it back with --relabel")
+
+
+def _show_suspects(title: str, suspects: list[dict[str, Any]]) -> None:
     if suspects:
         rows = [[one["path"], one["label"], one["suggested"], f"{one['confidence']:.0%}"] for one in suspects[:LISTED]]
-        print_table(["likely wrong", "label", "suggested", "sure"], rows, right=["sure"])
+        print_table([title, "label", "suggested", "sure"], rows, right=["sure"])
     if len(suspects) > LISTED:
         say(f"… and {len(suspects) - LISTED:,} more")
-    say(f"all {len(suspects):,} are in {found['file']}: correct its column `label`, and give it back with --relabel")
 
 
 def _show_classes(classes: dict[str, int]) -> None:

@@ -122,6 +122,8 @@ def _table(names: tuple[str, ...]) -> Callable[[Prediction], None]:
             said = "  ".join(f"{printable(name)} {figure(value)}" for name, value in prediction.values.items())
         elif prediction.labels is not None:
             said = f"{printable('; '.join(prediction.labels) or '(none)'):<{width}}"
+            if prediction.unsure is not None:
+                said += "  unsure" if prediction.unsure else "        "
         else:
             said = f"{printable(prediction.label or ''):<{width}}  {prediction.probability or 0.0:.4f}"
             if prediction.unsure is not None:
@@ -155,8 +157,8 @@ def _cells(prediction: Prediction) -> Iterator[tuple[str, object]]:
         yield "labels", ";".join(prediction.labels)
     else:
         yield from (("label", prediction.label), ("probability", prediction.probability))
-        if prediction.possible is not None:
-            yield from (("possible", ";".join(prediction.possible)), ("unsure", str(bool(prediction.unsure)).lower()))
+    if prediction.possible is not None:
+        yield from (("possible", ";".join(prediction.possible)), ("unsure", str(bool(prediction.unsure)).lower()))
 
 
 def _jsonl(names: tuple[str, ...]) -> Callable[[Prediction], None]:

@@ -34,6 +34,7 @@ class RunFolder:
         self.history = self.path / "history.jsonl"
         self.metrics = self.path / "metrics.json"
         self.predictions = self.path / "predictions.csv"
+        self.scores = self.path / "scores.npz"
         self.environment = self.path / "environment.json"
         self.report = self.path / "report.html"
         self.figures = self.path / "figures"

@@ -12,7 +12,7 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,12 @@ from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
 from striate.core.wording import some
 from striate.data.audit import Audit
-from striate.data.classes import target_classes
+from striate.data.chained import Chains, chains
 from striate.data.dealing import dealt, enough
 from striate.data.met_before import check_known, kept_splits, mark_known, say_known
+from striate.data.split_checks import FATES, check_split, classes_by_fate
+from striate.data.twins import Near
 
-FATES = (*SPLITS, "quarantined", "excluded")
 FRACTIONS = (0.64, 0.16, 0.20)
 """Shares of training, validation and test where the data gives no split."""
 
@@ -201,8 +202,11 @@ def make_split(
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
     _say(notes, held, shares, file, fates, reasons)
-    classes = _classes(samples, fates)
-    _check(dataset, samples, fates, classes)
+    classes = classes_by_fate(samples, fates)
+    chained = near_chains(free, audit)
+    check_split(dataset, samples, fates, reasons, classes, chained)
+    if chained:
+        notes.append(chained.sentence())
     for key, former in dataset.relabelled.items():
         reasons.setdefault(key, f"its label was {former!r} in the data")
     untested = sorted(classes["train"] - classes["test"])
@@ -260,6 +264,13 @@ def units_of_samples(samples: Sequence[Sample], audit: Audit) -> NDArray[np.int6
     """The number, from 0 on, of what each sample must stay with: (nearly) equal pictures and its group, (N,)."""
     known = {sample.key: number for number, unit in enumerate(_units(samples, audit)) for sample in unit}
     return np.array([known[sample.key] for sample in samples], np.int64)
+
+
+def near_chains(samples: Sequence[Sample], audit: Audit) -> Chains:
+    """Where near-duplicates made one unit of a class, or of all of the samples."""
+    if not audit.near.duplicates:
+        return Chains(0, {}, False)
+    return chains(samples, units_of_samples(samples, audit), units_of_samples(samples, replace(audit, near=Near())))
 
 
 def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
@@ -352,41 +363,6 @@ def _say(
         notes.append(f"{conflicts} samples are left out because the same picture has different targets.")
     if not counts["val"]:
         notes.append("There are too few samples for a validation split: nothing can be selected by it.")
-
-
-def _classes(samples: Iterable[Sample], fates: Mapping[str, str]) -> dict[str, set[str]]:
-    """The classes in each split."""
-    found: dict[str, set[str]] = {fate: set() for fate in FATES}
-    for sample in samples:
-        found[fates[sample.key]].update(target_classes(sample.target))
-    return found
-
-
-def _check(
-    dataset: Dataset, samples: Sequence[Sample], fates: Mapping[str, str], classes: Mapping[str, set[str]]
-) -> None:
-    counts = Counter(fates.values())
-    for split, purpose in (("train", "to train on"), ("test", "to test with")):
-        if not counts[split]:
-            raise DataError(
-                f"of {len(samples)} samples none is left {purpose}: {counts['excluded']} are excluded, "
-                f"{counts['quarantined']} quarantined",
-                fix="check the given splits: what equals held-out samples, or is of their group, is not trained on"
-                if dataset.given_splits
-                else "samples that are equal or of one group stay together: add others, or check the groups",
-            )
-    for split in ("test", "val"):
-        unknown = sorted(classes[split] - classes["train"])
-        if unknown:
-            excluded = sum(
-                fates[sample.key] == "excluded" and not {*unknown}.isdisjoint(target_classes(sample.target))
-                for sample in samples
-            )
-            also = f" ({excluded} of their samples were excluded)" if excluded else ""
-            raise DataError(
-                f"the {split} split has classes that training does not know: {some(unknown)}{also}",
-                fix="check the names of the class folders, or add training samples of them",
-            )
 
 
 def _target_text(target: Target | None) -> str:

@@ -7,7 +7,7 @@ suggest (Dietterich 1998, "Approximate statistical tests for comparing supervise
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from striate.core.seeds import generator
-from striate.evaluate.intervals import RESAMPLES, bootstrap, percentile_interval
-from striate.metrics import Floats, Metric
+from striate.evaluate.intervals import RESAMPLES, affordable, bootstrap, centred, percentile_interval
+from striate.metrics import Floats, Mean, Metric, divide
 
 SURE = 0.05
 """The p value below which a difference is not held for chance."""
@@ -25,6 +25,7 @@ POWER_FACTOR = (1.959964 + 0.841621) ** 2
 """Square of the normal quantiles of a two-sided test at 5 % that finds a real difference in 80 % of cases."""
 _CHUNK_BYTES = 8 * 1024**2
 _TIE = 1e-12
+_AS_COSTLY = 4  # a swap takes two metrics of twice the samples
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,15 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, i
     return only_first, only_second, p
 
 
-def swaps(metric: Metric, first: Floats, second: Floats, targets: Floats, units: NDArray[Any], seed: int) -> float:
+def swaps(
+    metric: Metric,
+    first: Floats,
+    second: Floats,
+    targets: Floats,
+    units: NDArray[Any],
+    seed: int,
+    times: int = RESAMPLES,
+) -> float:
     """How often two models differ as much when their answers are swapped at random, unit by unit.
 
     If neither were better, it would be nobody's matter whose answer is whose (Fisher's randomisation test; Yeh 2000,
@@ -89,25 +98,34 @@ def swaps(metric: Metric, first: Floats, second: Floats, targets: Floats, units:
     Args:
         first, second, targets: (N, K).
         units: (N,), numbers of what is swapped as one.
+        times: how often they are swapped.
 
     Returns:
-        the two-sided p value, at least 1 / (`RESAMPLES` + 1).
+        the two-sided p value, at least 1 / (`times` + 1).
     """
-    both, twice = np.concatenate([first, second]), np.concatenate([targets, targets])
+    weighed = _weighed(metric, np.concatenate([first, second]), np.concatenate([targets, targets]))
     found = abs(metric.measure(second, targets) - metric.measure(first, targets))
-    drawn = generator(seed, "swaps").integers(0, 2, (RESAMPLES, int(units.max()) + 1), np.int8)
+    drawn = generator(seed, "swaps").integers(0, 2, (times, int(units.max()) + 1), np.int8)
     size = max(1, _CHUNK_BYTES // (16 * len(first)))
     as_large = known = 0
-    for start in range(0, RESAMPLES, size):
+    for start in range(0, times, size):
         moved = drawn[start : start + size][:, units].astype(np.float64)
         kept = 1 - moved
-        one = metric.resample(both, twice, np.concatenate([kept, moved], axis=1))
-        other = metric.resample(both, twice, np.concatenate([moved, kept], axis=1))
+        one = weighed(np.concatenate([kept, moved], axis=1))
+        other = weighed(np.concatenate([moved, kept], axis=1))
         apart = np.abs(other - one)
         apart = apart[~np.isnan(apart)]
         known += len(apart)
         as_large += int((apart >= found - _TIE).sum())
     return (as_large + 1) / (known + 1)
+
+
+def _weighed(metric: Metric, scores: Floats, targets: Floats) -> Callable[[Floats], Floats]:
+    """The metric of rows that count so often, (R, N) to (R,). What a mean takes of each row is found once."""
+    if isinstance(metric, Mean):
+        each = metric.each(scores, targets)
+        return lambda counts: divide(counts @ each, counts.sum(axis=1))
+    return lambda counts: metric.resample(scores, targets, counts)
 
 
 def differences(
@@ -128,7 +146,8 @@ def differences(
         units: what belongs together, see `striate.evaluate.units_of`; None: each sample stands alone.
 
     Returns:
-        by name; p is McNemar's for the accuracy of samples that stand alone, else of `swaps`.
+        by name; p is McNemar's for the accuracy of samples that stand alone, else of `swaps`, of which a costly metric
+        gets fewer, or none.
     """
     each = np.arange(len(targets)) if units is None else units
     drawn, kind = int(each.max()) + 1, "sample" if units is None else "group"
@@ -139,13 +158,19 @@ def differences(
         if math.isnan(before) or math.isnan(after):
             found[name] = Difference(_defined(before), _defined(after), why="it is not defined on these samples")
             continue
-        apart = resampled[1][name] - resampled[0][name]
+        drawings = resampled[0][name], resampled[1][name]
+        if metric.rises_by_chance:  # by more for the one that is calibrated: their difference would be off
+            drawings = centred(drawings[0], before), centred(drawings[1], after)
+        apart = drawings[1] - drawings[0]
         interval = percentile_interval(apart, drawn, kind)
+        times = affordable(metric, _AS_COSTLY * first[name].size)
+        p: float | None = None
+        test = ""
         if name == "accuracy" and units is None:
             right = [rows[name].argmax(axis=1) == targets.argmax(axis=1) for rows in (first, second)]
             p, test = mcnemar(right[0], right[1])[2], "McNemar, exact"
-        else:
-            p, test = swaps(metric, first[name], second[name], targets, each, seed), f"{RESAMPLES} random swaps"
+        elif times:
+            p, test = swaps(metric, first[name], second[name], targets, each, seed, times), f"{times} random swaps"
         one = Difference(before, after, after - before, interval.low, interval.high, p, test, None, interval.why)
         needed = (
             None

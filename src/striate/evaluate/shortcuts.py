@@ -1,8 +1,10 @@
-"""Shortcuts: whether a model keeps its score when the middle of the picture, where subjects mostly are, is hidden.
+"""Shortcuts: whether a model keeps its score when the middle of the picture, or its subject where clear, is hidden.
 
 A model that is right without the subject has learnt something else that goes with the class: a mark in a corner, a
 ruler, the table that things were photographed on (Geirhos et al. 2020, "Shortcut learning in deep neural networks").
-Parts are hidden by their place in the frame alone: where the subject is not in the middle, this says little.
+Parts are hidden by their place in the frame; and the subject by a rectangle, since a hole of its shape would tell what
+it was, or all but the subject (as "Only-BG-B" and "Only-FG" of Xiao et al. 2020, "Noise or signal: the role of image
+backgrounds in object recognition"), in pictures where a prior finds one (`striate.evaluate.saliency`).
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.evaluate.intervals import RESAMPLES, percentile_interval, resample_counts
+from striate.evaluate.saliency import box
 
 CENTRE, FRAME = 0.5, 0.25
 """Shares of the area: of the centre, and of the frame."""
-ALARM = {"centre_hidden": 0.7, "frame_only": 0.5}
+ALARM = {"centre_hidden": 0.7, "frame_only": 0.5, "subject_hidden": 0.5}
 """Shares of what a model knows beyond chance that are too much to keep, by the low end of the interval. With heads on
 MobileNetV2's features 240 pictures of trashnet kept 0.15 without the centre and 0.06 in the frame alone, flowers 0.12
 and 0.14 (at most 0.25 and 0.29 by the high ends); marks in a corner that were the class itself kept all."""
@@ -54,6 +57,19 @@ def _inner(height: int, width: int, share: float) -> NDArray[np.bool_]:
     return mask
 
 
+def without(mask: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """What is left to see of a picture, (H, W), whose subject is known, by the name of each way to hide parts of it.
+
+    Args:
+        mask: (H, W), the subject.
+
+    >>> mask = np.zeros((10, 10), bool); mask[2:6, 3:5] = True; mask[4, 6] = True
+    >>> {name: int(one.sum()) for name, one in without(mask).items()}
+    {'background_hidden': 9, 'subject_hidden': 84}
+    """
+    return {"background_hidden": mask, "subject_hidden": ~box(mask)}
+
+
 @dataclass(frozen=True)
 class Kept:
     """What a model keeps of its accuracy with one part hidden.
@@ -78,7 +94,7 @@ def judge(
     """What a model keeps of its accuracy with each part hidden.
 
     Args:
-        right: by the names of `visible`, (N,), whether each sample is recognised.
+        right: by the names of `visible` or `without`, and "whole", (N,), whether each sample is recognised.
         chance: the accuracy that answering with the commonest class has.
         units: (N,), what samples belong together; None: each stands alone.
         seed: of the resamples.

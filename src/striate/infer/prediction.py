@@ -17,9 +17,10 @@ class Prediction:
         probability: that class's probability, 0 to 1 (classify).
         labels: the classes held present (multilabel).
         values: the predicted numbers by name (regress).
-        possible: the classes that are held possible at the Model's coverage, the likeliest first (classify); None where
-            nothing was decided of it.
-        unsure: whether that is any other number than one, none included: the Model does not know (classify).
+        possible: the classes or labels that are held possible at the Model's coverage, the likeliest first; None where
+            nothing was decided of it, and of values.
+        unsure: of classes, whether that is any other number than one, none included: the Model does not know; of
+            labels, whether more are possible than held present.
         ranges: from and to of each value, at the Model's coverage (regress).
         scores: every class's probability, or every value, by name.
     """

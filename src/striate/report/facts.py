@@ -26,6 +26,8 @@ class Figure:
         section: "mistakes", "explanations", "equal", "near_duplicates", "augmentation", "finding: NAME".
         words: what is seen, for those who do not see it; the caption where nothing more is known.
         true, predicted: the target and what was said, in words; "" where the caption alone tells.
+        uri: an address that holds it smaller than the file, see `striate.report.room`, "" where no room is left for
+            it; None: as the file is.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Figure:
     words: str = ""
     true: str = ""
     predicted: str = ""
+    uri: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from striate.report.facts import Facts
 from striate.report.html import Html, escape, join, label, number, shown, tag
 from striate.report.judged import judged
+from striate.report.room import within
 from striate.report.sections.answer import in_words
 from striate.report.sections.calibration import calibration
 from striate.report.sections.classes import classes
@@ -69,7 +70,11 @@ _TASKS = {"classify": "Classification", "multilabel": "Multi-label classificatio
 
 
 def page(facts: Facts) -> str:
-    """The whole report as one HTML document that loads nothing."""
+    """The whole report as one HTML document that loads nothing, below 5 MB whatever its pictures are."""
+    return within(facts, _page)
+
+
+def _page(facts: Facts) -> str:
     found = [(name, title, short, body) for name, title, short, section in SECTIONS if (body := section(facts))]
     return document(
         f"{facts.name} · striate report",
@@ -105,11 +110,15 @@ def document(title: str, top: Html, contents: list[tuple[str, str]], sections: l
 
 
 def audit_page(facts: Facts) -> str:
-    """What an audit found, as one HTML document that loads nothing.
+    """What an audit found, as one HTML document that loads nothing, below 5 MB whatever its pictures are.
 
     Args:
         facts: of which the name, the audit and its figures are shown.
     """
+    return within(facts, _audit_page)
+
+
+def _audit_page(facts: Facts) -> str:
     top = tag("header", tag("div", tag("p", "striate · audit", class_="brand"), tag("h1", facts.name)), class_="top")
     foot = tag(
         "footer", tag("p", "Written by striate. This page loads nothing."), tag("p", tag("code", str(facts.path)))

@@ -26,12 +26,12 @@ from torch import Tensor, nn
 
 from striate.core.artifacts import finite, write_bytes
 from striate.core.errors import NetworkError, ParityError, UsageError
-from striate.core.records import TargetKind
 from striate.infer.forward import over_views
 from striate.infer.model import Model
 from striate.losses import LOSSES
 from striate.metrics import THRESHOLD
 from striate.ship import EXPORTERS
+from striate.tasks import Task
 
 BATCHES = (1, 2, 7, 64)
 TOLERANCE = 1e-4
@@ -235,24 +235,36 @@ def _compare(found: NDArray[Any], expected: NDArray[Any], model: Model) -> float
     largest = float(differences.max())
     if not largest <= TOLERANCE:  # not a number fails too
         return f"it differs by {largest:.2g}, more than {TOLERANCE:g}"
-    flips = _flips(found, expected, model.task.kind, model.task.settings.thresholds)
+    flips = _flips(found, expected, model.task)
     if flips:
         return f"it decides otherwise on {flips} of {len(expected)} pictures"
     return largest
 
 
-def _flips(
-    found: NDArray[Any], expected: NDArray[Any], kind: TargetKind, thresholds: Sequence[float] | None = None
-) -> int:
-    """Pictures decided otherwise, apart from ties that the tolerance cannot tell."""
-    if kind == "label":
-        chosen = np.take_along_axis(expected, found.argmax(1)[:, None], 1)[:, 0]
-        return int((expected.max(1) - chosen > 2 * TOLERANCE).sum())
-    if kind == "labels":
-        least = np.asarray([THRESHOLD] if thresholds is None else thresholds)
+def _flips(found: NDArray[Any], expected: NDArray[Any], task: Task) -> int:
+    """Pictures decided otherwise by thresholds, factors and costs as the task has them, but for ties within tolerance.
+
+    A tie is what each probability's being off by the tolerance would turn.
+    """
+    settings = task.settings
+    if task.kind == "labels":
+        least = np.asarray([THRESHOLD] if settings.thresholds is None else settings.thresholds)
         other = (found >= least) != (expected >= least)
         return int((other & (np.abs(expected - least) > TOLERANCE)).any(1).sum())
-    return 0
+    if task.kind == "value":
+        return 0
+    exact = expected.astype(np.float64)
+    before, after = (task.judged(rows.astype(np.float64)).argmax(1) for rows in (exact, found))
+    worth = _worth(task)[:, before] - _worth(task)[:, after]  # (K, N), of the decision that was expected over the other
+    margin = (exact.T * worth).sum(axis=0)
+    return int((margin > TOLERANCE * np.abs(worth).sum(axis=0)).sum())
+
+
+def _worth(task: Task) -> NDArray[np.float64]:
+    """What each class's probability (rows) adds to each decision (columns), of which the largest is taken, (K, K)."""
+    if task.settings.costs is not None:
+        return -np.asarray(task.settings.costs, np.float64)
+    return np.diag(np.ones(task.outputs) if task.settings.factors is None else np.asarray(task.settings.factors))
 
 
 def _disagrees(path: Path, reason: str) -> ParityError:

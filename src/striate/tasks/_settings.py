@@ -17,9 +17,10 @@ class Sets:
     """What is still possible, at a coverage: conformal prediction (Vovk, Gammerman and Shafer 2005).
 
     Args:
-        coverage: the share of new samples whose truth is to be among what is held possible.
-        bounds: for classes the least probability at which each is possible; of values how far from the prediction
-            each may be, in its own unit.
+        coverage: the share of new samples whose truth is to be among what is held possible; of labels, the share of
+            those that a sample has, in the mean.
+        bounds: for classes and labels the least probability at which each is possible; of values how far from the
+            prediction each may be, in its own unit.
     """
 
     coverage: float

@@ -13,7 +13,7 @@ from torch import Tensor
 from striate.core.errors import UsageError
 from striate.core.records import Labels, Sample
 from striate.losses import LOSSES, given_weights, positive_ratios
-from striate.metrics import THRESHOLD, checked, class_counts
+from striate.metrics import THRESHOLD, checked, class_counts, possible
 from striate.tasks import TASKS
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, class_table, no_target
@@ -70,9 +70,18 @@ class Multilabel(Task):
         return scores if thresholds is None else np.asarray(scores >= np.asarray(thresholds), np.float64)
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
-        """{"labels"}: those held present, in the order of the outputs."""
+        """{"labels"}: those held present, in the order of the outputs.
+
+        With `sets` also "possible", the labels that are, the likeliest first, and "unsure" where more are than held
+        present.
+        """
         held = self.judged(row[None])[0] >= THRESHOLD
-        return {"labels": [name for name, present in zip(self.target_names, held, strict=True) if present]}
+        said: dict[str, Any] = {"labels": [name for name, on in zip(self.target_names, held, strict=True) if on]}
+        if self.settings.sets is not None:
+            on = possible(row[None], self.settings.sets.bounds)[0]
+            names = [self.target_names[number] for number in np.argsort(-row, kind="stable") if on[number]]
+            said |= {"possible": names, "unsure": bool((on & ~held).any())}
+        return said
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each label."""

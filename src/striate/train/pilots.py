@@ -100,6 +100,8 @@ def head_pilots(
         found[name] = np.zeros((features.count, head.out_features), np.float32)
         for part in range(PARTS):
             others, judged = parts != part, parts == part
+            if not others.any():  # all stays with all: no head can be judged by what it has not seen
+                continue
             weighed = replace(features, weights=pilot.weights.double()).take(others)
             known = weighed.with_made_up(weighed.most_neighbours(pilot.neighbours), seed)
             fitted = starts[part].copy() if part in starts else HeadFit.zeros(head)

@@ -24,9 +24,11 @@ from striate.core.errors import UsageError
 from striate.core.events import Reporter, Silent
 from striate.core.plan import Plan
 from striate.core.records import Dataset, Sample
+from striate.data.audit import Audit
 from striate.data.loader import EvalBatches
 from striate.data.pack import pack
 from striate.data.prepare import Preprocessing
+from striate.data.split import units_of_samples
 from striate.evaluate import units_of
 from striate.infer.features import head_inputs
 from striate.nets import Normalize, Weights, build, head_name, load_weights, profile
@@ -92,8 +94,8 @@ def choose_weights(
     candidates: Sequence[Candidate],
     dataset: Dataset,
     known: Sequence[Sample],
+    audit: Audit,
     *,
-    fingerprint: str,
     minutes: float | None,
     cache: Cache,
     reporter: Reporter,
@@ -102,7 +104,7 @@ def choose_weights(
 
     Args:
         known: the training samples.
-        fingerprint: of the data.
+        audit: of the data.
         minutes: the time budget, if there is one.
         cache: where what was found before is.
     """
@@ -112,7 +114,10 @@ def choose_weights(
         if one in digests[:place]:
             same, other = (candidates[at].weights.source for at in (digests.index(one), place))
             raise UsageError(f"{same} and {other} hold the same weights", fix="give one of them")
-    about = {"known": [sample.key for sample in known], "data": fingerprint, "weights": digests}
+    about = {"known": [sample.key for sample in known], "data": audit.fingerprint, "weights": digests}
+    units = units_of_samples(known, audit)
+    if units.tolist() != units_of([sample.group for sample in known]).tolist():
+        about["together"] = units.tolist()  # whether near-duplicates are looked for is not of the data
     leaves = [
         {key: value for key, value in one.plan.items() if key.split(".")[0] in ("task", "input", "normalize", "loss")}
         for one in candidates
@@ -121,7 +126,7 @@ def choose_weights(
     question = {"choosing": [MOST, LEAST], "specs": [one.spec for one in candidates]}
     allowed = time_for(SECONDS, SHARE, None if minutes is None else 60 * minutes)
     found = trials.known(
-        question, lambda: [asdict(one) for one in _probed(candidates, dataset, known, allowed, reporter)]
+        question, lambda: [asdict(one) for one in _probed(candidates, dataset, known, units, allowed, reporter)]
     )
     place, because = chosen_weights([one.weights.source for one in candidates], [ProbedWeights(**one) for one in found])
     reporter.line(f"weights: {candidates[place].weights.source} ({because})")
@@ -138,9 +143,18 @@ def digest(weights: Weights) -> str:
 
 
 def _probed(
-    candidates: Sequence[Candidate], dataset: Dataset, known: Sequence[Sample], allowed: float, reporter: Reporter
+    candidates: Sequence[Candidate],
+    dataset: Dataset,
+    known: Sequence[Sample],
+    units: NDArray[np.int64],
+    allowed: float,
+    reporter: Reporter,
 ) -> Iterator[ProbedWeights]:
-    """How each did; nothing where the time carries too few samples."""
+    """How each did; nothing where the time carries too few samples.
+
+    Args:
+        units: (N,), what each of the known ones must stay with.
+    """
     networks = [one.network() for one in candidates]
     count = _affordable(candidates, networks, dataset, known, allowed)
     if count < min(LEAST, len(known)):
@@ -148,12 +162,12 @@ def _probed(
             f"no weights are probed: {allowed:.0f} s carry {count} samples of each, and below {LEAST} they say little"
         )
         return
-    samples = [known[place] for place in places_by_class(known, candidates[0].task, count)]
-    units = units_of([sample.group for sample in samples])
+    places = places_by_class(known, candidates[0].task, count)
+    samples, units = [known[place] for place in places], _numbered(units[places])
     right = []
     for number, (one, network) in enumerate(zip(candidates, networks, strict=True)):
         features = one.features(network, dataset, samples, one.plan["execution.workers"])
-        right.append(probe(features, one.task, samples))
+        right.append(probe(features, one.task, samples, units))
         reporter.progress(number + 1, len(candidates), Path(one.weights.source).name)
     best = max(right, key=lambda each: float(each.mean()))
     for one, each in zip(candidates, right, strict=True):
@@ -194,10 +208,22 @@ def places_by_class(samples: Sequence[Sample], task: Task, count: int) -> list[i
     return sorted(order[chosen].tolist())
 
 
-def probe(features: Tensor, task: Task, samples: Sequence[Sample]) -> NDArray[np.float64]:
+def _numbered(units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same units numbered in the order in which they are met, so that what is left out stirs no other.
+
+    >>> _numbered(np.array([7, 3, 7, 9]))
+    array([0, 1, 0, 2])
+    """
+    return units_of(list(map(str, units.tolist())))
+
+
+def probe(features: Tensor, task: Task, samples: Sequence[Sample], units: NDArray[np.int64]) -> NDArray[np.float64]:
     """How right a head on the features is for each sample, (N,), fitted to the parts in which it is not.
 
     Features are standardised one by one, so that the penalty means the same for all networks.
+
+    Args:
+        units: (N,), what must not straddle two parts.
 
     Returns:
         1 where the likeliest class is the right one, else 0; of several labels the share that is right; of values the
@@ -208,7 +234,6 @@ def probe(features: Tensor, task: Task, samples: Sequence[Sample]) -> NDArray[np
     ones = torch.ones(count, dtype=torch.float64)
     known = Features(rows, targets.double(), ones, torch.arange(count), count)
     head = nn.Linear(rows.shape[1], task.outputs, device="meta")
-    units = units_of([sample.group for sample in samples])
     pilot = {"probe": HeadPilot(task, ones)}
     scores = head_pilots(head, known, units, pilot, seed=0, seconds=float("inf"))["probe"].astype(np.float64)
     true = targets.numpy().astype(np.float64)

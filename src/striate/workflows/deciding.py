@@ -45,7 +45,7 @@ def decide(materials: Materials, plan: Plan, outputs: Tensor | None, reporter: R
     if outputs is None:
         return found
     targets = materials.targets["val"].numpy()
-    units = units_of([sample.group for sample in materials.samples["val"]])
+    units = materials.units("val")
     if plan["predict.calibration"] == "temperature":
         found = _calibrated(found, outputs, targets, units)
         reporter.line(_told("calibration", found.calibration, "temperature"))

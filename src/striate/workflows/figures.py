@@ -29,7 +29,7 @@ from striate.workflows import sheet
 ROWS, VIEWS = 4, 7
 SIDE = 160
 LONGEST = 200
-"""Pixels of the longer side of a report's pictures: two dozen of them, were they noise, stay below 4 MB."""
+"""Pixels of the longer side of a report's pictures."""
 
 
 def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:

@@ -35,6 +35,7 @@ from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
+from striate.workflows.scores import write_scores
 from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
 from striate.workflows.stages import Prepared
@@ -80,6 +81,7 @@ def finish(
         for row in prediction_rows(task, found, materials.targets[part].numpy(), materials.samples[part])
     ]
     write_csv(run.predictions, ["split", *prediction_header(task)], rows)
+    write_scores(run, task, scores)
     undrawn = _figures(run, model, materials, recipe, scores, reporter)
     fates = list(materials.prepared.split.fates.values())
     metrics = {

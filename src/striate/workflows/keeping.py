@@ -13,7 +13,6 @@ from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.plan import Decision, Plan
 from striate.data.augment import ASIDE, AUGMENTATIONS, Augmenter, BatchAugmentation, centre, switched_off, switched_on
-from striate.evaluate import units_of
 from striate.plan.rules.augment import ProbedAugmentation, weaker
 from striate.plan.rules.views import views_after
 from striate.train.class_check import VIEWS, ClassProbe, Features, Known, frozen_features
@@ -193,7 +192,7 @@ def _seconds(materials: Materials, features: Features) -> float:
 
 def _known(materials: Materials, part: str, most: int) -> Known:
     places = even_places(materials.count(part), most)
-    units = units_of([sample.group for sample in materials.samples[part]])
+    units = materials.units(part)
     labels = materials.targets[part].argmax(1).numpy()
     return Known(materials.pictures[part], places, labels[places], units[places])
 

@@ -25,8 +25,9 @@ from striate.core.seeds import permutation
 from striate.core.wording import some
 from striate.data.audit import Audit
 from striate.data.augment import centre
+from striate.data.chained import Chains
 from striate.data.pack import pack
-from striate.data.split import units_of_samples
+from striate.data.split import near_chains, units_of_samples
 from striate.evaluate.labels import Doubts, doubts, folds_of
 from striate.tasks import Task
 from striate.train.patches import Patches, looked_at
@@ -250,7 +251,7 @@ def judge(
         pairs=_pairs(found, task.target_names),
         features=features,
         penalty=penalty,
-        notes=(*notes, *_not_judged(labels, units, task.target_names)),
+        notes=(*notes, *_not_judged(labels, units, task.target_names, near_chains(samples, audit))),
     )
 
 
@@ -332,9 +333,12 @@ def _pairs(found: Doubts, names: Sequence[str]) -> tuple[dict[str, Any], ...]:
     return tuple(sorted(pairs, key=lambda pair: -pair["share"]))
 
 
-def _not_judged(labels: NDArray[np.int64], units: NDArray[np.int64], names: Sequence[str]) -> list[str]:
+def _not_judged(
+    labels: NDArray[np.int64], units: NDArray[np.int64], names: Sequence[str], chained: Chains
+) -> list[str]:
     """Classes that stand in one part alone, of which a model of the others knows nothing."""
     alone = [names[place] for place in np.unique(labels) if len(np.unique(units[labels == place])) < 2]
     if not alone:
         return []
-    return [f"Of {some(alone)} there is one sample or group alone: models of the others know nothing of it."]
+    by_near = f" {chained.sentence()}" if chained else ""
+    return [f"Of {some(alone)} there is one sample or group alone: models of the others know nothing of it.{by_near}"]

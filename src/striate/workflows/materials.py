@@ -27,6 +27,7 @@ from striate.data.pack import pack
 from striate.data.pictures import Pictures
 from striate.data.prepare import Preprocessing
 from striate.data.sampling import Sampler, sampler
+from striate.data.split import units_of_samples
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Views, made_ready, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
@@ -109,6 +110,10 @@ class Materials:
     def keys(self, part: str) -> list[str]:
         """A split's keys."""
         return [sample.key for sample in self.samples[part]]
+
+    def units(self, part: str) -> NDArray[np.int64]:
+        """What each sample of a split must stay with where the split is divided once more, see `units_of_samples`."""
+        return units_of_samples(self.samples[part], self.prepared.audit)
 
     def unseen(self, part: str) -> EvalBatches:
         """A held-out split, to be scored."""

@@ -48,7 +48,7 @@ from striate.workflows.judging import judging_seconds
 from striate.workflows.known_body import KnownBody
 from striate.workflows.materials import watched
 from striate.workflows.quiet import Quiet
-from striate.workflows.shortcuts import passes
+from striate.workflows.shortcuts import passes, searching_seconds
 from striate.workflows.trials import Trials, time_for
 
 RANGE_STEPS, RANGE_SECONDS, RANGE_SHARE = 60, 60.0, 10
@@ -301,6 +301,8 @@ def _length(
     trained = recipe.batches.shown
     beside = sample * validated + saving
     judged = quiet.measure(partial(judging_seconds, recipe.task, scored), seconds=allowed)
+    if plan["evaluate.shortcuts"]:
+        judged += quiet.measure(partial(searching_seconds, scored, shown.images.shape[1:]), seconds=allowed)
     left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored) - judged
     if plan["transfer.probe"]:
         views = views_of(plan) if plan["transfer.probe_views"] else 1

@@ -17,7 +17,7 @@ from torch import nn
 
 from striate.core.events import Reporter
 from striate.core.plan import AUTO, Decision, Plan
-from striate.evaluate import even_f1, move_thresholds, resample_counts, units_of
+from striate.evaluate import even_f1, move_thresholds, resample_counts
 from striate.metrics import moved
 from striate.nets import head_name
 from striate.plan.remedies import REMEDIES, applied, chosen_remedy, possible
@@ -58,9 +58,8 @@ def referee(materials: Materials, plan: Plan, seconds: float | None, trials: Tri
 
     def measured() -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
         scores = trial(materials, plan, time_for(SECONDS, SHARE, seconds), reporter)
-        units = units_of([sample.group for sample in materials.samples[part]])
         targets = materials.targets[part].numpy()
-        return judged(scores, targets, _frequencies(materials), plan["train.seed"], units)
+        return judged(scores, targets, _frequencies(materials), plan["train.seed"], materials.units(part))
 
     figures, behind = trials.known(question, measured, worth=lambda found: bool(found[0]))
     remedy, because = chosen_remedy(figures, behind, possible(plan.decisions))
@@ -91,9 +90,8 @@ def _heads(materials: Materials, plan: Plan, allowed: float, reporter: Reporter)
             reporter.line(f"smote is not tried: it needs {neighbours} neighbours, the smallest class has {smallest}")
             continue
         pilots[name] = HeadPilot(own.task, own.task.weights(samples), neighbours)
-    units = units_of([sample.group for sample in samples])
     left = allowed - (time.monotonic() - began)  # the features are part of the trial
-    return head_pilots(head, features, units, pilots, seed=plan["train.seed"], seconds=left)
+    return head_pilots(head, features, materials.units("train"), pilots, seed=plan["train.seed"], seconds=left)
 
 
 def _steps(materials: Materials, plan: Plan, allowed: float, reporter: Reporter) -> Scores:

@@ -433,7 +433,7 @@ def _chosen(
         found,
         dataset,
         [sample for sample in dataset.samples if sample.key in keys and sample.weight],
-        fingerprint=audit.fingerprint,
+        audit,
         minutes=request.minutes,
         cache=small_cache("trials", request.overrides),
         reporter=reporter,

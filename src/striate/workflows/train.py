@@ -19,7 +19,6 @@ from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
 from striate.core.plan import AUTO, Plan
 from striate.core.run import RunFolder
-from striate.evaluate import units_of
 from striate.train.checkpoints import list_checkpoints
 from striate.train.followers import require
 from striate.train.loop import fit
@@ -39,6 +38,7 @@ from striate.workflows.measure import first_of, forward_seconds, passes_after, r
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
+from striate.workflows.shortcuts import searching_seconds
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
 
@@ -273,8 +273,7 @@ class _Head:
         return count
 
     def _fit(self, network: nn.Module, refit: bool) -> float:
-        units = units_of([sample.group for sample in self.materials.samples["train"]])
-        known = self.materials.unaltered("train")
+        known, units = self.materials.unaltered("train"), self.materials.units("train")
         return fit_head(network, self.recipe, known, self.judges, self.reporter, units=units, refit=refit)
 
 
@@ -285,6 +284,7 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
     shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     judged = judging_seconds(materials.task, materials.count(*held_out))
+    judged += searching_seconds(materials.count(*held_out), materials.shape) if plan["evaluate.shortcuts"] else 0.0
     return passes * forward_seconds(recipe, materials.networks(), first_of(shown)) + judged
 
 

@@ -12,7 +12,7 @@ _OFF = {"predict.calibration": "none", "evaluate.label_thresholds": "half", "eva
 _KINDS = {
     "predict.calibration": ("classify", "multilabel"),
     "evaluate.label_thresholds": ("multilabel",),
-    "evaluate.coverage": ("classify", "regress"),
+    "evaluate.coverage": ("classify", "multilabel", "regress"),
 }
 
 
@@ -29,7 +29,7 @@ _KINDS = {
         ),
         "evaluate.coverage": Leaf(
             float,
-            "share of new samples whose truth is to be among what a prediction holds possible",
+            "share of new samples, or of their labels, whose truth is to be among what a prediction holds possible",
             low=0.5,
             high=0.999,
             none=True,
@@ -48,7 +48,11 @@ def validated(context: Context) -> Decisions:
             "f1",
             "a half is seldom the best of a rare label; each is chosen on validation, where enough samples have it",
         ),
-        "evaluate.coverage": (0.9, "nine of ten new samples; validation finds what has to be held possible for it"),
+        "evaluate.coverage": (
+            0.9,
+            f"nine of ten {'labels' if kind == 'multilabel' else 'new samples'}; validation finds what has to be held "
+            "possible for it",
+        ),
     }
     without = "there are no validation samples to fit it on"
     return {
@@ -61,7 +65,7 @@ def _other(key: str) -> str:
     return {
         "predict.calibration": "for probabilities, which values have not",
         "evaluate.label_thresholds": "for several labels at once",
-        "evaluate.coverage": "for single classes and values",
+        "evaluate.coverage": "for classes, labels and values",
     }[key]
 
 

@@ -107,7 +107,8 @@ def _possible(facts: Facts) -> Html | None:
     if found.get("bounds") is None:
         return join([heading, tag("p", "This is not said: ", prose(str(found.get("because"))), ".")])
     each = "of each class " if found.get("by_class") else ""
-    words = f"Predictions hold possible what covers {shown(found.get('wanted'))} of new pictures {each}by "
+    what = "the labels of new pictures" if facts.task == "multilabel" else "new pictures"
+    words = f"Predictions hold possible what covers {shown(found.get('wanted'))} of {what} {each}by "
     said = tag("p", words, prose(str(found.get("because"))), ".")
     splits = [(key, name) for key, name in _SPLITS if isinstance(found.get(key), dict)]
     if facts.task == "regress":
@@ -119,6 +120,13 @@ def _possible(facts: Facts) -> Html | None:
         "accuracy_of_single": "of these, right",
         "empty": "no class likely enough",
     }
+    if facts.task == "multilabel":
+        names = {
+            "coverage": "of a picture's labels, among what is held possible",
+            "complete": "pictures with all of theirs among it",
+            "size": "labels held possible, in the mean",
+            "more": "of these, not held present",
+        }
     rows = [[text, *(_cell(found[key], name) for key, _ in splits)] for name, text in names.items()]
     columns = [Column("what", "name"), *(Column(name, "number") for _, name in splits)]
     return join([heading, said, table("How the sets hold, with 95 % intervals", columns, rows)])

@@ -69,8 +69,10 @@ def _told(figure: Figure) -> list[Html | str]:
 
 
 def _image(figure: Figure) -> Html:
+    if figure.uri == "":
+        return missing(f"figures/{figure.path.name} is not shown: the page has no room left for it.")
     try:
-        uri = data_uri(figure.path)
+        uri = figure.uri or data_uri(figure.path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return missing(f"figures/{figure.path.name} cannot be shown: {reason}.")

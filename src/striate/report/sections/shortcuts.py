@@ -13,6 +13,8 @@ _NAMES = {
     "centre_hidden": "the centre, half of the picture",
     "border_hidden": "all but the centre",
     "frame_only": "all but the outermost quarter",
+    "background_hidden": "all but the subject",
+    "subject_hidden": "the subject, in its rectangle",
 }
 
 
@@ -38,7 +40,22 @@ def shortcuts(facts: Facts) -> Html | None:
             if isinstance(one, dict)
         ]
         parts.append(table(f"{found.get('samples')} {found.get('split')} pictures with parts hidden", columns, rows))
+        told = _of_subjects(found.get("subjects"))
+        if told is not None:
+            parts.append(told)
     return join(parts)
+
+
+def _of_subjects(found: Any) -> Html | None:
+    """Of how many pictures the rows about the subject are, or why there are none; None in Runs of before."""
+    if not isinstance(found, dict) or not found:
+        return None
+    clear = (number(found.get("clear")), " of ", number(found.get("searched")), " pictures have a clear subject")
+    if "why" in found:
+        return tag("p", *clear, f"; what is kept without it is not told: {found['why']}.", class_="note")
+    rest = (", far from the border over edges of colour; ", number(found.get("samples")), " of them were judged, ")
+    whole = ("of which ", number(found.get("accuracy")), " are recognised with nothing hidden.")
+    return tag("p", *clear, *rest, *whole, class_="note")
 
 
 def _kept(one: dict[str, Any]) -> Html:
