@@ -3,7 +3,8 @@
 Exact duplicates, near-duplicates and members of a group are one unit, and a unit never straddles a split.
 Units are dealt out by classes (or by quantiles of the values), in an order that only the seed and the keys decide, and
 exchanged while that makes the division more even. Splits that the data or the user gives are obeyed; then what would
-leak from the training side is excluded, never what is held out.
+leak from the training side is excluded, never what is held out. Units may take turns in being held out
+(`striate.data.folds`), or be divided by time (`striate.data.by_time`).
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
-from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
+from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target, Value
 from striate.core.wording import some
 from striate.data.audit import Audit
+from striate.data.by_time import deal_by_time, periods
 from striate.data.classes import target_classes
-from striate.data.dealing import dealt, enough
+from striate.data.dealing import dealt, enough, lot, strata_of
+from striate.data.folds import check_folds, deal_folds
 from striate.data.met_before import check_known, kept_splits, mark_known, say_known
 
 FATES = (*SPLITS, "quarantined", "excluded")
@@ -139,6 +142,7 @@ def make_split(
     file: str | None = None,
     fractions: tuple[float, float, float] = FRACTIONS,
     known: Mapping[str, str] | None = None,
+    fold: tuple[int, int] | None = None,
 ) -> SplitTable:
     """Decide every sample's fate. The same for the same data and seed, whatever the order of the files.
 
@@ -148,10 +152,13 @@ def make_split(
             validation above `VALIDATED` samples, the rest goes to train.
         known: by key, the split that a sample was in where the weights come from that training begins with. Where no
             split is given for it, it stays there, and what was learnt from is never tested.
+        fold: which fold, from 1 on, of how many is held out: as the test, or as validation where a test is given.
+
+    Samples with a time are divided by it, unless a split is given: the latest are the test, those before them validate.
 
     Raises:
-        DataError: the split file does not fit the data, nothing is left to train on or to test with, or a held-out
-            class has no training sample.
+        DataError: the split file does not fit the data, nothing is left to train on or to test with, a held-out class
+            has no training sample, there are more folds than units of a class, or times that do not differ.
     """
     samples = sorted(dataset.samples, key=lambda sample: sample.key)
     fates = {one.key: "quarantined" for one in audit.quarantined}
@@ -182,22 +189,103 @@ def make_split(
     shares = enough(shares, sum(map(len, pool)), len(dataset.target_names))
     kept = kept_splits(pool, shares, known or {})
     fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]
-    places = iter(dealt(fresh, shares, seed, even=bool(audit.near.duplicates)))
+    even = bool(audit.near.duplicates)
+    timed = [sample for unit in pool for sample in unit if sample.time is not None]
+    if fold is not None:
+        _check_rotation(dataset, held, kept, timed)
+        places = iter(_rotated(pool, fold, held, seed, even, dataset))
+    elif timed:
+        _check_fresh(kept)
+        places = iter(deal_by_time(pool, shares, dataset.path))
+    else:
+        places = iter(dealt(fresh, shares, seed, even=even))
     for unit, split in zip(pool, kept, strict=True):
         fates.update(dict.fromkeys((sample.key for sample in unit), split or next(places)))
     if known:
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
-    _say(notes, held, shares, file, fates, reasons)
+    _say(notes, held, shares, file, fates, reasons, fold)
+    if timed and fold is None:
+        notes.insert(1, f"By time: {periods(timed, fates)}.")
     classes = _classes(samples, fates)
     _check(dataset, samples, fates, classes)
     for key, former in dataset.relabelled.items():
         reasons.setdefault(key, f"its label was {former!r} in the data")
-    untested = sorted(classes["train"] - classes["test"])
-    if untested:
-        notes.append(f"The test split has no sample of {some(untested)}: its score says nothing of them.")
+    _say_missing(notes, classes, pool)
     return SplitTable({sample.key: fates[sample.key] for sample in samples}, reasons, tuple(notes))
+
+
+def _check_rotation(dataset: Dataset, held: set[str], kept: Sequence[str | None], timed: Sequence[Sample]) -> None:
+    """Raise `DataError` where folds cannot take turns."""
+    if held == {"val", "test"}:
+        raise DataError(
+            f"{dataset.path} gives validation and test, so that there is nothing for folds to rotate",
+            fix="leave --folds out; or give the test alone, and each fold validates in turn",
+        )
+    if timed:
+        raise DataError(
+            "samples are divided by time, which has one direction: folds would be judged by what came before",
+            fix="leave out --folds, or --time",
+        )
+    _check_fresh(kept)
+
+
+def _check_fresh(kept: Sequence[str | None]) -> None:
+    if any(split is not None for split in kept):
+        count = sum(split is not None for split in kept)
+        raise DataError(
+            f"the Run that the weights come from has learnt from {count} of the {len(kept)} units of samples, which "
+            "must stay in the splits that they were in: the division is not free",
+            fix="begin with other weights, or leave out --folds and --time",
+        )
+
+
+def _rotated(
+    pool: Sequence[Sequence[Sample]], fold: tuple[int, int], held: set[str], seed: int, even: bool, dataset: Dataset
+) -> list[str]:
+    """The split of each unit where one fold is held out; without a given split, a fifth of the others validates."""
+    number, count = fold
+    sizes, strata = [len(unit) for unit in pool], strata_of(pool)
+    valued = any(isinstance(sample.target, Value) for unit in pool for sample in unit)
+    groups = [[sample.group for sample in unit if sample.group is not None] for unit in pool]
+    check_folds(count, [{} for _ in pool] if valued else strata, sizes, groups, dataset.path)
+    parts = deal_folds(strata, sizes, count, [lot(seed, unit[0].key) for unit in pool])
+    others = [unit for unit, part in zip(pool, parts, strict=True) if part != number - 1]
+    if held:
+        rest = iter(["train"] * len(others))
+    else:
+        validated = FRACTIONS[1] / sum(FRACTIONS[:2])
+        shares = enough((1 - validated, validated, 0.0), sum(map(len, others)), len(dataset.target_names))
+        rest = iter(dealt(others, shares, seed, even=even))
+    turn = rotates(held)
+    return [turn if part == number - 1 else next(rest) for part in parts]
+
+
+def rotates(given: set[str]) -> str:
+    """What a fold is held out as: the test, or validation where the test is given.
+
+    >>> rotates(set()), rotates({"test"})
+    ('test', 'val')
+    """
+    return "val" if "test" in given else "test"
+
+
+def _say_missing(notes: list[str], classes: Mapping[str, set[str]], pool: Sequence[Sequence[Sample]]) -> None:
+    """Say which classes a held-out split lacks; and of those that are one unit, that they cannot be in two."""
+    for part, name in (("test", "test"), ("val", "validation")):
+        missing = sorted(classes["train"] - classes[part])
+        if missing and classes[part]:
+            what = "its score says nothing of them" if part == "test" else "it selects without them"
+            notes.append(f"The {name} split has no sample of {some(missing)}: {what}.")
+    homes: dict[str, list[Sequence[Sample]]] = defaultdict(list)
+    for unit in pool:
+        for one in {name for sample in unit for name in target_classes(sample.target)}:
+            homes[one].append(unit)
+    for one in sorted(name for name, units in homes.items() if len(units) == 1 and len(units[0]) > 1):
+        names = sorted({sample.group for sample in homes[one][0] if sample.group is not None})
+        by = f"group {some(names)}" if len(names) == 1 else "one unit of samples that stay together"
+        notes.append(f"All samples of class {one} are in {by}: it can be in one split only.")
 
 
 def _given(
@@ -324,11 +412,14 @@ def _say(
     file: str | None,
     fates: Mapping[str, str],
     reasons: Mapping[str, str],
+    fold: tuple[int, int] | None,
 ) -> None:
     counts = Counter(fates.values())
     parts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
     source = Path(file).name if file else "the data"
-    if held == {"val", "test"}:
+    if fold is not None:
+        how = f"fold {fold[0]} of {fold[1]} is held out as {rotates(held)}"
+    elif held == {"val", "test"}:
         how = f"train, val and test are given by {source}"
     elif held:
         given, drawn = ("test", "val") if held == {"test"} else ("val", "test")
