@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from striate.core.plan import Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
-from striate.infer import Model, Prediction, found_device
+from striate.infer import Ensemble, Model, Prediction, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
@@ -35,11 +35,11 @@ from striate.workflows import bench as bench_workflow
 from striate.workflows import compare as compare_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
+from striate.workflows import folds as folds_workflow
 from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
 from striate.workflows import labels as labels_workflow
 from striate.workflows import odd as odd_workflow
-from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
@@ -92,8 +92,18 @@ class Run:
         return Model.load(self.folder.model)
 
     @property
+    def folds(self) -> list[Run] | None:
+        """The Runs of its folds, as far as they were begun; None of a Run that has none."""
+        if not self.folder.folds.is_dir():
+            return None
+        found = sorted(self.folder.folds.glob("*/environment.json"), key=lambda path: int(path.parent.name))
+        return [Run(path.parent) for path in found]
+
+    @property
     def plan(self) -> Plan:
-        """Every decision, resolved, with its because."""
+        """Every decision, resolved, with its because; with folds, each has its own."""
+        if self.folds is not None:
+            raise RunError(f"{self.path} has a plan for each fold", fix=f"open one, such as {self.folder.fold(1).path}")
         return Plan(read_plan(self.folder.plan))
 
     @property
@@ -104,15 +114,18 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `striate train --json` prints."""
         metrics = self.metrics
-        return {
+        summary = {
             "run": str(self.path),
             "task": metrics["task"],
             "metrics": {part: metrics[part] for part in ("val", "test") if part in metrics},
             "seconds": metrics["training"]["seconds"],
             "samples_per_second": metrics["training"]["samples_per_second"],
             "quarantined": metrics["split"]["quarantined"],
-            "plan": str(self.folder.plan),
+            "plan": str(self.folder.plan if self.folds is None else self.folder.fold(1).plan),
         }
+        if self.folds is not None:
+            summary["folds"] = metrics["folds"]
+        return summary
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}{'' if self.finished else ', unfinished'})"
@@ -286,6 +299,7 @@ def plan(
     cache_size: int | None = None,
     plan: PlanLike = None,
     set: Mapping[str, Any] | None = None,
+    time: str | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Plan:
@@ -302,6 +316,8 @@ def plan(
         cache_size: bytes of prepared pictures kept on disk between runs; 0 keeps none.
         plan: decisions to start from; they win over the rules.
         set: the user's own values by dotted key; they win over all.
+        time: a table's column of dates or numbers, by which the samples are divided: the latest are the test, those
+            before them validate, the rest is trained on.
         device: "auto", "cpu", "cuda" or "mps".
         reporter: told of the progress.
 
@@ -309,7 +325,7 @@ def plan(
         PlanError: a key or value that no leaf takes.
         DataError: the data cannot be trained on.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     return prepare(request, None, device, reporter or Silent()).plan
 
@@ -397,6 +413,8 @@ def train(
     seed: int | None = None,
     cache_size: int | None = None,
     set: Mapping[str, Any] | None = None,
+    folds: int | None = None,
+    time: str | None = None,
     device: str = "auto",
     follow: Sequence[str] = (),
     started: float | None = None,
@@ -406,6 +424,8 @@ def train(
 
     Args:
         out: the Run's folder, new or empty; `runs/NAME-TIME` by default.
+        folds: train so many times, each time with other samples held out, so that all are tested once (or with a given
+            test, validate once), in one Run that predicts by the mean of all.
         follow: what else is told of the training, without changing it: "tensorboard" (event files in the Run) or
             "mlflow", each an extra of that name.
         started: `time.monotonic()` that `minutes` count from; now by default.
@@ -415,13 +435,15 @@ def train(
         Interrupted: Ctrl-C or SIGTERM, after saving; `resume` goes on.
         NonFinite: a loss or gradient stopped being a number.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
+    if folds is not None:
+        request = replace(request, overrides={**request.overrides, **user_decisions({"split.folds": folds})})
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
-    begun = time.monotonic() if started is None else started
+    begun = monotonic() if started is None else started
     reporter = reporter or Silent()
-    return _reported(train_workflow.train(request, path, device, reporter, begun), reporter)
+    return _reported(folds_workflow.train(request, path, device, reporter, begun), reporter)
 
 
 def resume(
@@ -443,7 +465,7 @@ def resume(
         UsageError: these are not more epochs than there are.
     """
     reporter = reporter or Silent()
-    return _reported(train_workflow.resume(_path(run), reporter, epochs, more, follow), reporter)
+    return _reported(folds_workflow.resume(_path(run), reporter, epochs, more, follow), reporter)
 
 
 def bench(
@@ -632,12 +654,17 @@ def clear_cache() -> int:
     return sum(Cache(cache_folder(kind), 0).clear() for kind in KINDS)
 
 
-def load(path: str | Path, *, device: str = "auto") -> Model:
-    """The Model in a folder, or that of a Run.
+def load(path: str | Path, *, device: str = "auto") -> Model | Ensemble:
+    """The Model in a folder, or that of a Run; of a Run of folds their Ensemble, which predicts by the mean.
 
     Args:
         device: "auto" (a GPU where torch has one), "cpu", "cuda" or "mps".
     """
+    if RunFolder(Path(path)).folds.is_dir():
+        run = Run(path)
+        if not run.finished:
+            raise RunError(f"{path} is not finished", fix=f"go on with `striate train --resume {path}`")
+        return Ensemble.load([fold.path for fold in run.folds or []], found_device(device))
     return Model.load(path, found_device(device))
 
 
@@ -647,7 +674,7 @@ def runs(folder: str | Path = "runs") -> list[RunSummary]:
 
 
 def predict(
-    model: Model | Run | str | Path,
+    model: Model | Ensemble | Run | str | Path,
     paths: Sequence[str | Path],
     *,
     batch_size: int | None = None,
@@ -657,12 +684,13 @@ def predict(
     """Predict files, folders and archives of any size, one after another, in their order.
 
     Args:
-        model: a Model, a Run, or where one is.
+        model: a Model, an Ensemble, a Run, or where one is; of a Run of folds the mean of its Models predicts.
         batch_size: pictures a batch; the Model's own by default.
         device: as for `load`; a Model at hand stays where it is.
         on_damaged: called with key and reason of each picture that cannot be read; such are left out.
     """
-    return _model(model, device).predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+    found = load(_path(model), device=device) if isinstance(model, Run | str | Path) else model
+    return found.predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
 
 
 def evaluate(
@@ -674,7 +702,8 @@ def evaluate(
         device: as for `load`.
     """
     opened = _run(run)
-    return labelled_workflow.evaluate(opened.folder, load(opened.path, device=device), str(data), reporter or Silent())
+    model = Model.load(opened.path, found_device(device))
+    return labelled_workflow.evaluate(opened.folder, model, str(data), reporter or Silent())
 
 
 def compare(first: str | Path | Run, second: str | Path | Run, *, split: str = "test") -> dict[str, Any]:
@@ -781,10 +810,14 @@ def side_by_side(runs: Sequence[str | Path | Run], out: str | Path | None = None
 
 
 def _reported(folder: RunFolder, reporter: Reporter) -> Run:
+    for fold in Run(folder.path).folds or []:
+        _reported(fold.folder, reporter)
     if not folder.report.exists():
         write_report(folder)
-    deliver(folder, reporter)
-    return Run(folder.path)
+    run = Run(folder.path)
+    if run.folds is None:
+        deliver(folder, reporter)
+    return run
 
 
 def _run(run: str | Path | Run) -> Run:
@@ -796,7 +829,7 @@ def _path(run: str | Path | Run) -> Path:
 
 
 def _model(model: Model | Run | str | Path, device: str = "cpu") -> Model:
-    return model if isinstance(model, Model) else load(_path(model), device=device)
+    return model if isinstance(model, Model) else Model.load(_path(model), found_device(device))
 
 
 def _subject(
@@ -856,12 +889,13 @@ def _read_request(
     val: str | Path | None,
     test: str | Path | None,
     relabel: str | Path | None,
+    time: str | None = None,
 ) -> ReadRequest:
     def absolute(path: str | Path | None) -> str | None:
         return None if path is None else str(Path(path).expanduser().absolute())
 
     request = ReadRequest(
-        None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test), absolute(relabel)
+        None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test), absolute(relabel), time
     )
     if isinstance(data, Mapping):
         return replace(request, arrays=dict(data))

@@ -117,7 +117,7 @@ def written(time: float, among: Sequence[float] | np.ndarray[tuple[int], np.dtyp
     >>> written(86400.0 * 365 * 40, [86400.0 * 365 * 40]), written(7.0, [3.0, 7.0])
     ('2009-12-22', '7')
     """
-    if max(abs(float(one)) for one in among) < _DATES_FROM:
+    if not _DATES[0] <= max(abs(float(one)) for one in among) <= _DATES[1]:
         return f"{time:g}"
     date = _EPOCH + timedelta(seconds=time)
     return (
@@ -127,5 +127,5 @@ def written(time: float, among: Sequence[float] | np.ndarray[tuple[int], np.dtyp
     )
 
 
-_DATES_FROM = 3e7
-"""Numbers below it count something else than seconds since 1970."""
+_DATES = 3e7, 2.5e11
+"""Numbers below and above count something else than seconds since 1970."""

@@ -75,6 +75,11 @@ def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
         unused.append("--label-depth has no use here: labels do not come from folders.")
     if options.root is not None and name not in ("table", "archive"):
         unused.append("--root has no use here: there is no table.")
+    if options.time is not None and not any(sample.time is not None for sample in found.samples):
+        raise DataError(
+            f"--time {options.time} names a column, and there is no table to have it",
+            fix="give a table with a row for each picture, or leave --time out",
+        )
     return replace(found, notes=(*found.notes, *unused))
 
 

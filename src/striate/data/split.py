@@ -61,8 +61,12 @@ class SplitTable:
             raise ValueError(f"{split!r} is none of {', '.join(FATES)}")
         return sorted(key for key, fate in self.fates.items() if fate == split)
 
-    def write(self, path: Path, dataset: Dataset) -> None:
-        """Write a CSV with one row a sample: key, split, target, group, reason."""
+    def write(self, path: Path, dataset: Dataset, folds: Mapping[str, int] | None = None) -> None:
+        """Write a CSV with one row a sample: key, split, target, group, reason; and the fold, where there are any.
+
+        Args:
+            folds: by key, the fold that held it out.
+        """
         rows = [
             (
                 sample.key,
@@ -70,10 +74,11 @@ class SplitTable:
                 _target_text(sample.target),
                 sample.group or "",
                 self.reasons.get(sample.key, ""),
+                *([] if folds is None else [folds.get(sample.key, "")]),
             )
             for sample in sorted(dataset.samples, key=lambda sample: sample.key)
         ]
-        write_csv(path, _HEADER, rows)
+        write_csv(path, _HEADER if folds is None else (*_HEADER, "fold"), rows)
 
     @classmethod
     def read(cls, path: str | Path, dataset: Dataset) -> SplitTable:
@@ -173,7 +178,7 @@ def make_split(
     if held:
         fates.update({sample.key: given[sample.key] for sample in free})
     _exclude_conflicts(audit, fates, reasons, free)
-    units = _units([sample for sample in free if fates.get(sample.key) != "excluded"], audit)
+    units = units_together([sample for sample in free if fates.get(sample.key) != "excluded"], audit)
     if held:
         _exclude_leaks(units, audit, fates, reasons, notes)
     pool = [
@@ -335,11 +340,11 @@ def _exclude_conflicts(audit: Audit, fates: dict[str, str], reasons: dict[str, s
 
 def units_of_samples(samples: Sequence[Sample], audit: Audit) -> NDArray[np.int64]:
     """The number, from 0 on, of what each sample must stay with: (nearly) equal pictures and its group, (N,)."""
-    known = {sample.key: number for number, unit in enumerate(_units(samples, audit)) for sample in unit}
+    known = {sample.key: number for number, unit in enumerate(units_together(samples, audit)) for sample in unit}
     return np.array([known[sample.key] for sample in samples], np.int64)
 
 
-def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
+def units_together(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
     """Samples that must stay together: (nearly) equal pictures, and members of a group, transitively. Sorted by key."""
     parent = {sample.key: sample.key for sample in samples}
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.core.artifacts import write_csv, write_json
+from striate.core.artifacts import write_bytes, write_csv, write_json
 from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
 from striate.core.plan import Plan
@@ -35,6 +35,7 @@ from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
+from striate.workflows.request import array_bytes
 from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
 from striate.workflows.stages import Prepared
@@ -80,6 +81,8 @@ def finish(
         for row in prediction_rows(task, found, materials.targets[part].numpy(), materials.samples[part])
     ]
     write_csv(run.predictions, ["split", *prediction_header(task)], rows)
+    if recipe.plan["split.fold"] is not None:  # what all folds are scored by together
+        write_bytes(run.held_out, array_bytes(dict(scores)))
     undrawn = _figures(run, model, materials, recipe, scores, reporter)
     fates = list(materials.prepared.split.fates.values())
     metrics = {

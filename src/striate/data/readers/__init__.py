@@ -19,12 +19,14 @@ class ReadOptions:
         root: the folder that the paths in a table are relative to; None for the table's own.
         group: a table's column; or a pattern of file names with {group}, such as "{label}_{group}_{index}"; or a
             regular expression with (?P<group>…), searched in the key.
+        time: a table's column of dates or numbers, by which the samples are divided.
     """
 
     task: str | None = None
     label_depth: int | None = None
     root: str | None = None
     group: str | None = None
+    time: str | None = None
 
 
 class Reader(Protocol):

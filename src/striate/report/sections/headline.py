@@ -64,7 +64,7 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
     pictures = (
         join([" on ", number(count), f" {words} pictures"]) if isinstance(count, int) else f" on the {words} split"
     )
-    note = _kept_out(facts) if key == "test" else _used(facts)
+    note = _by_folds(facts, key) if facts.folds else _kept_out(facts) if key == "test" else _used(facts)
     return tag(
         "div",
         tag("p", label(name), pictures, class_="kicker"),
@@ -73,6 +73,14 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
         tag("p", note, class_="note"),
         class_=f"card score {key}",
     )
+
+
+def _by_folds(facts: Facts, key: str) -> str:
+    count = facts.folds.get("count")
+    if facts.folds.get("held_out") != key:
+        return f"kept out of training and of every choice, scored once, by the mean of {count} networks"
+    each = f"each scored by the one of {count} networks that was not trained on it"
+    return each if key == "test" else f"{each}, but whose epoch it chose, so a little optimistic"
 
 
 def _kept_out(facts: Facts) -> str:
