@@ -88,22 +88,23 @@ class Run:
 
     @property
     def model(self) -> Model:
-        """The trained model."""
-        return Model.load(self.folder.model)
+        """The trained model; a Run of folds has one for each, and an `ensemble`."""
+        return Model.load(self.path if self.folder.folds.is_dir() else self.folder.model)
 
     @property
-    def folds(self) -> list[Run] | None:
-        """The Runs of its folds, as far as they were begun; None of a Run that has none."""
-        if not self.folder.folds.is_dir():
-            return None
-        found = sorted(self.folder.folds.glob("*/environment.json"), key=lambda path: int(path.parent.name))
-        return [Run(path.parent) for path in found]
+    def ensemble(self) -> Ensemble:
+        """The models of all folds, which answer by their mean."""
+        return _ensemble(self, "cpu")
+
+    @property
+    def folds(self) -> list[Run]:
+        """The Runs of its folds, as far as they were begun; none of a Run without folds."""
+        found = [path.parent for path in self.folder.folds.glob("*/environment.json") if path.parent.name.isdigit()]
+        return [Run(path) for path in sorted(found, key=lambda path: int(path.name))]
 
     @property
     def plan(self) -> Plan:
-        """Every decision, resolved, with its because; with folds, each has its own."""
-        if self.folds is not None:
-            raise RunError(f"{self.path} has a plan for each fold", fix=f"open one, such as {self.folder.fold(1).path}")
+        """Every decision, resolved, with its because; of folds the first one's, where they differ with all values."""
         return Plan(read_plan(self.folder.plan))
 
     @property
@@ -121,11 +122,9 @@ class Run:
             "seconds": metrics["training"]["seconds"],
             "samples_per_second": metrics["training"]["samples_per_second"],
             "quarantined": metrics["split"]["quarantined"],
-            "plan": str(self.folder.plan if self.folds is None else self.folder.fold(1).plan),
+            "plan": str(self.folder.plan),
         }
-        if self.folds is not None:
-            summary["folds"] = metrics["folds"]
-        return summary
+        return {**summary, "folds": metrics["folds"]} if "folds" in metrics else summary
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}{'' if self.finished else ', unfinished'})"
@@ -316,8 +315,8 @@ def plan(
         cache_size: bytes of prepared pictures kept on disk between runs; 0 keeps none.
         plan: decisions to start from; they win over the rules.
         set: the user's own values by dotted key; they win over all.
-        time: a table's column of dates or numbers, by which the samples are divided: the latest are the test, those
-            before them validate, the rest is trained on.
+        time: a table's column of dates or numbers, or "exif", for when each picture was taken, by which the samples
+            are divided: the latest are the test, those before them validate, the rest is trained on.
         device: "auto", "cpu", "cuda" or "mps".
         reporter: told of the progress.
 
@@ -439,7 +438,8 @@ def train(
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
     if folds is not None:
-        request = replace(request, overrides={**request.overrides, **user_decisions({"split.folds": folds})})
+        asked = {"split.folds": folds, **({} if "split.fold" in (set or {}) else {"split.fold": None})}
+        request = replace(request, overrides={**request.overrides, **user_decisions(asked)})
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
     begun = monotonic() if started is None else started
     reporter = reporter or Silent()
@@ -661,11 +661,17 @@ def load(path: str | Path, *, device: str = "auto") -> Model | Ensemble:
         device: "auto" (a GPU where torch has one), "cpu", "cuda" or "mps".
     """
     if RunFolder(Path(path)).folds.is_dir():
-        run = Run(path)
-        if not run.finished:
-            raise RunError(f"{path} is not finished", fix=f"go on with `striate train --resume {path}`")
-        return Ensemble.load([fold.path for fold in run.folds or []], found_device(device))
+        return _ensemble(Run(path), found_device(device))
     return Model.load(path, found_device(device))
+
+
+def _ensemble(run: Run, device: str) -> Ensemble:
+    """The Models of all folds. Raises `RunError` where there are none, or not all are trained."""
+    if not run.folds:
+        raise RunError(f"{run.path} has no folds, but one model", fix="use `model`, or train with `folds`")
+    if not run.folder.metrics.exists():
+        raise RunError(f"{run.path} is not finished", fix=f"go on with `striate train --resume {run.path}`")
+    return Ensemble.load([fold.folder.model for fold in run.folds], device)
 
 
 def runs(folder: str | Path = "runs") -> list[RunSummary]:
@@ -696,13 +702,13 @@ def predict(
 def evaluate(
     run: str | Path | Run, data: str | Path, *, device: str = "auto", reporter: Reporter | None = None
 ) -> dict[str, Any]:
-    """Score a Run on other labelled data, read in the way its own was.
+    """Score a Run on other labelled data, read in the way its own was; of a Run of folds the mean of its Models.
 
     Args:
         device: as for `load`.
     """
     opened = _run(run)
-    model = Model.load(opened.path, found_device(device))
+    model = load(opened.path, device=device)
     return labelled_workflow.evaluate(opened.folder, model, str(data), reporter or Silent())
 
 
@@ -810,12 +816,12 @@ def side_by_side(runs: Sequence[str | Path | Run], out: str | Path | None = None
 
 
 def _reported(folder: RunFolder, reporter: Reporter) -> Run:
-    for fold in Run(folder.path).folds or []:
+    run = Run(folder.path)
+    for fold in run.folds:
         _reported(fold.folder, reporter)
     if not folder.report.exists():
         write_report(folder)
-    run = Run(folder.path)
-    if run.folds is None:
+    if not run.folds:
         deliver(folder, reporter)
     return run
 

@@ -53,8 +53,8 @@ Group = Annotated[
 Time = Annotated[
     str | None,
     typer.Option(
-        help="A table's column of dates or numbers: the latest samples are the test, those before them validate.",
-        metavar="COLUMN",
+        help="A table's column of dates or numbers, or `exif`: the latest samples are the test, those before validate.",
+        metavar="COLUMN|exif",
         rich_help_panel=_READ,
     ),
 ]

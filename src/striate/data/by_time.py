@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.core.errors import DataError
 from striate.core.records import SPLITS, Sample
+from striate.core.wording import some
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMATS = ("%Y:%m:%d %H:%M:%S", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S")
@@ -30,27 +31,29 @@ def read_time(text: str) -> float | None:
     (True, True)
     """
     text = text.strip()
-    try:
-        number = float(text)
+    number = number_of(text)
+    if number is not None:
         return number if np.isfinite(number) else None
-    except ValueError:
-        pass
     found = _date(text)
     if found is None:
         return None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _date(text: str) -> datetime | None:
+def number_of(text: str) -> float | None:
+    """The number that a text is; None of one that is none, such as a date."""
     try:
-        return datetime.fromisoformat(text)
+        return float(text)
     except ValueError:
-        pass
-    for form in _FORMATS:
+        return None  # a date, or nothing: asked next
+
+
+def _date(text: str) -> datetime | None:
+    for form in (None, *_FORMATS):
         try:
-            return datetime.strptime(text, form)
+            return datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)
         except ValueError:
-            continue
+            continue  # it may be of another form
     return None
 
 
@@ -63,16 +66,18 @@ def deal_by_time(pool: Sequence[Sequence[Sample]], shares: tuple[float, float, f
         path: of the data, for messages.
 
     Raises:
-        DataError: a sample has no time, or all units have the same.
+        DataError: samples have no time, or all units have the same.
 
     >>> units = [[Sample(str(day), (), time=float(day))] for day in range(10)]
     >>> deal_by_time(units, (0.6, 0.2, 0.2), "data")
     ['train', 'train', 'train', 'train', 'train', 'train', 'val', 'val', 'test', 'test']
     """
-    for unit in pool:
-        for sample in unit:
-            if sample.time is None:
-                raise DataError(f"{sample.key} has no time, and others have", fix="give each one, or leave --time out")
+    without = [sample.key for unit in pool for sample in unit if sample.time is None]
+    if without:
+        raise DataError(
+            f"{len(without):,} of {sum(map(len, pool)):,} samples have no time, and others have: {some(without)}",
+            fix="give each a time, in a table's column say; or leave them out, or --time",
+        )
     latest = np.array([max(sample.time or 0.0 for sample in unit) for unit in pool])
     sizes = np.array([len(unit) for unit in pool])
     times, place = np.unique(latest, return_inverse=True)
@@ -114,11 +119,11 @@ def periods(samples: Sequence[Sample], fates: Mapping[str, str]) -> str:
 def written(time: float, among: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
     """A time as a date, or as the number that it is where such times could be no dates of pictures.
 
-    >>> written(86400.0 * 365 * 40, [86400.0 * 365 * 40]), written(7.0, [3.0, 7.0])
-    ('2009-12-22', '7')
+    >>> written(86400.0 * 365 * 40, [86400.0 * 365 * 40]), written(20260301.0, [20260301.0]), written(0.5, [3.0, 0.5])
+    ('2009-12-22', '20260301', '0.5')
     """
     if not _DATES[0] <= max(abs(float(one)) for one in among) <= _DATES[1]:
-        return f"{time:g}"
+        return str(int(time)) if time == int(time) else str(time)
     date = _EPOCH + timedelta(seconds=time)
     return (
         date.date().isoformat()

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
-from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target, Value
-from striate.core.wording import some
+from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
+from striate.core.wording import plural, some
 from striate.data.audit import Audit
-from striate.data.by_time import deal_by_time, periods
+from striate.data.by_time import periods
 from striate.data.classes import target_classes
-from striate.data.dealing import dealt, enough, lot, strata_of
-from striate.data.folds import check_folds, deal_folds
+from striate.data.dealing import enough
+from striate.data.dividing import divided_units, missing_classes
+from striate.data.folds import rotates
 from striate.data.met_before import check_known, kept_splits, mark_known, say_known
 
 FATES = (*SPLITS, "quarantined", "excluded")
@@ -193,104 +194,32 @@ def make_split(
     }.get(frozenset(held), fractions)
     shares = enough(shares, sum(map(len, pool)), len(dataset.target_names))
     kept = kept_splits(pool, shares, known or {})
-    fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]
-    even = bool(audit.near.duplicates)
-    timed = [sample for unit in pool for sample in unit if sample.time is not None]
-    if fold is not None:
-        _check_rotation(dataset, held, kept, timed)
-        places = iter(_rotated(pool, fold, held, seed, even, dataset))
-    elif timed:
-        _check_fresh(kept)
-        places = iter(deal_by_time(pool, shares, dataset.path))
-    else:
-        places = iter(dealt(fresh, shares, seed, even=even))
-    for unit, split in zip(pool, kept, strict=True):
-        fates.update(dict.fromkeys((sample.key for sample in unit), split or next(places)))
+    places = divided_units(
+        dataset,
+        pool,
+        kept,
+        shares,
+        held,
+        seed=seed,
+        even=bool(audit.near.duplicates),
+        fold=fold,
+        carved=fractions[1] / sum(fractions[:2]),
+    )
+    for unit, place in zip(pool, places, strict=True):
+        fates.update(dict.fromkeys((sample.key for sample in unit), place))
     if known:
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
     _say(notes, held, shares, file, fates, reasons, fold)
-    if timed and fold is None:
-        notes.insert(1, f"By time: {periods(timed, fates)}.")
+    if when := periods(samples, fates):
+        notes.insert(1, f"By time: {when}.")
     classes = _classes(samples, fates)
     _check(dataset, samples, fates, classes)
     for key, former in dataset.relabelled.items():
         reasons.setdefault(key, f"its label was {former!r} in the data")
-    _say_missing(notes, classes, pool)
+    notes += missing_classes(classes, pool)
     return SplitTable({sample.key: fates[sample.key] for sample in samples}, reasons, tuple(notes))
-
-
-def _check_rotation(dataset: Dataset, held: set[str], kept: Sequence[str | None], timed: Sequence[Sample]) -> None:
-    """Raise `DataError` where folds cannot take turns."""
-    if held == {"val", "test"}:
-        raise DataError(
-            f"{dataset.path} gives validation and test, so that there is nothing for folds to rotate",
-            fix="leave --folds out; or give the test alone, and each fold validates in turn",
-        )
-    if timed:
-        raise DataError(
-            "samples are divided by time, which has one direction: folds would be judged by what came before",
-            fix="leave out --folds, or --time",
-        )
-    _check_fresh(kept)
-
-
-def _check_fresh(kept: Sequence[str | None]) -> None:
-    if any(split is not None for split in kept):
-        count = sum(split is not None for split in kept)
-        raise DataError(
-            f"the Run that the weights come from has learnt from {count} of the {len(kept)} units of samples, which "
-            "must stay in the splits that they were in: the division is not free",
-            fix="begin with other weights, or leave out --folds and --time",
-        )
-
-
-def _rotated(
-    pool: Sequence[Sequence[Sample]], fold: tuple[int, int], held: set[str], seed: int, even: bool, dataset: Dataset
-) -> list[str]:
-    """The split of each unit where one fold is held out; without a given split, a fifth of the others validates."""
-    number, count = fold
-    sizes, strata = [len(unit) for unit in pool], strata_of(pool)
-    valued = any(isinstance(sample.target, Value) for unit in pool for sample in unit)
-    groups = [[sample.group for sample in unit if sample.group is not None] for unit in pool]
-    check_folds(count, [{} for _ in pool] if valued else strata, sizes, groups, dataset.path)
-    parts = deal_folds(strata, sizes, count, [lot(seed, unit[0].key) for unit in pool])
-    others = [unit for unit, part in zip(pool, parts, strict=True) if part != number - 1]
-    if held:
-        rest = iter(["train"] * len(others))
-    else:
-        validated = FRACTIONS[1] / sum(FRACTIONS[:2])
-        shares = enough((1 - validated, validated, 0.0), sum(map(len, others)), len(dataset.target_names))
-        rest = iter(dealt(others, shares, seed, even=even))
-    turn = rotates(held)
-    return [turn if part == number - 1 else next(rest) for part in parts]
-
-
-def rotates(given: set[str]) -> str:
-    """What a fold is held out as: the test, or validation where the test is given.
-
-    >>> rotates(set()), rotates({"test"})
-    ('test', 'val')
-    """
-    return "val" if "test" in given else "test"
-
-
-def _say_missing(notes: list[str], classes: Mapping[str, set[str]], pool: Sequence[Sequence[Sample]]) -> None:
-    """Say which classes a held-out split lacks; and of those that are one unit, that they cannot be in two."""
-    for part, name in (("test", "test"), ("val", "validation")):
-        missing = sorted(classes["train"] - classes[part])
-        if missing and classes[part]:
-            what = "its score says nothing of them" if part == "test" else "it selects without them"
-            notes.append(f"The {name} split has no sample of {some(missing)}: {what}.")
-    homes: dict[str, list[Sequence[Sample]]] = defaultdict(list)
-    for unit in pool:
-        for one in {name for sample in unit for name in target_classes(sample.target)}:
-            homes[one].append(unit)
-    for one in sorted(name for name, units in homes.items() if len(units) == 1 and len(units[0]) > 1):
-        names = sorted({sample.group for sample in homes[one][0] if sample.group is not None})
-        by = f"group {some(names)}" if len(names) == 1 else "one unit of samples that stay together"
-        notes.append(f"All samples of class {one} are in {by}: it can be in one split only.")
 
 
 def _given(
@@ -453,10 +382,13 @@ def _check(
     counts = Counter(fates.values())
     for split, purpose in (("train", "to train on"), ("test", "to test with")):
         if not counts[split]:
+            usable = len(samples) - counts["excluded"] - counts["quarantined"]
             raise DataError(
-                f"of {len(samples)} samples none is left {purpose}: {counts['excluded']} are excluded, "
-                f"{counts['quarantined']} quarantined",
-                fix="check the given splits: what equals held-out samples, or is of their group, is not trained on"
+                f"of {plural(len(samples), 'sample', 'samples')} none is left {purpose}: {counts['excluded']} are "
+                f"excluded, {counts['quarantined']} quarantined",
+                fix="give two samples at least, better ten of each class: one part is learnt from, another tests"
+                if usable < 2 and not dataset.given_splits
+                else "check the given splits: what equals held-out samples, or is of their group, is not trained on"
                 if dataset.given_splits
                 else "samples that are equal or of one group stay together: add others, or check the groups",
             )
@@ -470,7 +402,9 @@ def _check(
             also = f" ({excluded} of their samples were excluded)" if excluded else ""
             raise DataError(
                 f"the {split} split has classes that training does not know: {some(unknown)}{also}",
-                fix="check the names of the class folders, or add training samples of them",
+                fix="what came later cannot be known: leave these classes out, or leave --time out"
+                if any(sample.time is not None for sample in samples)
+                else "check the names of the class folders, or add training samples of them",
             )
 
 

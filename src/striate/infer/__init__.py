@@ -26,8 +26,8 @@ from striate.infer.ready import (
 )
 
 __all__ = [
-    "Ensemble",
     "VIEWS",
+    "Ensemble",
     "ForwardWay",
     "Model",
     "Prediction",

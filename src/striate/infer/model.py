@@ -407,7 +407,9 @@ class Model:
         self, items: Iterable[tuple[str, Read]], workers: int, window: int, on_damaged: OnDamaged
     ) -> Iterator[tuple[str, Pixels]]:
         """Whole pictures, prepared; damaged ones are told and left out."""
-        for key, found in ahead(items, self._load, workers, window, turns=self.device.type == "cpu"):
+        loaded: Iterator[tuple[str, Pixels | Damaged]]
+        loaded = ahead(items, self._load, workers, window, turns=self.device.type == "cpu")
+        for key, found in loaded:
             if isinstance(found, Damaged):
                 on_damaged(found.key, found.reason)
             else:

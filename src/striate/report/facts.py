@@ -84,7 +84,7 @@ class Facts:
 def read_facts(run: RunFolder) -> Facts:
     """Read every file of a Run that the report shows."""
     missing: dict[str, str] = {}
-    alone = not run.folds.is_dir()  # folds have histories and plans of their own
+    alone = not run.folds.is_dir()  # each fold has a history of its own
 
     def attempt(path: Path, read: Callable[[Path], T], empty: T) -> T:
         try:
@@ -100,7 +100,7 @@ def read_facts(run: RunFolder) -> Facts:
         metrics=attempt(run.metrics, _object, {}),
         audit=attempt(run.audit, _object, {}),
         history=attempt(run.history, _lines, []) if alone else [],
-        decisions=attempt(run.plan, read_decisions, {}) if alone else {},
+        decisions=attempt(run.plan, read_decisions, {}),
         environment=attempt(run.environment, _object, {}),
         split=attempt(run.split, _rows, []),
         predictions=attempt(run.predictions, _rows, []),

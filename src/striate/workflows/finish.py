@@ -99,7 +99,7 @@ def finish(
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        **_corrected(materials.prepared.dataset),
+        **corrected(materials.prepared.dataset),
         "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
             *scored_before(run),
@@ -117,7 +117,7 @@ def finish(
     write_json(run.metrics, metrics)
 
 
-def _corrected(dataset: Dataset) -> dict[str, Any]:
+def corrected(dataset: Dataset) -> dict[str, Any]:
     """How many labels the user has corrected; nothing where no list was given."""
     if not dataset.relabelled and not dataset.left_out:
         return {}

@@ -16,8 +16,8 @@ import numpy as np
 
 from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split, Target
-from striate.data.by_time import read_time
-from striate.data.readers import READERS, ReadOptions
+from striate.data.by_time import number_of, read_time
+from striate.data.readers import EXIF, READERS, ReadOptions
 from striate.data.readers._grid import Grid, read_grid, separator_error, separator_that_fits
 from striate.data.readers._groups import groups_of, is_pattern
 from striate.data.readers._listing import SPLIT_NAMES, Listing, has_picture_suffix
@@ -254,10 +254,10 @@ def _parts(
             raise UnknownName("column", options.group, [name for name in names if name])
         group = names.index(options.group)
     time = None
-    if options.time is not None:
-        if options.time not in names:
-            raise UnknownName("column", options.time, [name for name in names if name])
+    if options.time in names:
         time = names.index(options.time)
+    elif options.time not in (None, EXIF):
+        raise UnknownName("column", str(options.time), [name for name in names if name])
     left = [n for n in range(len(names)) if n not in {*paths, split, weight, group, time}]
     numberings = [n for n in left if header and names[n].lower() in NUMBERINGS]
     unresolved = [n for n in left if n not in numberings and all(has_picture_suffix(row[n]) for row in rows)]
@@ -367,13 +367,17 @@ def _weights(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], st
 def _times(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str]) -> Sequence[float | None]:
     if parts.time is None:
         return [None] * len(rows)
-    times = []
+    times: list[float | None] = []
+    numbers = number_of(rows[0][parts.time]) is not None
     for row, cells in enumerate(rows):
-        time = read_time(cells[parts.time])
-        if time is None:
+        cell = cells[parts.time]
+        time = read_time(cell)
+        if time is None or (number_of(cell) is not None) != numbers:
+            expected = "a number" if numbers else "a date"
             raise DataError(
-                f"{where(row)} has the time {printable(cells[parts.time])!r}; expected a number, or a date such as "
-                "2026-03-01 or 2026-03-01 14:30",
+                f"{where(row)} has the time {printable(cell)!r}; expected "
+                + ("a number, or a date such as 2026-03-01 or 2026-03-01 14:30" if time is None else expected)
+                + (f", as in {where(0)}" if time is not None else ""),
                 fix="correct it, or leave --time out",
             )
         times.append(time)

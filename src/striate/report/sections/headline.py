@@ -49,7 +49,8 @@ def headline(facts: Facts) -> Html:
         reason = facts.missing.get("metrics.json", "it is empty")
         return missing(f"There are no scores: metrics.json cannot be shown ({reason}). The Run may not have finished.")
     counts = _object(facts.metrics.get("split"))
-    cards = [_card(facts, key, words, counts.get(key)) for key, words in reversed(_SPLITS)]
+    shown = [one for one in reversed(_SPLITS) if not facts.folds or facts.metrics.get(one[0])]  # folds may test all
+    cards = [_card(facts, key, words, counts.get(key)) for key, words in shown]
     return join([tag("div", *cards, class_="cards"), answer(facts)])
 
 
@@ -76,6 +77,7 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
 
 
 def _by_folds(facts: Facts, key: str) -> str:
+    """How the figure of a Run of folds came about."""
     count = facts.folds.get("count")
     if facts.folds.get("held_out") != key:
         return f"kept out of training and of every choice, scored once, by the mean of {count} networks"
