@@ -438,8 +438,10 @@ def train(
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
     if folds is not None:
-        asked = {"split.folds": folds, **({} if "split.fold" in (set or {}) else {"split.fold": None})}
-        request = replace(request, overrides={**request.overrides, **user_decisions(asked)})
+        asked = user_decisions({"split.folds": folds})
+        if "split.fold" not in (set or {}):  # of a plan that was one fold's
+            asked["split.fold"] = Decision(None, "each of the folds is held out in turn", "rule")
+        request = replace(request, overrides={**request.overrides, **asked})
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
     begun = monotonic() if started is None else started
     reporter = reporter or Silent()

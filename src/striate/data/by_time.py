@@ -82,9 +82,10 @@ def deal_by_time(pool: Sequence[Sequence[Sample]], shares: tuple[float, float, f
     sizes = np.array([len(unit) for unit in pool])
     times, place = np.unique(latest, return_inverse=True)
     if len(times) < 2:
+        told = written(float(latest[0]), latest) if len(latest) else "none"
         raise DataError(
-            f"all {int(sizes.sum()):,} samples of {path} that can be dealt out, or what stays together of them, have "
-            f"the same time, {written(float(latest[0]), latest) if len(latest) else 'none'}: it divides nothing",
+            f"the {int(sizes.sum()):,} samples of {path} that are to be divided all have the time {told} (what stays "
+            "together goes by its latest sample): it divides nothing",
             fix="give another column with --time, or leave it out",
         )
     ends = np.cumsum(np.bincount(place, weights=sizes))  # samples up to each time

@@ -211,8 +211,9 @@ def make_split(
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
-    _say(notes, held, shares, file, fates, reasons, fold)
-    if when := periods(samples, fates):
+    when = periods(samples, fates)
+    _say(notes, held, shares, file, fates, reasons, fold, timed=bool(when))
+    if when:
         notes.insert(1, f"By time: {when}.")
     classes = _classes(samples, fates)
     _check(dataset, samples, fates, classes)
@@ -347,6 +348,8 @@ def _say(
     fates: Mapping[str, str],
     reasons: Mapping[str, str],
     fold: tuple[int, int] | None,
+    *,
+    timed: bool,
 ) -> None:
     counts = Counter(fates.values())
     parts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
@@ -357,9 +360,13 @@ def _say(
         how = f"train, val and test are given by {source}"
     elif held:
         given, drawn = ("test", "val") if held == {"test"} else ("val", "test")
-        how = f"{given} is given by {source}; {shares[SPLITS.index(drawn)]:.0%} of train was drawn for {drawn}"
+        share = shares[SPLITS.index(drawn)]
+        what = f"the latest {share:.0%} of train is" if timed else f"{share:.0%} of train was drawn for"
+        how = f"{given} is given by {source}; {what} {drawn}"
     else:
-        how = f"{source} gives no split; it was drawn as {'/'.join(f'{100 * share:g}' for share in shares)}"
+        drawn = "/".join(f"{100 * share:g}" for share in shares)
+        what = f"by time as {drawn}, the latest are test" if timed else f"it was drawn as {drawn}"
+        how = f"{source} gives no split; {what}"
     notes.insert(0, f"Split: {how}: {parts}.")
     conflicts = sum("has another target" in reason for key, reason in reasons.items() if fates[key] == "excluded")
     if conflicts:
