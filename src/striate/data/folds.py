@@ -16,8 +16,8 @@ from striate.data.balance import even_out, unevenness
 from striate.data.dealing import lot, strata_of
 
 STARTS, STARTED_ANEW = 4, 500
-"""Of so many units at most, exchanges begin from four other divisions too, since each beginning ends in an optimum of its
-own: so each of 300 small divisions that were tried was the best there is."""
+"""Of so many units at most, exchanges begin from four other divisions too, since each beginning ends in an optimum of
+its own: so each of 300 small divisions that were tried was the best there is."""
 
 LEAST = 2
 """Folds there are at least: with one, nothing would be left to learn from."""

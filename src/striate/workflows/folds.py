@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.core.artifacts import make_folder, write_bytes
+from striate.core.artifacts import make_folder, read_json, write_bytes
 from striate.core.errors import Interrupted, RunError, StriateError, UsageError
 from striate.core.events import Reporter
 from striate.core.machine import processors
@@ -171,6 +171,7 @@ def _divide(run: RunFolder, request: Request, count: int, reporter: Reporter) ->
                 fix="train again on the data as it is now",
             )
         return folded
+    reporter.line(f"the Run is {run.path}")
     sizes = [len(split.keys(folded.part)) for split in splits]
     words = "test" if folded.part == "test" else "validation, and the given test scores the mean of all"
     reporter.line(
@@ -217,6 +218,10 @@ def _train_fold(
 
     asked = _request_of(request, number, count, None if share is None else share / 60)
     single.train(asked, fold.path, device, reporter, time.monotonic(), begin)
+    found = read_json(fold.metrics)
+    name = found["headline"]
+    if (value := found[folded.part].get(name)) is not None:
+        reporter.line(f"fold {number} of {count}: {name} {value:.4f} on what it held out")
 
 
 def _request_of(request: Request, number: int, count: int, minutes: float | None) -> Request:

@@ -102,10 +102,11 @@ def _alike(facts: Facts) -> Html:
     if isinstance(machine, dict):
         parts = [machine.get("processor"), f"{machine.get('cores')} cores" if machine.get("cores") else None]
         rows.append(["machine", ", ".join(str(part) for part in parts if part)])
+    plan = "the resolved plan of a fold" if facts.folds else "the resolved plan"
     note = tag(
         "p",
-        "On the same data the resolved plan measures nothing again and gives the same weights to the bit: on a "
-        "processor, with the same versions and threads. Another machine gives weights that are as good, not the same.",
+        f"On the same data {plan} measures nothing again and gives the same weights to the bit: on a processor, with "
+        "the same versions and threads. Another machine gives weights that are as good, not the same.",
         class_="note",
     )
     columns = [Column("what", "name"), Column("value", "wide")]
