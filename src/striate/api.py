@@ -172,6 +172,7 @@ def audit(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -189,6 +190,7 @@ def audit(
         label_depth: how many folders below the root make the label.
         root: what a table's paths are relative to.
         group: a column, or a pattern for the file names, of what must not straddle a split.
+        time: a column of dates or numbers, or "exif", by which a training divides: it is no target then.
         val, test: further data for these splits.
         relabel: a list of corrected labels (`path,label`; an empty label or `exclude` leaves a sample out).
         near_duplicates: whether to search for them.
@@ -199,7 +201,7 @@ def audit(
     Raises:
         DataError: there is nothing to read, or it makes no sense.
     """
-    request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     if html is not None:
         refuse_inside(request, Path(html), "--html")
         refuse_unwritable(Path(html), "--html")
@@ -231,6 +233,7 @@ def label_errors(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -253,7 +256,7 @@ def label_errors(
         UsageError: samples have not one class each, or the list would be written into the data or cannot be written.
         DataError: there are too few samples.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     if out is not None:
         labels_workflow.refuse_list(read, Path(out))
     if html is not None:
@@ -286,6 +289,7 @@ def plan(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -298,7 +302,6 @@ def plan(
     cache_size: int | None = None,
     plan: PlanLike = None,
     set: Mapping[str, Any] | None = None,
-    time: str | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Plan:
@@ -306,6 +309,8 @@ def plan(
 
     Args:
         data, task, reader, label_depth, root, group, val, test, relabel: see `audit`.
+        time: a table's column of dates or numbers, or "exif", for when each picture was taken, by which the samples
+            are divided: the latest are the test, those before them validate, the rest is trained on.
         model: a family, "timm/NAME", "torchvision/NAME", or a network file.
         weights: a weights file with its sidecar, a Run, "hub", or "none"; or several files and Runs, of which those
             are taken whose features tell most of the data.
@@ -315,8 +320,6 @@ def plan(
         cache_size: bytes of prepared pictures kept on disk between runs; 0 keeps none.
         plan: decisions to start from; they win over the rules.
         set: the user's own values by dotted key; they win over all.
-        time: a table's column of dates or numbers, or "exif", for when each picture was taken, by which the samples
-            are divided: the latest are the test, those before them validate, the rest is trained on.
         device: "auto", "cpu", "cuda" or "mps".
         reporter: told of the progress.
 
@@ -342,6 +345,7 @@ def augment(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -368,7 +372,7 @@ def augment(
     Returns:
         {"sheet", "settings", "shown", "written", "out"}.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     augment_workflow.refuse_places(read, Path(sheet), None if out is None else Path(out))
     request = _request(read, model, weights, minutes, epochs, size, seed, None, plan, set)
     reporter = reporter or Silent()
@@ -401,6 +405,7 @@ def train(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -413,7 +418,6 @@ def train(
     cache_size: int | None = None,
     set: Mapping[str, Any] | None = None,
     folds: int | None = None,
-    time: str | None = None,
     device: str = "auto",
     follow: Sequence[str] = (),
     started: float | None = None,
@@ -897,7 +901,7 @@ def _read_request(
     val: str | Path | None,
     test: str | Path | None,
     relabel: str | Path | None,
-    time: str | None = None,
+    time: str | None,
 ) -> ReadRequest:
     def absolute(path: str | Path | None) -> str | None:
         return None if path is None else str(Path(path).expanduser().absolute())
