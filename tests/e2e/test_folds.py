@@ -50,8 +50,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(photos: Path) -> st.Run:
-    """A finished Run of three folds."""
-    return st.train(photos, out=photos.parent / "run", folds=COUNT, epochs=1, group="{group}_{index}", set=FAST)
+    """A finished Run of three folds, each with thresholds of its own."""
+    settings = {**FAST, "evaluate.thresholds": "moved"}
+    return st.train(photos, out=photos.parent / "run", folds=COUNT, epochs=1, group="{group}_{index}", set=settings)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -111,6 +112,7 @@ def test_the_score_is_of_all_with_intervals_over_units(run: st.Run) -> None:
     assert [one["accuracy"] for one in folds["each"]] == each
     assert folds["spread"]["accuracy"]["deviation"] == pytest.approx(np.std(each, ddof=1))
     assert folds["spread"]["accuracy"]["mean"] == pytest.approx(np.mean(each))
+    assert any("thresholds, by which its samples are judged" in sentence for sentence in run.metrics["not_checked"])
     assert not any("count each on its own" in sentence for sentence in run.metrics["not_checked"])
 
 
@@ -145,7 +147,8 @@ def test_predictions_are_the_mean_of_what_the_folds_say(run: st.Run, photos: Pat
     each = [[list(one.scores.values()) for one in st.predict(fold, some)] for fold in run.folds]
     means = np.mean(np.asarray(each, np.float64), axis=0).astype(np.float32)
     assert [list(one.scores.values()) for one in found] == means.tolist()
-    assert [one.label for one in found] == [("dark", "light")[int(row.argmax())] for row in means]
+    factors = np.exp(np.mean([np.log(fold.model.task.settings.factors or (1.0, 1.0)) for fold in run.folds], axis=0))
+    assert [one.label for one in found] == [("dark", "light")[int((row * factors).argmax())] for row in means]
     alone = run.ensemble.predict(some[0])
     assert not isinstance(alone, list)
     np.testing.assert_allclose(list(alone.scores.values()), means[0], atol=1e-6)

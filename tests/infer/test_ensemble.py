@@ -11,7 +11,7 @@ from small_models import NAMES, as_array, pictures, small_model, write_pictures
 
 from striate.core.errors import UsageError
 from striate.infer import Ensemble, Model
-from striate.infer.ensemble import mean_scores, undecided
+from striate.infer.ensemble import common_task, mean_scores
 from striate.tasks import Sets
 
 
@@ -85,15 +85,26 @@ def test_models_of_several_tasks_or_none_have_no_mean(tmp_path: Path) -> None:
         Ensemble([])
 
 
-def test_what_validation_decided_of_one_model_is_not_decided_of_the_mean(tmp_path: Path) -> None:
-    task = small_model(tmp_path / "model").task
-    costs = tuple(tuple(float(row != column) for column in range(3)) for row in range(3))
-    settings = replace(
-        task.settings, factors=(1.0, 2.0, 3.0), temperature=2.0, sets=Sets(0.9, (0.1, 0.1, 0.1)), costs=costs
+def test_thresholds_of_the_mean_are_the_mean_of_thresholds(tmp_path: Path) -> None:
+    task = small_model(tmp_path / "a").task
+    moved = type(task)(
+        task.target_names,
+        replace(task.settings, factors=(1.0, 4.0, 9.0), temperature=2.0, sets=Sets(0.9, (0.1, 0.1, 0.1))),
     )
-    found = undecided(type(task)(task.target_names, settings)).settings
-    assert (found.factors, found.temperature, found.thresholds, found.sets) == (None, None, None, None)
-    assert found.costs == costs
+    found = common_task([task, moved]).settings
+    assert found.factors == pytest.approx((1.0, 2.0, 3.0))  # of no factors, which are ones, and these
+    assert (found.temperature, found.thresholds, found.sets) == (None, None, None)
+    assert common_task([task, task]).settings == task.settings
+    labels = small_model(tmp_path / "b", "multilabel").task
+    chosen = labels.with_decisions(thresholds=(0.1, 0.5, 0.7))
+    assert common_task([labels, chosen]).settings.thresholds == pytest.approx((0.3, 0.5, 0.6))
+
+
+def test_costs_decide_of_the_mean_as_of_each(tmp_path: Path) -> None:
+    task = small_model(tmp_path / "model").task
+    costs = tuple(tuple(float((row != column) * (1 + 9 * (row == 2))) for column in range(3)) for row in range(3))
+    costly = type(task)(task.target_names, replace(task.settings, costs=costs))
+    assert common_task([costly, costly]).decode(np.array([0.6, 0.1, 0.3], np.float32))["label"] == NAMES["classify"][2]
 
 
 def test_the_mean_is_summed_in_float64() -> None:

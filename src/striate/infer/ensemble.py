@@ -35,8 +35,8 @@ Prepared = tuple[Tensor, ...]
 class Ensemble:
     """Models of the same task, such as those of the folds, whose probabilities or values are averaged.
 
-    The likeliest class of the mean is decided for, unless costs say otherwise, and labels are present from a half on:
-    thresholds that a single Model had moved, and what it held possible, are its own.
+    The mean is decided by as each Model decides, with the mean of their thresholds where validation had moved or chosen
+    these. What a single Model held possible is its own.
 
     Args:
         models: at least one; their classes are the same, in the same order.
@@ -53,7 +53,7 @@ class Ensemble:
                 fix="give Models of one task and its classes",
             )
         self.models = tuple(models)
-        self.task = undecided(models[0].task)
+        self.task = common_task([model.task for model in models])
         self.batch_size = models[0].batch_size
 
     @classmethod
@@ -156,8 +156,18 @@ def mean_scores(found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.asarray(np.mean(np.asarray(found, np.float64), axis=0), np.float32)
 
 
-def undecided(task: Task) -> Task:
-    """The task without what validation decided of one Model's predictions; costs, which the user gave, stay."""
-    return type(task)(
-        task.target_names, replace(task.settings, factors=None, temperature=None, thresholds=None, sets=None)
-    )
+def common_task(tasks: Sequence[Task]) -> Task:
+    """The task of the mean: factors that move thresholds in their geometric mean, thresholds of labels in theirs.
+
+    Temperatures have done their part in each Model's probabilities, and what a Model held possible is of its own.
+    """
+    settings = [task.settings for task in tasks]
+    factors = thresholds = None
+    if any(one.factors is not None for one in settings):
+        logs = [np.log(one.factors if one.factors is not None else np.ones(tasks[0].outputs)) for one in settings]
+        factors = tuple(np.exp(np.mean(logs, axis=0)).tolist())
+    if any(one.thresholds is not None for one in settings):
+        each = [one.thresholds if one.thresholds is not None else [0.5] * tasks[0].outputs for one in settings]
+        thresholds = tuple(np.mean(each, axis=0).tolist())
+    common = replace(settings[0], factors=factors, thresholds=thresholds, temperature=None, sets=None)
+    return type(tasks[0])(tasks[0].target_names, common)

@@ -18,7 +18,7 @@ from striate.data.audit import Audit
 from striate.data.split import SplitTable, units_together
 from striate.evaluate import curves, residuals, score
 from striate.infer import Model
-from striate.infer.ensemble import mean_scores, undecided
+from striate.infer.ensemble import common_task, mean_scores
 from striate.plan.planner import read_plan
 from striate.tasks import Task
 from striate.workflows.deciding import Decided, not_held_out
@@ -26,8 +26,8 @@ from striate.workflows.finish import corrected, not_checked, prediction_header, 
 from striate.workflows.lineage import met_before
 
 _DECIDED = (
-    "In each fold thresholds were decided by its own validation samples; of all folds together the likeliest class, or "
-    "every label from a half on, is decided for instead."
+    "Each fold's own validation decided its thresholds, by which its samples are judged; predictions take the mean of "
+    "the networks and of their thresholds, which no sample has judged."
 )
 
 
@@ -78,7 +78,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
     found = [read_json(one.metrics) for one in runs]
     plans = [read_plan(one.plan) for one in runs]
     tasks = [Model.load(one.model).task for one in runs]
-    task, seed = undecided(tasks[0]), int(plans[0]["train.seed"].value)
+    task, seed = common_task(tasks), int(plans[0]["train.seed"].value)
     units = folded.units()
     results: dict[str, Any] = {}
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
@@ -87,14 +87,17 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
     for part, (keys, scores) in scored_together(runs, folded).items():
         samples = [folded.samples[key] for key in keys]
         targets = task.encode(samples).numpy()
-        result = score(task, scores, targets, [units.get(key) for key in keys], seed=seed)
+        judges = _judges(tasks, folded) if part == folded.part else [(task, slice(None))]
+        decided = np.concatenate([one.judged(scores[own]) for one, own in judges])
+        result = score(task, scores, targets, [units.get(key) for key in keys], decided=decided, seed=seed)
         tables["per_class"][part] = result.pop("per_class")
         if "confusion" in result:
             tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         results[part] = result
-        told = prediction_rows(task, scores, targets, samples)
-        rows += [[part, folded.holder.get(row[0], ""), *row] for row in told]
+        for one, own in judges:
+            told = prediction_rows(one, scores[own], targets[own], samples[own])
+            rows += [[part, folded.holder.get(row[0], ""), *row] for row in told]
         if part == "test":
             drawn = _drawn(task, scores, targets)
     write_csv(run.predictions, ["split", "fold", *prediction_header(task)], rows)
@@ -127,6 +130,12 @@ def scored_together(runs: Sequence[RunFolder], folded: Folded) -> dict[str, tupl
     if folded.part == "val":
         found["test"] = (folded.splits[0].keys("test"), mean_scores([one["test"] for one in held]))
     return found
+
+
+def _judges(tasks: Sequence[Task], folded: Folded) -> list[tuple[Task, slice]]:
+    """The task of each fold with the rows of what it held out, in their order: its own thresholds decide there."""
+    ends = np.cumsum([0, *(len(split.keys(folded.part)) for split in folded.splits)]).tolist()
+    return [(task, slice(first, end)) for task, first, end in zip(tasks, ends[:-1], ends[1:], strict=True)]
 
 
 def common_plan(plans: Sequence[Mapping[str, Decision]], minutes: float | None) -> Plan:
@@ -206,4 +215,4 @@ def _not_checked(folded: Folded, tasks: Sequence[Task], found: Sequence[Mapping[
     if folded.part == "val":
         for task, one in zip(tasks, found, strict=True):
             sentences += not_held_out(Decided(task), bool(one["training"].get("refitted")))
-    return [*dict.fromkeys(sentences), *([_DECIDED] if moved else [])]
+    return [*dict.fromkeys(sentences), *([_DECIDED] if moved and folded.part == "test" else [])]
