@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,24 @@ from striate.core.events import Silent
 from tests.e2e.made_photos import QUICK, folder
 
 COUNT = 3
+ROOT = Path(__file__).parents[2]
 FAST = {**QUICK, "evaluate.shortcuts": False}
 
 
-class Stops(Silent):
-    """Interrupts a fold at the end of its first epoch."""
+KILLED = """
+import signal, sys
+import striate as st
+from tests.e2e.test_folds import FAST, Stops
+photos, tested, out = sys.argv[1:]
+st.train(photos, test=tested, out=out, folds=2, epochs=2, set=FAST, reporter=Stops(2, signal.SIGKILL))
+"""
 
-    def __init__(self, fold: int) -> None:
-        self.fold, self.now = fold, 0
+
+class Stops(Silent):
+    """Interrupts a fold, or kills the process, in its first epoch."""
+
+    def __init__(self, fold: int, how: int = signal.SIGINT) -> None:
+        self.fold, self.how, self.now = fold, how, 0
 
     def line(self, text: str) -> None:
         if text.startswith("fold "):
@@ -33,7 +45,7 @@ class Stops(Silent):
 
     def progress(self, done: int, total: int, text: str = "") -> None:
         if self.now == self.fold and text.startswith("epoch"):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.how)
 
 
 @pytest.fixture(scope="module")
@@ -240,18 +252,22 @@ def test_it_goes_on_with_the_fold_that_is_missing_and_ends_to_the_bit(run: st.Ru
 
 
 @pytest.mark.slow
-def test_interrupted_within_a_fold_it_ends_to_the_bit_and_a_given_test_is_scored_by_the_mean(
+def test_stopped_or_killed_within_a_fold_it_ends_to_the_bit_and_a_given_test_is_scored_by_the_mean(
     photos: Path, tmp_path: Path
 ) -> None:
     tested = folder(tmp_path / "tested", {"dark": 6, "light": 6})
     options = {"test": tested, "folds": 2, "epochs": 2, "set": FAST}
     whole = st.train(photos, out=tmp_path / "whole", **options)
     with pytest.raises(Interrupted) as caught:
-        st.train(photos, out=tmp_path / "cut", **options, reporter=Stops(2))
-    assert caught.value.fix == f"go on with `striate train --resume {tmp_path / 'cut'}`"
-    again = st.resume(tmp_path / "cut")
-    assert weights_of(again) == weights_of(whole)
-    assert again.folder.predictions.read_bytes() == whole.folder.predictions.read_bytes()
+        st.train(photos, out=tmp_path / "stopped", **options, reporter=Stops(2))
+    assert caught.value.fix == f"go on with `striate train --resume {tmp_path / 'stopped'}`"
+    child = subprocess.run([sys.executable, "-c", KILLED, photos, tested, tmp_path / "killed"], cwd=ROOT, check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert (tmp_path / "killed" / "folds" / "2" / "environment.json").exists()
+    for name in ("stopped", "killed"):
+        again = st.resume(tmp_path / name)
+        assert weights_of(again) == weights_of(whole)
+        assert again.folder.predictions.read_bytes() == whole.folder.predictions.read_bytes()
 
     assert whole.metrics["folds"]["held_out"] == "val"
     told = rows(whole.folder.predictions)

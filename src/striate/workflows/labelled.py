@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.core.errors import DataError, UnknownName, UsageError
+from striate.core.errors import DataError, UsageError
 from striate.core.events import Reporter
 from striate.core.records import Dataset, Label, Labels, Picture, Sample
 from striate.core.run import RunFolder
@@ -70,7 +70,7 @@ def _read_other(read: ReadRequest, reporter: Reporter) -> Dataset:
     """Other data than the Run's, which may have no times, and no groups, where the Run's have."""
     try:
         return read_dataset(read, reporter)
-    except (DataError, UnknownName) as error:
+    except (DataError, UsageError) as error:
         if read.time is not None:  # which divides, and nothing is divided here
             return _read_other(replace(read, time=None), reporter)
         if read.group is None:
