@@ -54,7 +54,7 @@ def test_what_is_left_is_shared_by_the_folds_that_are_left(tmp_path: Path, monke
     run = RunFolder(tmp_path)
     assert shares(run, monkeypatch, 44.0, [10, 10, 10, 10]) == [10, 10, 10, 10]
     assert shares(run, monkeypatch, 44.0, [4, 4, 4, 4]) == [10, 12, 16, 28]
-    assert shares(run, monkeypatch, 44.0, [30, 10, 2, 2]) == [10, 10 / 3, 1, 1], "never nothing"
+    assert shares(run, monkeypatch, 44.0, [30, 10, 2, 2]) == [10, 10 / 3, 0.5, 1], "never nothing"
     assert shares(run, monkeypatch, None, [1, 1]) == [None, None]
 
 
