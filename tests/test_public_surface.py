@@ -14,6 +14,7 @@ import striate
 
 NAMES = {
     "Audit",
+    "Ensemble",
     "LabelErrors",
     "Model",
     "Plan",

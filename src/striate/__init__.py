@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from striate.core.errors import StriateError as StriateError
     from striate.core.plan import Plan as Plan
     from striate.data.audit import Audit as Audit
+    from striate.infer import Ensemble as Ensemble
     from striate.infer import Model as Model
     from striate.workflows.labels import LabelErrors as LabelErrors
 
@@ -79,6 +80,7 @@ _VERBS = (
 _HOMES = {
     **dict.fromkeys((*_VERBS, "Run"), "striate.api"),
     "Audit": "striate.data.audit",
+    "Ensemble": "striate.infer",
     "LabelErrors": "striate.workflows.labels",
     "Model": "striate.infer",
     "Plan": "striate.core.plan",
@@ -87,6 +89,7 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "Ensemble",
     "LabelErrors",
     "Model",
     "Plan",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from striate.core.plan import Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
-from striate.infer import Model, Prediction, found_device
+from striate.infer import Ensemble, Model, Prediction, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
@@ -35,11 +35,11 @@ from striate.workflows import bench as bench_workflow
 from striate.workflows import compare as compare_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
+from striate.workflows import folds as folds_workflow
 from striate.workflows import inspect as inspect_workflow
 from striate.workflows import labelled as labelled_workflow
 from striate.workflows import labels as labels_workflow
 from striate.workflows import odd as odd_workflow
-from striate.workflows import train as train_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
@@ -88,12 +88,23 @@ class Run:
 
     @property
     def model(self) -> Model:
-        """The trained model."""
-        return Model.load(self.folder.model)
+        """The trained model; a Run of folds has one for each, and an `ensemble`."""
+        return Model.load(self.path if self.folder.folds.is_dir() else self.folder.model)
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The models of all folds, which answer by their mean."""
+        return _ensemble(self, "cpu")
+
+    @property
+    def folds(self) -> list[Run]:
+        """The Runs of its folds, as far as they were begun; none of a Run without folds."""
+        found = [path.parent for path in self.folder.folds.glob("*/environment.json") if path.parent.name.isdigit()]
+        return [Run(path) for path in sorted(found, key=lambda path: int(path.name))]
 
     @property
     def plan(self) -> Plan:
-        """Every decision, resolved, with its because."""
+        """Every decision, resolved, with its because; of folds the first one's, where they differ with all values."""
         return Plan(read_plan(self.folder.plan))
 
     @property
@@ -104,7 +115,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `striate train --json` prints."""
         metrics = self.metrics
-        return {
+        summary = {
             "run": str(self.path),
             "task": metrics["task"],
             "metrics": {part: metrics[part] for part in ("val", "test") if part in metrics},
@@ -113,6 +124,7 @@ class Run:
             "quarantined": metrics["split"]["quarantined"],
             "plan": str(self.folder.plan),
         }
+        return {**summary, "folds": metrics["folds"]} if "folds" in metrics else summary
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}{'' if self.finished else ', unfinished'})"
@@ -160,6 +172,7 @@ def audit(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -177,6 +190,7 @@ def audit(
         label_depth: how many folders below the root make the label.
         root: what a table's paths are relative to.
         group: a column, or a pattern for the file names, of what must not straddle a split.
+        time: a column of dates or numbers, or "exif", by which a training divides: it is no target then.
         val, test: further data for these splits.
         relabel: a list of corrected labels (`path,label`; an empty label or `exclude` leaves a sample out).
         near_duplicates: whether to search for them.
@@ -187,7 +201,7 @@ def audit(
     Raises:
         DataError: there is nothing to read, or it makes no sense.
     """
-    request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    request = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     if html is not None:
         refuse_inside(request, Path(html), "--html")
         refuse_unwritable(Path(html), "--html")
@@ -219,6 +233,7 @@ def label_errors(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -241,7 +256,7 @@ def label_errors(
         UsageError: samples have not one class each, or the list would be written into the data or cannot be written.
         DataError: there are too few samples.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     if out is not None:
         labels_workflow.refuse_list(read, Path(out))
     if html is not None:
@@ -274,6 +289,7 @@ def plan(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -293,6 +309,8 @@ def plan(
 
     Args:
         data, task, reader, label_depth, root, group, val, test, relabel: see `audit`.
+        time: a table's column of dates or numbers, or "exif", for when each picture was taken, by which the samples
+            are divided: the latest are the test, those before them validate, the rest is trained on.
         model: a family, "timm/NAME", "torchvision/NAME", or a network file.
         weights: a weights file with its sidecar, a Run, "hub", or "none"; or several files and Runs, of which those
             are taken whose features tell most of the data.
@@ -309,7 +327,7 @@ def plan(
         PlanError: a key or value that no leaf takes.
         DataError: the data cannot be trained on.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     return prepare(request, None, device, reporter or Silent()).plan
 
@@ -327,6 +345,7 @@ def augment(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -353,7 +372,7 @@ def augment(
     Returns:
         {"sheet", "settings", "shown", "written", "out"}.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     augment_workflow.refuse_places(read, Path(sheet), None if out is None else Path(out))
     request = _request(read, model, weights, minutes, epochs, size, seed, None, plan, set)
     reporter = reporter or Silent()
@@ -386,6 +405,7 @@ def train(
     label_depth: int | None = None,
     root: str | Path | None = None,
     group: str | None = None,
+    time: str | None = None,
     val: str | Path | None = None,
     test: str | Path | None = None,
     relabel: str | Path | None = None,
@@ -397,6 +417,7 @@ def train(
     seed: int | None = None,
     cache_size: int | None = None,
     set: Mapping[str, Any] | None = None,
+    folds: int | None = None,
     device: str = "auto",
     follow: Sequence[str] = (),
     started: float | None = None,
@@ -406,6 +427,8 @@ def train(
 
     Args:
         out: the Run's folder, new or empty; `runs/NAME-TIME` by default.
+        folds: train so many times, each time with other samples held out, so that all are tested once (or with a given
+            test, validate once), in one Run that predicts by the mean of all.
         follow: what else is told of the training, without changing it: "tensorboard" (event files in the Run) or
             "mlflow", each an extra of that name.
         started: `time.monotonic()` that `minutes` count from; now by default.
@@ -415,13 +438,18 @@ def train(
         Interrupted: Ctrl-C or SIGTERM, after saving; `resume` goes on.
         NonFinite: a loss or gradient stopped being a number.
     """
-    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel)
+    read = _read_request(data, reader, task, label_depth, root, group, val, test, relabel, time)
     request = _request(read, model, weights, minutes, epochs, size, seed, cache_size, plan, set)
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
+    if folds is not None:
+        asked = user_decisions({"split.folds": folds})
+        if "split.fold" not in (set or {}):  # of a plan that was one fold's
+            asked["split.fold"] = Decision(None, "each of the folds is held out in turn", "rule")
+        request = replace(request, overrides={**request.overrides, **asked})
     path = Path(out) if out is not None else new_path(Path("runs"), read.name)
-    begun = time.monotonic() if started is None else started
+    begun = monotonic() if started is None else started
     reporter = reporter or Silent()
-    return _reported(train_workflow.train(request, path, device, reporter, begun), reporter)
+    return _reported(folds_workflow.train(request, path, device, reporter, begun), reporter)
 
 
 def resume(
@@ -443,7 +471,7 @@ def resume(
         UsageError: these are not more epochs than there are.
     """
     reporter = reporter or Silent()
-    return _reported(train_workflow.resume(_path(run), reporter, epochs, more, follow), reporter)
+    return _reported(folds_workflow.resume(_path(run), reporter, epochs, more, follow), reporter)
 
 
 def bench(
@@ -632,13 +660,24 @@ def clear_cache() -> int:
     return sum(Cache(cache_folder(kind), 0).clear() for kind in KINDS)
 
 
-def load(path: str | Path, *, device: str = "auto") -> Model:
-    """The Model in a folder, or that of a Run.
+def load(path: str | Path, *, device: str = "auto") -> Model | Ensemble:
+    """The Model in a folder, or that of a Run; of a Run of folds their Ensemble, which predicts by the mean.
 
     Args:
         device: "auto" (a GPU where torch has one), "cpu", "cuda" or "mps".
     """
+    if RunFolder(Path(path)).folds.is_dir():
+        return _ensemble(Run(path), found_device(device))
     return Model.load(path, found_device(device))
+
+
+def _ensemble(run: Run, device: str) -> Ensemble:
+    """The Models of all folds. Raises `RunError` where there are none, or not all are trained."""
+    if not run.folds:
+        raise RunError(f"{run.path} has no folds, but one model", fix="use `model`, or train with `folds`")
+    if not run.folder.metrics.exists():
+        raise RunError(f"{run.path} is not finished", fix=f"go on with `striate train --resume {run.path}`")
+    return Ensemble.load([fold.folder.model for fold in run.folds], device)
 
 
 def runs(folder: str | Path = "runs") -> list[RunSummary]:
@@ -647,7 +686,7 @@ def runs(folder: str | Path = "runs") -> list[RunSummary]:
 
 
 def predict(
-    model: Model | Run | str | Path,
+    model: Model | Ensemble | Run | str | Path,
     paths: Sequence[str | Path],
     *,
     batch_size: int | None = None,
@@ -657,24 +696,26 @@ def predict(
     """Predict files, folders and archives of any size, one after another, in their order.
 
     Args:
-        model: a Model, a Run, or where one is.
+        model: a Model, an Ensemble, a Run, or where one is; of a Run of folds the mean of its Models predicts.
         batch_size: pictures a batch; the Model's own by default.
         device: as for `load`; a Model at hand stays where it is.
         on_damaged: called with key and reason of each picture that cannot be read; such are left out.
     """
-    return _model(model, device).predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+    found = load(_path(model), device=device) if isinstance(model, Run | str | Path) else model
+    return found.predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
 
 
 def evaluate(
     run: str | Path | Run, data: str | Path, *, device: str = "auto", reporter: Reporter | None = None
 ) -> dict[str, Any]:
-    """Score a Run on other labelled data, read in the way its own was.
+    """Score a Run on other labelled data, read in the way its own was; of a Run of folds the mean of its Models.
 
     Args:
         device: as for `load`.
     """
     opened = _run(run)
-    return labelled_workflow.evaluate(opened.folder, load(opened.path, device=device), str(data), reporter or Silent())
+    model = load(opened.path, device=device)
+    return labelled_workflow.evaluate(opened.folder, model, str(data), reporter or Silent())
 
 
 def compare(first: str | Path | Run, second: str | Path | Run, *, split: str = "test") -> dict[str, Any]:
@@ -781,10 +822,14 @@ def side_by_side(runs: Sequence[str | Path | Run], out: str | Path | None = None
 
 
 def _reported(folder: RunFolder, reporter: Reporter) -> Run:
+    run = Run(folder.path)
+    for fold in run.folds:
+        _reported(fold.folder, reporter)
     if not folder.report.exists():
         write_report(folder)
-    deliver(folder, reporter)
-    return Run(folder.path)
+    if not run.folds:
+        deliver(folder, reporter)
+    return run
 
 
 def _run(run: str | Path | Run) -> Run:
@@ -796,7 +841,7 @@ def _path(run: str | Path | Run) -> Path:
 
 
 def _model(model: Model | Run | str | Path, device: str = "cpu") -> Model:
-    return model if isinstance(model, Model) else load(_path(model), device=device)
+    return model if isinstance(model, Model) else Model.load(_path(model), found_device(device))
 
 
 def _subject(
@@ -856,12 +901,13 @@ def _read_request(
     val: str | Path | None,
     test: str | Path | None,
     relabel: str | Path | None,
+    time: str | None,
 ) -> ReadRequest:
     def absolute(path: str | Path | None) -> str | None:
         return None if path is None else str(Path(path).expanduser().absolute())
 
     request = ReadRequest(
-        None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test), absolute(relabel)
+        None, reader, task, label_depth, absolute(root), group, absolute(val), absolute(test), absolute(relabel), time
     )
     if isinstance(data, Mapping):
         return replace(request, arrays=dict(data))

@@ -202,10 +202,30 @@ def test_calls_that_cannot_be_understood(
     assert api.calls == []
 
 
-@pytest.mark.parametrize("flag", ["--folds", "--nothing"])
-def test_flags_of_what_does_not_exist_are_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", flag, "3"]) == 2
-    assert flag in capsys.readouterr().err
+def test_flags_of_what_does_not_exist_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--nothing", "3"]) == 2
+    assert "--nothing" in capsys.readouterr().err
+
+
+def test_folds_and_time_are_passed_on_and_the_spread_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spread = {"accuracy": {"mean": 0.9, "deviation": 0.0123, "least": 0.875, "most": 0.9375}}
+    summary = {**SUMMARY, "folds": {"count": 3, "held_out": "test", "each": [], "spread": spread}}
+    run = SimpleNamespace(path=Path("runs/x"), metrics=METRICS, diagnosis={}, summary=lambda: summary)
+    api = fake_api.patch(monkeypatch, train=run, plan=Plan({}))
+    assert main(["train", "table.csv", "--folds", "3", "--time", "taken"]) == 0
+    assert {name: api.calls[0][1][name] for name in ("data", "folds", "time")} == {
+        "data": "table.csv", "folds": 3, "time": "taken"
+    }  # fmt: skip
+    said = capsys.readouterr().out
+    assert "3 folds  accuracy from 0.8750 to 0.9375, deviation 0.0123" in said
+    assert "striate predict runs/x" in said
+    assert "striate explain" not in said, "it is of one network"
+    assert main(["train", "--folds", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folds"]["count"] == 3
+    assert main(["train", "--folds", "1"]) == 2
+    assert "--folds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -399,3 +399,32 @@ def test_audit_and_split_together_on_arrays() -> None:
 def test_unknown_fates_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="validation"):
         SplitTable({}, {}).keys("validation")
+
+
+def test_a_class_that_validation_lacks_is_named_with_what_to_do() -> None:
+    data = classes(a=40, b=2)
+    notes = make_split(data, judged(data), seed=0).notes
+    assert (
+        "The validation split has no sample of b: the best epoch is chosen without them; add samples of them." in notes
+    )
+
+
+def test_a_group_that_is_the_whole_class_is_named_with_what_to_do() -> None:
+    data = classes(a=40, b=6)
+    samples = [replace(one, group="p7" if one.key.startswith("b") else None) for one in data.samples]
+    notes = make_split(replace(data, samples=tuple(samples)), judged(data), seed=0).notes
+    assert notes[-1] == (
+        "All samples of class b are in group p7, which no two splits can share: it is learnt and never tested. "
+        "Add samples of that class that belong with no other."
+    )
+    twins = replace(data, samples=data.samples)
+    notes = make_split(twins, judged(data, duplicates=(tuple(f"b/{n:04}" for n in range(6)),)), seed=0).notes
+    assert notes[-1].startswith("All samples of class b are in one unit of samples that stay together, which no two")
+
+
+def test_one_sample_cannot_be_both_learnt_and_tested() -> None:
+    with pytest.raises(DataError) as caught:
+        make_split(classes(a=1), judged(classes(a=1)), seed=0)
+    assert caught.value.message == "of 1 sample none is left to test with: 0 are excluded, 0 quarantined"
+    assert caught.value.fix is not None
+    assert caught.value.fix.startswith("give two samples at least, better ten of each class")

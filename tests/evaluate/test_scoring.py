@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix, f1_score
 
 from striate.core.errors import DataError
-from striate.core.records import Sample, Value
+from striate.core.records import Label, Labels, Sample, Value
 from striate.evaluate import bootstrap, intervals, score
 from striate.evaluate.intervals import centred
 from striate.metrics import METRICS, metric_names
@@ -148,3 +149,36 @@ def test_the_interval_of_a_metric_that_rises_by_chance_holds_the_figure_and_not_
     low, high = score(PETS, scores, targets)["calibration_error_interval"]
     assert 0 <= low < figure < high
     assert centred(np.array([0.2, 0.4, np.nan]), 0.1)[:2] == pytest.approx([0.0, 0.2])
+
+
+@pytest.mark.parametrize("kind", ["classify", "multilabel"])
+def test_decisions_of_their_own_are_judged_in_place_of_the_task_s(kind: str) -> None:
+    random = np.random.default_rng(0)
+    names = ("a", "b", "c")
+    if kind == "classify":
+        targets = np.eye(3)[random.integers(0, 3, 60)]
+        samples = [Sample(str(n), (), Label(name)) for n, name in enumerate(names)]
+        loss = "cross_entropy"
+    else:
+        targets = (random.random((60, 3)) < 0.5).astype(float)
+        samples = [Sample(str(n), (), Labels((name,))) for n, name in enumerate(names)]
+        loss = "binary_cross_entropy"
+    task = make_task(kind, names, samples, loss=loss, loss_options={}, class_weights="none")
+    scores = random.dirichlet((1, 1, 1), 60)
+    ways = (
+        [task.with_factors((1, 2, 5)), task.with_factors((5, 2, 1))]
+        if kind == "classify"
+        else [task.with_decisions(thresholds=(0.1, 0.2, 0.3)), task.with_decisions(thresholds=(0.6, 0.5, 0.4))]
+    )
+    decided = np.concatenate([ways[0].judged(scores[:30]), ways[1].judged(scores[30:])])
+    found = score(task, scores, targets, decided=decided, resamples=20)
+    if kind == "classify":
+        expected = f1_score(targets.argmax(1), decided.argmax(1), average="macro", zero_division=0)
+        assert found["accuracy"] == pytest.approx((targets.argmax(1) == decided.argmax(1)).mean())
+        assert found["confusion"] == confusion_matrix(targets.argmax(1), decided.argmax(1)).tolist()
+        assert found["log_loss"] == pytest.approx(score(task, scores, targets, resamples=20)["log_loss"])
+    else:
+        expected = f1_score(targets, decided >= 0.5, average="macro", zero_division=0)
+    assert found["macro_f1"] == pytest.approx(expected)
+    one_way = score(ways[0], scores, targets, resamples=20)
+    assert one_way == score(task, scores, targets, decided=ways[0].judged(scores), resamples=20)

@@ -50,6 +50,14 @@ Group = Annotated[
         rich_help_panel=_READ,
     ),
 ]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        help="A table's column of dates or numbers, or `exif`: the latest samples are the test, those before validate.",
+        metavar="COLUMN|exif",
+        rich_help_panel=_READ,
+    ),
+]
 Val = Annotated[str | None, typer.Option(help="Further data, for validation.", metavar="DIR", rich_help_panel=_READ)]
 Test = Annotated[str | None, typer.Option(help="Further data, for the test.", metavar="DIR", rich_help_panel=_READ)]
 Relabel = Annotated[

@@ -20,6 +20,7 @@ def audit(
     label_depth: _options.LabelDepth = None,
     root: _options.Root = None,
     group: _options.Group = None,
+    time: _options.Time = None,
     val: _options.Val = None,
     test: _options.Test = None,
     near_duplicates: Annotated[
@@ -56,6 +57,7 @@ def audit(
         label_depth=label_depth,
         root=root,
         group=group,
+        time=time,
         val=val,
         test=test,
         relabel=relabel,

@@ -27,6 +27,7 @@ def train(
     label_depth: _options.LabelDepth = None,
     root: _options.Root = None,
     group: _options.Group = None,
+    time: _options.Time = None,
     val: _options.Val = None,
     test: _options.Test = None,
     relabel: _options.Relabel = None,
@@ -38,6 +39,15 @@ def train(
         typer.Option(
             help="Passes over the training data, in place of --minutes. With --resume: extends the Run to N, or by +N.",
             metavar="N|+N",
+            rich_help_panel="Deciding",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Train so many times, each time with other samples held out; all are tested once.",
+            min=2,
+            metavar="K",
             rich_help_panel="Deciding",
         ),
     ] = None,
@@ -84,6 +94,7 @@ def train(
         label_depth=label_depth,
         root=root,
         group=group,
+        time=time,
         val=val,
         test=test,
         relabel=relabel,
@@ -91,6 +102,7 @@ def train(
         weights=_options.one_or_several(weights),
         minutes=minutes,
         epochs=None if resume is not None else count,
+        folds=folds,
         size=size,
         seed=seed,
         cache_size=_options.parse_bytes(cache_size),
@@ -141,11 +153,22 @@ def _show(run: api.Run) -> None:
     left_out = f", {summary['quarantined']:,} damaged and left out" if summary["quarantined"] else ""
     pace = f"{duration(summary['seconds'])} of training at {summary['samples_per_second']:,.0f} samples/s{left_out}"
     path = run.path
+    if "folds" in summary:
+        _show_folds(summary["folds"], str(headline))
     _show_diagnosis(run.diagnosis)
     say(f"\nRun      {path}  ({pace})")
     say(f"report   {path / 'report.html'}")
     say(f"predict  striate predict {path} PATH…")
-    say(f"explain  striate explain {path} PATH…")
+    if "folds" not in summary:
+        say(f"explain  striate explain {path} PATH…")
+
+
+def _show_folds(folds: dict[str, Any], headline: str) -> None:
+    """How far the folds are apart."""
+    spread = folds["spread"].get(headline)
+    if spread is not None:
+        least, most = figure(spread["least"]), figure(spread["most"])
+        say(f"\n{folds['count']} folds  {headline} from {least} to {most}, deviation {figure(spread['deviation'])}")
 
 
 def _show_diagnosis(diagnosis: dict[str, Any]) -> None:

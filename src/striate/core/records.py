@@ -76,6 +76,7 @@ class Sample:
         group: samples of one group never straddle a split.
         weight: how much the sample counts in the loss.
         columns: what else a table says of it, by name: nothing learns from it, and scores are looked at by it.
+        time: when it was taken, in seconds since 1970; None where that was not asked for.
     """
 
     key: str
@@ -85,6 +86,7 @@ class Sample:
     group: str | None = None
     weight: float = 1.0
     columns: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
+    time: float | None = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,13 @@ class RunFolder:
         self.diagnosis = self.path / "diagnosis.json"
         self.leak = self.path / "leak.json"
         self.earlier = self.path / "earlier"
+        self.folds = self.path / "folds"
+        self.held_out = self.path / "held_out.npz"
         self._lock: int | None = None
+
+    def fold(self, number: int) -> RunFolder:
+        """The Run of one fold, from 1 on; it need not exist yet."""
+        return RunFolder(self.folds / str(number))
 
     @classmethod
     def create(cls, path: Path, environment: dict[str, Any]) -> RunFolder:

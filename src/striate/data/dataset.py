@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split
-from striate.data.readers import READERS, ReadOptions
+from striate.data.by_time import read_time
+from striate.data.decode import taken
+from striate.data.readers import EXIF, READERS, ReadOptions
 from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
 from striate.data.readers._targets import TASKS
-from striate.data.store import printable
+from striate.data.store import Store, printable
 
 GENERAL = "folders"
 """The reader that takes any folder, and so steps back for one that knows more about it."""
@@ -57,7 +59,7 @@ def open_dataset(
     further = {"val": val, "test": test}
     for split, path in further.items():
         if path is not None:
-            part = _read(path, replace(options, task=whole.task), reader)
+            part = _further(path, replace(options, task=whole.task), reader)
             whole = _joined(whole, part, cast(Split, split))
     if val is None:
         whole = _one_held_out_is_test(whole)
@@ -75,7 +77,44 @@ def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
         unused.append("--label-depth has no use here: labels do not come from folders.")
     if options.root is not None and name not in ("table", "archive"):
         unused.append("--root has no use here: there is no table.")
+    if options.time is not None and not any(sample.time is not None for sample in found.samples):
+        if options.time != EXIF:
+            raise DataError(
+                f"--time {options.time} names a column, and there is no table to have it",
+                fix=f"give a table with a row for each picture, or --time {EXIF} for when each was taken",
+            )
+        found = _timed_by_file(found)
     return replace(found, notes=(*found.notes, *unused))
+
+
+def _timed_by_file(dataset: Dataset) -> Dataset:
+    """The same with the time of each sample that its file gives. Raises `DataError` where none does."""
+    store = Store(dataset.arrays)
+    samples = tuple(replace(sample, time=_taken(store, sample)) for sample in dataset.samples)
+    if not any(sample.time is not None for sample in samples):
+        raise DataError(
+            f"none of the {len(samples):,} pictures of {dataset.path} says when it was taken, by an EXIF date",
+            fix="give a table with a column of times and --time COLUMN, or leave --time out",
+        )
+    return replace(dataset, samples=samples)
+
+
+def _taken(store: Store, sample: Sample) -> float | None:
+    try:
+        content = store.read(sample.sources[0])
+    except DataError:
+        return None  # the audit says what is wrong with it, and quarantines it
+    return read_time(taken(content)) if isinstance(content, bytes) else None
+
+
+def _further(path: str, options: ReadOptions, reader: str | None) -> Dataset:
+    """Data of a split that is given, which needs no time where the data that is divided has one."""
+    try:
+        return _read(path, options, reader)
+    except (DataError, UnknownName):
+        if options.time is None:
+            raise
+        return _read(path, replace(options, time=None), reader)  # raises where it was not the time
 
 
 def _existing(data: str | Path) -> Path:

@@ -39,7 +39,7 @@ def dealt(units: Sequence[Sequence[Sample]], shares: tuple[float, float, float],
     found = deal(units, shares, seed, strata)
     if not even and all(sample.group is None for unit in units for sample in unit):
         return found
-    lots = [_lot(seed, unit[0].key) for unit in units]
+    lots = [lot(seed, unit[0].key) for unit in units]
     used = {split: share for split, share in zip(SPLITS, shares, strict=True) if share > 0}
     return even_out(found, used, strata, [len(unit) for unit in units], lots)
 
@@ -74,7 +74,7 @@ def deal(
 
     def turn(index: int) -> tuple[object, ...]:
         names = sorted(strata[index], key=lambda name: (totals[name], name))
-        return -len(units[index]), [(totals[name], name) for name in names], _lot(seed, units[index][0].key)
+        return -len(units[index]), [(totals[name], name) for name in names], lot(seed, units[index][0].key)
 
     found = [""] * len(units)
     for index in sorted(range(len(units)), key=turn):
@@ -97,7 +97,7 @@ def deal(
     return found
 
 
-def _lot(seed: int, key: str) -> bytes:
+def lot(seed: int, key: str) -> bytes:
     """A unit's place in the order, by its first key alone: files that come or go do not stir the others."""
     return hashlib.sha256(f"{seed}\0{key}".encode("utf-8", "surrogateescape")).digest()
 

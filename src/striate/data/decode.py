@@ -83,6 +83,20 @@ def decode(content: bytes, *, pixel_cap: int = PIXEL_CAP) -> Picture:
         raise DecodeError(f"it is truncated: {text}" if truncated else f"it is damaged: {text}") from error
 
 
+def taken(content: bytes) -> str:
+    """When a picture was taken by its EXIF, as the camera wrote it; "" where its header does not say. Decodes nothing.
+
+    >>> buffer = io.BytesIO()
+    >>> Image.new("L", (2, 2)).save(buffer, "JPEG")
+    >>> taken(buffer.getvalue()), taken(b"no picture")
+    ('', '')
+    """
+    try:
+        return _shot(_open(content))[1]
+    except Exception:  # damaged bytes make decoders raise anything, and the audit says which
+        return ""
+
+
 def decode_sample(store: Store, sample: Sample) -> Picture:
     """Decode a sample; several sources are stacked as channels, in their order.
 

@@ -3,7 +3,8 @@
 Exact duplicates, near-duplicates and members of a group are one unit, and a unit never straddles a split.
 Units are dealt out by classes (or by quantiles of the values), in an order that only the seed and the keys decide, and
 exchanged while that makes the division more even. Splits that the data or the user gives are obeyed; then what would
-leak from the training side is excluded, never what is held out.
+leak from the training side is excluded, never what is held out. Units may take turns in being held out
+(`striate.data.folds`), or be divided by time (`striate.data.by_time`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Sample, Target
 from striate.core.wording import some
 from striate.data.audit import Audit
+from striate.data.by_time import periods
 from striate.data.chained import Chains, chains
-from striate.data.dealing import dealt, enough
+from striate.data.dealing import enough
+from striate.data.dividing import divided_units, missing_classes
+from striate.data.folds import rotates
 from striate.data.met_before import check_known, kept_splits, mark_known, say_known
 from striate.data.split_checks import FATES, check_split, classes_by_fate
 from striate.data.twins import Near
@@ -70,8 +74,12 @@ class SplitTable:
         ends = _GIVEN_FOR + split
         return [key for key in self.keys("excluded") if self.reasons.get(key, "").endswith(ends)]
 
-    def write(self, path: Path, dataset: Dataset) -> None:
-        """Write a CSV with one row a sample: key, split, target, group, reason."""
+    def write(self, path: Path, dataset: Dataset, folds: Mapping[str, int] | None = None) -> None:
+        """Write a CSV with one row a sample: key, split, target, group, reason; and the fold, where there are any.
+
+        Args:
+            folds: by key, the fold that held it out.
+        """
         rows = [
             (
                 sample.key,
@@ -79,10 +87,11 @@ class SplitTable:
                 _target_text(sample.target),
                 sample.group or "",
                 self.reasons.get(sample.key, ""),
+                *([] if folds is None else [folds.get(sample.key, "")]),
             )
             for sample in sorted(dataset.samples, key=lambda sample: sample.key)
         ]
-        write_csv(path, _HEADER, rows)
+        write_csv(path, _HEADER if folds is None else (*_HEADER, "fold"), rows)
 
     @classmethod
     def read(cls, path: str | Path, dataset: Dataset) -> SplitTable:
@@ -151,6 +160,7 @@ def make_split(
     file: str | None = None,
     fractions: tuple[float, float, float] = FRACTIONS,
     known: Mapping[str, str] | None = None,
+    fold: tuple[int, int] | None = None,
 ) -> SplitTable:
     """Decide every sample's fate. The same for the same data and seed, whatever the order of the files.
 
@@ -160,10 +170,13 @@ def make_split(
             validation above `VALIDATED` samples, the rest goes to train.
         known: by key, the split that a sample was in where the weights come from that training begins with. Where no
             split is given for it, it stays there, and what was learnt from is never tested.
+        fold: which fold, from 1 on, of how many is held out: as the test, or as validation where a test is given.
+
+    Samples with a time are divided by it, unless a split is given: the latest are the test, those before them validate.
 
     Raises:
-        DataError: the split file does not fit the data, nothing is left to train on or to test with, or a held-out
-            class has no training sample.
+        DataError: the split file does not fit the data, nothing is left to train on or to test with, a held-out class
+            has no training sample, there are more folds than units of a class, or times that do not differ.
     """
     samples = sorted(dataset.samples, key=lambda sample: sample.key)
     fates = {one.key: "quarantined" for one in audit.quarantined}
@@ -178,7 +191,7 @@ def make_split(
     if held:
         fates.update({sample.key: given[sample.key] for sample in free})
     _exclude_conflicts(audit, fates, reasons, free)
-    units = _units([sample for sample in free if fates.get(sample.key) != "excluded"], audit)
+    units = units_together([sample for sample in free if fates.get(sample.key) != "excluded"], audit)
     if held:
         _exclude_leaks(units, audit, fates, reasons, notes)
     pool = [
@@ -193,15 +206,27 @@ def make_split(
     }.get(frozenset(held), fractions)
     shares = enough(shares, sum(map(len, pool)), len(dataset.target_names))
     kept = kept_splits(pool, shares, known or {})
-    fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]
-    places = iter(dealt(fresh, shares, seed, even=bool(audit.near.duplicates)))
-    for unit, split in zip(pool, kept, strict=True):
-        fates.update(dict.fromkeys((sample.key for sample in unit), split or next(places)))
+    places = divided_units(
+        dataset,
+        pool,
+        kept,
+        shares,
+        held,
+        seed=seed,
+        even=bool(audit.near.duplicates),
+        fold=fold,
+        carved=fractions[1] / sum(fractions[:2]),
+    )
+    for unit, place in zip(pool, places, strict=True):
+        fates.update(dict.fromkeys((sample.key for sample in unit), place))
     if known:
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
-    _say(notes, held, shares, file, fates, reasons)
+    when = periods(samples, fates)
+    _say(notes, held, shares, file, fates, reasons, fold, timed=bool(when))
+    if when:
+        notes.insert(1, f"By time: {when}.")
     classes = classes_by_fate(samples, fates)
     chained = near_chains(free, audit)
     check_split(dataset, samples, fates, reasons, classes, chained)
@@ -209,9 +234,7 @@ def make_split(
         notes.append(chained.sentence())
     for key, former in dataset.relabelled.items():
         reasons.setdefault(key, f"its label was {former!r} in the data")
-    untested = sorted(classes["train"] - classes["test"])
-    if untested:
-        notes.append(f"The test split has no sample of {some(untested)}: its score says nothing of them.")
+    notes += missing_classes(classes, pool)
     return SplitTable({sample.key: fates[sample.key] for sample in samples}, reasons, tuple(notes))
 
 
@@ -262,7 +285,7 @@ def _exclude_conflicts(audit: Audit, fates: dict[str, str], reasons: dict[str, s
 
 def units_of_samples(samples: Sequence[Sample], audit: Audit) -> NDArray[np.int64]:
     """The number, from 0 on, of what each sample must stay with: (nearly) equal pictures and its group, (N,)."""
-    known = {sample.key: number for number, unit in enumerate(_units(samples, audit)) for sample in unit}
+    known = {sample.key: number for number, unit in enumerate(units_together(samples, audit)) for sample in unit}
     return np.array([known[sample.key] for sample in samples], np.int64)
 
 
@@ -273,7 +296,7 @@ def near_chains(samples: Sequence[Sample], audit: Audit) -> Chains:
     return chains(samples, units_of_samples(samples, audit), units_of_samples(samples, replace(audit, near=Near())))
 
 
-def _units(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
+def units_together(samples: Sequence[Sample], audit: Audit) -> list[list[Sample]]:
     """Samples that must stay together: (nearly) equal pictures, and members of a group, transitively. Sorted by key."""
     parent = {sample.key: sample.key for sample in samples}
 
@@ -346,17 +369,26 @@ def _say(
     file: str | None,
     fates: Mapping[str, str],
     reasons: Mapping[str, str],
+    fold: tuple[int, int] | None,
+    *,
+    timed: bool,
 ) -> None:
     counts = Counter(fates.values())
     parts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
     source = Path(file).name if file else "the data"
-    if held == {"val", "test"}:
+    if fold is not None:
+        how = f"fold {fold[0]} of {fold[1]} is held out as {rotates(held)}"
+    elif held == {"val", "test"}:
         how = f"train, val and test are given by {source}"
     elif held:
         given, drawn = ("test", "val") if held == {"test"} else ("val", "test")
-        how = f"{given} is given by {source}; {shares[SPLITS.index(drawn)]:.0%} of train was drawn for {drawn}"
+        share = shares[SPLITS.index(drawn)]
+        what = f"the latest {share:.0%} of train is" if timed else f"{share:.0%} of train was drawn for"
+        how = f"{given} is given by {source}; {what} {drawn}"
     else:
-        how = f"{source} gives no split; it was drawn as {'/'.join(f'{100 * share:g}' for share in shares)}"
+        drawn = "/".join(f"{100 * share:g}" for share in shares)
+        what = f"by time as {drawn}, the latest are test" if timed else f"it was drawn as {drawn}"
+        how = f"{source} gives no split; {what}"
     notes.insert(0, f"Split: {how}: {parts}.")
     conflicts = sum("has another target" in reason for key, reason in reasons.items() if fates[key] == "excluded")
     if conflicts:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from striate.core.errors import DataError
 from striate.core.records import SPLITS, Dataset, Sample
-from striate.core.wording import some
+from striate.core.wording import plural, some
 from striate.data.chained import REMEDY, Chains
 from striate.data.classes import target_classes
 
@@ -46,12 +46,15 @@ def check_split(
         if not counts[split]:
             also = f"; {chained}" if chained.joined else ""
             also += f"; {len(near)} are near-duplicates of held-out ones" if near else ""
+            usable = len(samples) - counts["excluded"] - counts["quarantined"]
             told = "samples that are equal or of one group stay together: add others, or check the groups"
-            if dataset.given_splits:
+            if usable < 2 and not dataset.given_splits:
+                told = "give two samples at least, better ten of each class: one part is learnt from, another tests"
+            elif dataset.given_splits:
                 told = "check the given splits: what equals held-out samples, or is of their group, is not trained on"
             raise DataError(
-                f"of {len(samples)} samples none is left {purpose}: {counts['excluded']} are excluded, "
-                f"{counts['quarantined']} quarantined{also}",
+                f"of {plural(len(samples), 'sample', 'samples')} none is left {purpose}: {counts['excluded']} are "
+                f"excluded, {counts['quarantined']} quarantined{also}",
                 fix=REMEDY if also else told,
             )
     for split in ("test", "val"):
@@ -61,7 +64,10 @@ def check_split(
             excluded, alike = sum(fates[key] == "excluded" for key in theirs), len(theirs.intersection(near))
             also = f", {alike} of them as near-duplicates of held-out ones" if alike else ""
             also = f" ({excluded} of their samples were excluded{also})" if excluded else ""
+            told = "check the names of the class folders, or add training samples of them"
+            if any(sample.time is not None for sample in samples):
+                told = "what came later cannot be known: leave these classes out, or leave --time out"
             raise DataError(
                 f"the {split} split has classes that training does not know: {some(unknown)}{also}",
-                fix=REMEDY if alike else "check the names of the class folders, or add training samples of them",
+                fix=REMEDY if alike else told,
             )

@@ -20,6 +20,7 @@ def score(
     targets: NDArray[Any],
     groups: Sequence[str | None] | None = None,
     *,
+    decided: NDArray[Any] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def score(
         scores: (N, K), as `task.scores` gives them.
         targets: (N, K), as `task.encode` gives them.
         groups: what each sample belongs with, such as a patient, or None; None as a whole where none has any.
+        decided: (N, K), of which the largest, or those from a half on, are what was decided for, where each sample has
+            its own way of deciding; as the task does unless given.
         seed: of the resamples; the same seed gives the same intervals.
         resamples: how many samples of samples the intervals come from.
 
@@ -46,7 +49,9 @@ def score(
     if not len(scores):
         raise DataError("there are no samples to score", fix="give data with targets")
     scores, targets = checked(scores, targets)
-    undefined = task.undefined(scores, targets)
+    judge = task if decided is None else task.undecided()
+    judged = scores if decided is None else checked(decided, targets)[0]
+    undefined = judge.undefined(judged, targets)
     result: dict[str, Any] = {"samples": len(scores)}
     grouped = groups is not None and any(group is not None for group in groups)
     units = units_of(groups) if grouped and groups is not None else None
@@ -54,10 +59,10 @@ def score(
     if grouped:
         result["groups"] = drawn
     metrics = task.measures()
-    seen = {True: task.judged(scores), False: scores}  # what a metric of decisions sees, and what any other does
+    seen = {True: judge.judged(judged), False: scores}  # what a metric of decisions sees, and what any other does
     values: dict[str, NDArray[Any]] = {}
-    for decided, rows in seen.items():
-        group = {name: metric for name, metric in metrics.items() if metric.of_decisions == decided}
+    for deciding, rows in seen.items():
+        group = {name: metric for name, metric in metrics.items() if metric.of_decisions == deciding}
         values |= bootstrap(group, rows, targets, seed=seed, units=units, resamples=resamples)
     for name, metric in metrics.items():
         value = metric.measure(seen[metric.of_decisions], targets)
@@ -73,8 +78,8 @@ def score(
             undefined[f"{name}_interval"] = interval.why
         elif len(drawings) < resamples:
             undefined[f"{name}_interval"] = f"it is from {len(drawings)} resamples, as more would take too long"
-    result["per_class"] = task.per_class(scores, targets)
-    confusion = task.confusion(scores, targets)
+    result["per_class"] = judge.per_class(judged, targets)
+    confusion = judge.confusion(judged, targets)
     if confusion is not None:
         result["confusion"] = confusion
     result["undefined"] = undefined

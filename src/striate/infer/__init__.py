@@ -1,5 +1,6 @@
 """The one forward loop, and the Model: weights and one JSON that predict anywhere, to the bit."""
 
+from striate.infer.ensemble import Ensemble
 from striate.infer.forward import (
     VIEWS,
     Views,
@@ -26,6 +27,7 @@ from striate.infer.ready import (
 
 __all__ = [
     "VIEWS",
+    "Ensemble",
     "ForwardWay",
     "Model",
     "Prediction",

@@ -28,6 +28,11 @@ def find(path: Path) -> Path:
             return folder
     if not path.exists():
         raise RunError(f"{path} does not exist; a Model's folder or a Run was expected", fix="see `striate runs`")
+    if (path / "folds").is_dir():
+        raise RunError(
+            f"{path} holds a Model for each of its folds, and none that is one network",
+            fix=f"name one of them, such as {path / 'folds' / '1'}; `striate predict` takes the mean of all",
+        )
     raise RunError(
         f"there is no Model in {path}: neither {DESCRIPTION} nor model/{DESCRIPTION}",
         fix="name a Run that has finished (see `striate runs`), or a copy of its model/ folder",

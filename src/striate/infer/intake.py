@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from striate.data.decode import decode_sample, picture_of, picture_of_array
 from striate.data.loader import Batch
 from striate.data.store import Store
 
+T = TypeVar("T")
 OnDamaged: TypeAlias = Callable[[str, str], None]
 Input: TypeAlias = "str | Path | NDArray[Any] | Image.Image"
 Read: TypeAlias = Callable[[], Picture]
@@ -35,11 +36,11 @@ Images: TypeAlias = "Tensor | Sequence[Tensor]"
 
 def ahead(
     items: Iterable[tuple[str, Read]],
-    load: Callable[[str, Read], Pixels | Damaged],
+    load: Callable[[str, Read], T | Damaged],
     workers: int,
     window: int,
     turns: bool = False,
-) -> Iterator[tuple[str, Pixels | Damaged]]:
+) -> Iterator[tuple[str, T | Damaged]]:
     """Load items in threads, at most `window` (but one for each thread) beyond the one asked for; in the order given.
 
     Without threads each is loaded when it is asked for, which for a single one is the quickest. Threads, since Pillow
@@ -53,7 +54,7 @@ def ahead(
         for key, read in items:
             yield key, load(key, read)
         return
-    waiting: deque[tuple[str, Future[Pixels | Damaged]]] = deque()
+    waiting: deque[tuple[str, Future[T | Damaged]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-decode")
     try:
         if turns:

@@ -44,7 +44,7 @@ from striate.infer.intake import (
     stack,
     warn,
 )
-from striate.infer.prediction import Prediction
+from striate.infer.prediction import Prediction, prediction_of
 from striate.infer.ready import ForwardWay, Precision, Ready, made_ready
 from striate.nets import Normalize, build
 from striate.nets.sources import Source, described
@@ -356,7 +356,7 @@ class Model:
         with freed_memory_kept() if workers != 0 else contextlib.nullcontext():
             for outputs, _ in self._stream(batches, lambda row: keys[row]):
                 for row in self._scores(outputs):
-                    yield self._prediction(keys.popleft(), row)
+                    yield prediction_of(self.task, keys.popleft(), row)
 
     def _predict_own(
         self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int, on_damaged: OnDamaged
@@ -371,7 +371,7 @@ class Model:
                 keys = [key for key, _ in some]
                 images = [torch.from_numpy(pixels) for _, pixels in some]
                 for key, row in zip(keys, self._rows(images, batch_size, keys.__getitem__), strict=True):
-                    yield self._prediction(key, row)
+                    yield prediction_of(self.task, key, row)
 
     def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
         return stream_outputs(
@@ -407,7 +407,9 @@ class Model:
         self, items: Iterable[tuple[str, Read]], workers: int, window: int, on_damaged: OnDamaged
     ) -> Iterator[tuple[str, Pixels]]:
         """Whole pictures, prepared; damaged ones are told and left out."""
-        for key, found in ahead(items, self._load, workers, window, turns=self.device.type == "cpu"):
+        loaded: Iterator[tuple[str, Pixels | Damaged]]
+        loaded = ahead(items, self._load, workers, window, turns=self.device.type == "cpu")
+        for key, found in loaded:
             if isinstance(found, Damaged):
                 on_damaged(found.key, found.reason)
             else:
@@ -433,14 +435,6 @@ class Model:
 
     def _scores(self, outputs: Tensor) -> NDArray[np.float32]:
         return np.asarray(self.task.scores(outputs).numpy(), np.float32)
-
-    def _prediction(self, key: str, row: NDArray[np.float32]) -> Prediction:
-        decoded = dict(self.task.decode(row))
-        for several in ("labels", "possible"):
-            if several in decoded:
-                decoded[several] = tuple(decoded[several])
-        named = dict(zip(self.classes, row.tolist(), strict=True))
-        return Prediction(key=key, **{**decoded, "scores": named})
 
     # -- for the reader
 

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.tasks import Task
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -49,3 +54,12 @@ class Prediction:
             "scores": dict(self.scores),
         }
         return {name: value for name, value in filled.items() if value is not None}
+
+
+def prediction_of(task: Task, key: str, row: NDArray[np.float32]) -> Prediction:
+    """What a task says of one row of scores, (K,)."""
+    decoded = dict(task.decode(row))
+    for several in ("labels", "possible"):
+        if several in decoded:
+            decoded[several] = tuple(decoded[several])
+    return Prediction(key=key, **{**decoded, "scores": dict(zip(task.target_names, row.tolist(), strict=True))})

@@ -178,6 +178,11 @@ def _keys(content: Any, required: Mapping[str, Any], optional: Mapping[str, Any]
 def _from_model(folder: Path) -> Weights:
     """The Model of a Run, or a Model's folder; its description says all that a sidecar says."""
     inner = next((one for one in (folder, folder / "model") if (one / "model.json").is_file()), None)
+    if inner is None and (folder / "folds").is_dir():
+        raise WeightsError(
+            f"{folder} holds a Model for each of its folds, and none that is one network",
+            fix=f"name one of them, such as {folder / 'folds' / '1'}",
+        )
     if inner is None:
         raise WeightsError(
             f"there is no Model in {folder}: neither model.json nor model/model.json",

@@ -67,6 +67,12 @@ class Facts:
     weights: dict[str, Any]
 
     @property
+    def folds(self) -> dict[str, Any]:
+        """What is known of the folds of a Run that is made of some; empty of any other."""
+        found = self.metrics.get("folds")
+        return found if isinstance(found, dict) else {}
+
+    @property
     def task(self) -> str:
         """The task's name, or "" where nothing records it."""
         decision = self.decisions.get("task.kind")
@@ -81,6 +87,7 @@ class Facts:
 def read_facts(run: RunFolder) -> Facts:
     """Read every file of a Run that the report shows."""
     missing: dict[str, str] = {}
+    alone = not run.folds.is_dir()  # each fold has a history of its own
 
     def attempt(path: Path, read: Callable[[Path], T], empty: T) -> T:
         try:
@@ -95,7 +102,7 @@ def read_facts(run: RunFolder) -> Facts:
         path=run.path,
         metrics=attempt(run.metrics, _object, {}),
         audit=attempt(run.audit, _object, {}),
-        history=attempt(run.history, _lines, []),
+        history=attempt(run.history, _lines, []) if alone else [],
         decisions=attempt(run.plan, read_decisions, {}),
         environment=attempt(run.environment, _object, {}),
         split=attempt(run.split, _rows, []),

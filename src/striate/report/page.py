@@ -17,6 +17,7 @@ from striate.report.sections.curves import curves
 from striate.report.sections.data import data
 from striate.report.sections.decisions import decisions
 from striate.report.sections.diagnosis import diagnosis
+from striate.report.sections.folds import folds
 from striate.report.sections.headline import all_metrics, headline
 from striate.report.sections.leak import leak
 from striate.report.sections.limits import limits
@@ -38,6 +39,7 @@ Section = Callable[[Facts], Html | None]
 SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     # First the answer …
     ("scores", "The answer", "Answer", headline),
+    ("folds", "Fold by fold", "Folds", folds),
     ("trust", "Can it be trusted?", "Trust", trust),
     ("leak", "What a leak would have added", "Leak", leak),
     ("limits", "What limits it", "Limits", limits),

@@ -199,6 +199,10 @@ class Task(ABC):
         """The same task without a temperature."""
         return type(self)(self.target_names, replace(self.settings, temperature=None))
 
+    def undecided(self) -> Self:
+        """The same task of which the largest score, or those from a half on, are what is decided for."""
+        return type(self)(self.target_names, replace(self.settings, factors=None, thresholds=None, costs=None))
+
     def unsmoothed(self) -> Self:
         """The same task without label smoothing in its loss."""
         options = {name: value for name, value in self.settings.loss_options.items() if name != "label_smoothing"}

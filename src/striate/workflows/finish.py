@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.core.artifacts import read_json, write_csv, write_json
+from striate.core.artifacts import read_json, write_bytes, write_csv, write_json
 from striate.core.errors import DataError, NetworkError
 from striate.core.events import Reporter
 from striate.core.plan import Plan
@@ -35,6 +35,7 @@ from striate.workflows.lineage import met_before
 from striate.workflows.materials import Learnt, Materials
 from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
+from striate.workflows.request import array_bytes
 from striate.workflows.scores import write_scores
 from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
@@ -82,6 +83,8 @@ def finish(
     ]
     write_csv(run.predictions, ["split", *prediction_header(task)], rows)
     write_scores(run, task, scores)
+    if recipe.plan["split.fold"] is not None:  # what all folds are scored by together
+        write_bytes(run.held_out, array_bytes(dict(scores)))
     undrawn = _figures(run, model, materials, recipe, scores, reporter)
     fates = list(materials.prepared.split.fates.values())
     metrics = {
@@ -99,7 +102,7 @@ def finish(
         "training": summary,
         **({"forgetting": forgotten} if isinstance(forgotten, dict) else {}),
         "split": {fate: fates.count(fate) for fate in ("train", "val", "test", "quarantined", "excluded")},
-        **_corrected(materials.prepared.dataset),
+        **corrected(materials.prepared.dataset),
         "scored": len(earlier_scores(run)) + 1,
         "not_checked": [
             *scored_before(run),
@@ -117,7 +120,7 @@ def finish(
     write_json(run.metrics, metrics)
 
 
-def _corrected(dataset: Dataset) -> dict[str, Any]:
+def corrected(dataset: Dataset) -> dict[str, Any]:
     """How many labels the user has corrected; nothing where no list was given."""
     if not dataset.relabelled and not dataset.left_out:
         return {}

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from striate.core.errors import DataError, UsageError
 from striate.core.events import Reporter
-from striate.core.records import Dataset, Label, Labels, Sample
+from striate.core.records import Dataset, Label, Labels, Picture, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
 from striate.data.split import SplitTable
 from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
-from striate.infer import Model
+from striate.infer import Ensemble, Model
 from striate.infer.intake import Images
 from striate.workflows.request import ReadRequest, Request, kept_list
 from striate.workflows.stages import read_dataset
 
 CHUNK = 256
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Labelled:
     damaged: Sequence[tuple[str, str]]
 
 
-def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter) -> Dataset:
+def labelled(run: RunFolder, model: Model | Ensemble, data: str | None, reporter: Reporter) -> Dataset:
     """The samples of `data`, or of the Run's own test split, that have a target; none is decoded yet.
 
     Raises:
@@ -64,10 +67,12 @@ def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter)
 
 
 def _read_other(read: ReadRequest, reporter: Reporter) -> Dataset:
-    """Other data than the Run's, which may have no groups where the Run's have."""
+    """Other data than the Run's, which may have no times, and no groups, where the Run's have."""
     try:
         return read_dataset(read, reporter)
-    except DataError as error:
+    except (DataError, UsageError) as error:
+        if read.time is not None:  # which divides, and nothing is divided here
+            return _read_other(replace(read, time=None), reporter)
         if read.group is None:
             raise
         found = read_dataset(replace(read, group=None), reporter)  # raises where it was not the groups
@@ -75,7 +80,7 @@ def _read_other(read: ReadRequest, reporter: Reporter) -> Dataset:
         return found
 
 
-def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dict[str, Any]:
+def evaluate(run: RunFolder, model: Model | Ensemble, data: str, reporter: Reporter) -> dict[str, Any]:
     """Score a Run's model on other labelled data: flat metrics with intervals, tables, what was left out, and how what
     it holds possible holds, see `judge_sets`.
 
@@ -85,22 +90,22 @@ def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dic
     reporter.stage("evaluating")
     scores, targets, groups, damaged = [], [], [], []
     for first in range(0, len(dataset), CHUNK):
-        chunk = _load(dataset, dataset.samples[first : first + CHUNK], model)
-        damaged += [{"path": key, "reason": reason} for key, reason in chunk.damaged]
-        if chunk.samples:
-            groups += [sample.group for sample in chunk.samples]
-            scores.append(model.scores(chunk.images))
-            targets.append(chunk.targets.numpy())
+        found, samples, reasons = _scored(dataset, dataset.samples[first : first + CHUNK], model)
+        damaged += [{"path": key, "reason": reason} for key, reason in reasons]
+        if samples:
+            groups += [sample.group for sample in samples]
+            scores.append(found)
+            targets.append(model.task.encode(samples).numpy())
         reporter.progress(min(len(dataset), first + CHUNK), len(dataset))
     if not scores:
         raise _none_whole()
     result = score(model.task, np.concatenate(scores), np.concatenate(targets), groups, seed=0)
-    found = {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
+    content = {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
     if model.task.settings.sets is not None:
         rows = np.concatenate(scores), np.concatenate(targets)
         held = judge_sets(model.task, *rows, units_of(groups), seed=0)
-        found["possible"] = {"wanted": model.task.settings.sets.coverage, **held}
-    return found
+        content["possible"] = {"wanted": model.task.settings.sets.coverage, **held}
+    return content
 
 
 def load_some(dataset: Dataset, model: Model, limit: int) -> Labelled:
@@ -115,7 +120,7 @@ def _none_whole() -> DataError:
     return DataError("there is no whole labelled picture", fix="`striate audit DATA` says what is wrong with each")
 
 
-def _check_known(dataset: Dataset, model: Model) -> None:
+def _check_known(dataset: Dataset, model: Model | Ensemble) -> None:
     targets = [sample.target for sample in dataset.samples]
     names = {one.name for one in targets if isinstance(one, Label)}
     names |= {name for one in targets if isinstance(one, Labels) for name in one.names}
@@ -134,19 +139,38 @@ def _check_known(dataset: Dataset, model: Model) -> None:
         raise UsageError(f"{dataset.path} has no labels to score against", fix="use `striate predict` for it")
 
 
+def _scored(
+    dataset: Dataset, samples: Sequence[Sample], model: Model | Ensemble
+) -> tuple[NDArray[np.float32], Sequence[Sample], Sequence[tuple[str, str]]]:
+    """Scores of the whole ones of some samples, (N, K); those samples; keys and reasons of the damaged ones."""
+    if isinstance(model, Ensemble):
+        each, kept, damaged = _decoded(dataset, samples, lambda picture: model.prepare_each([picture])[0])
+        return model.scores(each), kept, damaged
+    found = _load(dataset, samples, model)
+    return model.scores(found.images), found.samples, found.damaged
+
+
 def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled:
     """Decode some samples of a dataset; what is damaged is left out and named."""
-    store = Store(dataset.arrays)
-    pictures, kept, damaged = [], [], []
-    for sample in samples:
-        try:
-            pictures.append(model.prepare([decode_sample(store, sample)]))
-        except (DecodeError, OSError) as error:
-            damaged.append((sample.key, str(error)))
-            continue
-        kept.append(sample)
+    pictures, kept, damaged = _decoded(dataset, samples, lambda picture: model.prepare([picture]))
     size = (model.preprocessing.channels, model.preprocessing.height, model.preprocessing.width)
     images: Images = [found[0] for found in pictures]
     if not model.preprocessing.own:
         images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
     return Labelled(images, model.task.encode(kept), kept, damaged)
+
+
+def _decoded(
+    dataset: Dataset, samples: Sequence[Sample], prepare: Callable[[Picture], T]
+) -> tuple[list[T], list[Sample], list[tuple[str, str]]]:
+    """Each whole sample's picture, prepared; those samples; keys and reasons of the damaged ones."""
+    store = Store(dataset.arrays)
+    pictures, kept, damaged = [], [], []
+    for sample in samples:
+        try:
+            pictures.append(prepare(decode_sample(store, sample)))
+        except (DecodeError, OSError) as error:
+            damaged.append((sample.key, str(error)))
+            continue
+        kept.append(sample)
+    return pictures, kept, damaged

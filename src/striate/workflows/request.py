@@ -29,7 +29,7 @@ class ReadRequest:
 
     Args:
         data: a path; None for the built-in digits; arrays are kept beside it.
-        reader, task, label_depth, root, group, val, test, relabel: see the `train` command.
+        reader, task, label_depth, root, group, val, test, relabel, time: see the `train` command.
         arrays: arrays by name, in place of a path.
     """
 
@@ -42,6 +42,7 @@ class ReadRequest:
     val: str | None = None
     test: str | None = None
     relabel: str | None = None
+    time: str | None = None
     arrays: dict[str, NDArray[Any]] | None = field(default=None, compare=False)
 
     @property

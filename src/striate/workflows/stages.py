@@ -72,7 +72,7 @@ class Prepared:
 def read_dataset(request: ReadRequest, reporter: Reporter) -> Dataset:
     """Open the data, correct its labels where a list is given, and say what was inferred."""
     reporter.stage("reading")
-    options = ReadOptions(task=request.task, label_depth=request.label_depth, root=request.root, group=request.group)
+    options = ReadOptions(request.task, request.label_depth, request.root, request.group, request.time)
     data = request.arrays if request.arrays is not None else request.data
     dataset = open_dataset(data, options, reader=request.reader, val=request.val, test=request.test)
     if request.relabel is not None:
@@ -162,7 +162,14 @@ def divided(
         return split
     seed, file = overrides.get("split.seed"), overrides.get("split.file")
     known = known_fates(asked, audit)
-    split = make_split(dataset, audit, seed=seed.value if seed else 0, file=file.value if file else None, known=known)
+    split = make_split(
+        dataset,
+        audit,
+        seed=seed.value if seed else 0,
+        file=file.value if file else None,
+        known=known,
+        fold=fold_of(overrides),
+    )
     for note in split.notes:
         reporter.line(note)
     for sentence in met_before(split):
@@ -171,6 +178,22 @@ def divided(
         keep_lineage(run, split, audit, asked)
         split.write(run.split, dataset)
     return split
+
+
+def fold_of(overrides: Mapping[str, Decision]) -> tuple[int, int] | None:
+    """Which fold is held out of how many; the first where none is named, and None without folds.
+
+    Raises:
+        UsageError: there is no such fold.
+    """
+    count, number = (overrides[key].value if key in overrides else None for key in ("split.folds", "split.fold"))
+    if count is None and number is None:
+        return None
+    if count is None or (number is not None and number > count):
+        raise UsageError(
+            f"split.fold={number} is one of {count or 'no'} folds", fix="give split.folds too, and a fold from 1 to it"
+        )
+    return number or 1, count
 
 
 def _check_targets(split: SplitTable, run: RunFolder, dataset: Dataset) -> None:

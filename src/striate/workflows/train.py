@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,14 @@ class Clock:
         return self.started + 1.1 * budget - min(0.25 * budget, scoring + max(8.0, 0.05 * budget))
 
 
-def train(request: Request, path: Path, device: str, reporter: Reporter, started: float) -> RunFolder:
+def train(
+    request: Request,
+    path: Path,
+    device: str,
+    reporter: Reporter,
+    started: float,
+    begin: Callable[[RunFolder], None] | None = None,
+) -> RunFolder:
     """Train into a new Run.
 
     Args:
@@ -82,6 +89,7 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         path: the Run's folder, new or empty.
         device: "auto", or where to compute.
         started: `time.monotonic()` at the command's start.
+        begin: writes what is found already, such as the audit, into the Run.
     """
     keep_freed_memory()
     require(request.follow)
@@ -92,6 +100,8 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
             write_bytes(run.arrays, array_bytes(request.read.arrays))
         keep_list(run, request)
         request = kept_list(run, request)
+        if begin is not None:
+            begin(run)
         _walk(run, request, device, reporter, Clock(started, request.minutes))
     except KeyboardInterrupt:
         raise _stopped(run) from None

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from striate.core.records import Dataset
 from striate.core.registry import Registry
 
+EXIF = "exif"
+"""In place of a column that has the time: when a picture was taken, as its file says. A column of that name wins."""
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -19,12 +22,15 @@ class ReadOptions:
         root: the folder that the paths in a table are relative to; None for the table's own.
         group: a table's column; or a pattern of file names with {group}, such as "{label}_{group}_{index}"; or a
             regular expression with (?P<group>…), searched in the key.
+        time: a table's column of dates or numbers, by which the samples are divided; or `EXIF`, for when each picture
+            was taken by its own file.
     """
 
     task: str | None = None
     label_depth: int | None = None
     root: str | None = None
     group: str | None = None
+    time: str | None = None
 
 
 class Reader(Protocol):

@@ -16,7 +16,8 @@ import numpy as np
 
 from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split, Target
-from striate.data.readers import READERS, ReadOptions
+from striate.data.by_time import number_of, read_time
+from striate.data.readers import EXIF, READERS, ReadOptions
 from striate.data.readers._grid import Grid, read_grid, separator_error, separator_that_fits
 from striate.data.readers._groups import groups_of, is_pattern
 from striate.data.readers._listing import SPLIT_NAMES, Listing, has_picture_suffix
@@ -26,6 +27,7 @@ from striate.data.store import Store, printable
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".lst", ".list")
 TARGET_NAMES = frozenset({"label", "labels", "class", "target", "category", "tags"})
+TIME_NAMES = frozenset({"time", "date", "datetime", "timestamp", "day", "taken", "year"})
 NUMBERINGS = frozenset({"", "id", "index", "unnamed: 0"})
 SAMPLED_ROWS = 200
 PEEKED_BYTES = 65536
@@ -125,6 +127,7 @@ class _Parts:
     group: int | None
     weight: int | None
     others: list[int]
+    time: int | None
 
 
 def dataset_of(content: bytes, name: str, places: Places, options: ReadOptions, path: str, reader: str) -> Dataset:
@@ -250,7 +253,12 @@ def _parts(
         if options.group not in names:
             raise UnknownName("column", options.group, [name for name in names if name])
         group = names.index(options.group)
-    left = [n for n in range(len(names)) if n not in {*paths, split, weight, group}]
+    time = None
+    if options.time in names:
+        time = names.index(options.time)
+    elif options.time not in (None, EXIF):
+        raise UnknownName("column", str(options.time), [name for name in names if name])
+    left = [n for n in range(len(names)) if n not in {*paths, split, weight, group, time}]
     numberings = [n for n in left if header and names[n].lower() in NUMBERINGS]
     unresolved = [n for n in left if n not in numberings and all(has_picture_suffix(row[n]) for row in rows)]
     aside = numberings + unresolved
@@ -262,7 +270,10 @@ def _parts(
     if unused:
         said = ", ".join(repr(printable(names[n])) for n in unused)
         notes.append(f"Columns of {shown} that are not learnt from: {said}.")
-    return _Parts(names, paths, targets, split, group, weight, [n for n in unused if n not in aside])
+    dated = [names[n] for n in unused if header and names[n].lower() in TIME_NAMES]
+    if dated and options.time is None:
+        notes.append(f"To be tested by what came later, divide by time: --time {printable(dated[0])}.")
+    return _Parts(names, paths, targets, split, group, weight, [n for n in unused if n not in aside], time)
 
 
 def _samples(
@@ -276,7 +287,7 @@ def _samples(
 ) -> list[Sample]:
     """A sample for each picture (or stack of them). Rows that repeat one are dropped, and that is said."""
     splits, weights = _splits(rows, parts, where), _weights(rows, parts, where)
-    groups = _groups(rows, parts, where)
+    groups, times = _groups(rows, parts, where), _times(rows, parts, where)
     samples: dict[str, Sample] = {}
     first: dict[str, int] = {}
     repeated = 0
@@ -287,7 +298,7 @@ def _samples(
         key = "+".join(key for key, _ in places_of)
         target: Target = found.values[row]
         sources, others = tuple(source for _, source in places_of), _others(cells, parts)
-        sample = Sample(key, sources, target, splits[row], groups[row], weights[row], others)
+        sample = Sample(key, sources, target, splits[row], groups[row], weights[row], others, times[row])
         if key not in samples:
             samples[key], first[key] = sample, row
         elif samples[key] == sample:
@@ -351,3 +362,23 @@ def _weights(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], st
     if not any(weights):
         raise DataError("all weights are 0, so that nothing counts", fix="correct the weight column")
     return weights
+
+
+def _times(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str]) -> Sequence[float | None]:
+    if parts.time is None:
+        return [None] * len(rows)
+    times: list[float | None] = []
+    numbers = number_of(rows[0][parts.time]) is not None
+    for row, cells in enumerate(rows):
+        cell = cells[parts.time]
+        time = read_time(cell)
+        if time is None or (number_of(cell) is not None) != numbers:
+            expected = "a number" if numbers else "a date"
+            raise DataError(
+                f"{where(row)} has the time {printable(cell)!r}; expected "
+                + ("a number, or a date such as 2026-03-01 or 2026-03-01 14:30" if time is None else expected)
+                + (f", as in {where(0)}" if time is not None else ""),
+                fix="correct it, or leave --time out",
+            )
+        times.append(time)
+    return times

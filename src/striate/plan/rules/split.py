@@ -1,5 +1,6 @@
 """How the samples were divided. Decided before any other rule, recorded here so that the plan says it."""
 
+from striate.data.by_time import periods
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -11,6 +12,8 @@ from striate.plan.rule import Decisions, rule
         "split.file": Leaf(str, "a split.csv to obey", none=True),
         "split.relabel": Leaf(str, "a list of corrected labels", none=True),
         "split.seed": Leaf(int, "seed of the division", low=0),
+        "split.folds": Leaf(int, "folds that take turns in being held out", low=2, none=True),
+        "split.fold": Leaf(int, "which of the folds is held out, from 1 on", low=1, none=True),
         "split.near_duplicates": Leaf(bool, "whether near-duplicates are searched for and kept together"),
         "split.damage_limit": Leaf(float, "share of damaged samples above which training stops", low=0, high=1),
     },
@@ -18,8 +21,16 @@ from striate.plan.rule import Decisions, rule
 def split(context: Context) -> Decisions:
     counts = ", ".join(f"{len(context.split.keys(part))} {part}" for part in ("train", "val", "test"))
     duplicates, near = len(context.audit.duplicates), context.audit.near
+    timed = [sample for sample in context.dataset.samples if sample.time is not None]
+    how = (
+        f"by time into {counts}: {periods(timed, context.split.fates)}"
+        if timed
+        else f"stratified by target into {counts}"
+    )
     return {
-        "split.file": (None, f"stratified by target into {counts}; {duplicates} groups of duplicates kept together"),
+        "split.file": (None, f"{how}; {duplicates} groups of duplicates kept together"),
+        "split.folds": (None, "one division, by which all is trained and tested once"),
+        "split.fold": (None, "there are no folds"),
         "split.near_duplicates": (
             near.asked,
             f"{len(near.duplicates)} groups of {near.compared} pictures that were compared",

@@ -24,7 +24,12 @@ _WORDS = {
 
 
 def curves(facts: Facts) -> Html:
-    """What the training cost; loss, the metric that selects, and the rate over the epochs; the range test."""
+    """What the training cost; loss, the metric that selects, and the rate over the epochs; the range test.
+
+    Of a Run of folds the cost of all: each fold's own report has its curves.
+    """
+    if facts.folds:
+        return join([_costs(facts), tag("p", "Each fold's own report has its curves.", class_="note")])
     return join([_costs(facts), _charts(facts), range_curve(facts)])
 
 

@@ -49,7 +49,8 @@ def headline(facts: Facts) -> Html:
         reason = facts.missing.get("metrics.json", "it is empty")
         return missing(f"There are no scores: metrics.json cannot be shown ({reason}). The Run may not have finished.")
     counts = _object(facts.metrics.get("split"))
-    cards = [_card(facts, key, words, counts.get(key)) for key, words in reversed(_SPLITS)]
+    shown = [one for one in reversed(_SPLITS) if not facts.folds or facts.metrics.get(one[0])]  # folds may test all
+    cards = [_card(facts, key, words, counts.get(key)) for key, words in shown]
     return join([tag("div", *cards, class_="cards"), answer(facts)])
 
 
@@ -64,7 +65,7 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
     pictures = (
         join([" on ", number(count), f" {words} pictures"]) if isinstance(count, int) else f" on the {words} split"
     )
-    note = _kept_out(facts) if key == "test" else _used(facts)
+    note = _by_folds(facts, key) if facts.folds else _kept_out(facts) if key == "test" else _used(facts)
     return tag(
         "div",
         tag("p", label(name), pictures, class_="kicker"),
@@ -73,6 +74,15 @@ def _card(facts: Facts, key: str, words: str, count: Any) -> Html | None:
         tag("p", note, class_="note"),
         class_=f"card score {key}",
     )
+
+
+def _by_folds(facts: Facts, key: str) -> str:
+    """How the figure of a Run of folds came about."""
+    count = facts.folds.get("count")
+    if facts.folds.get("held_out") != key:
+        return f"kept out of training and of every choice, scored once, by the mean of {count} networks"
+    each = f"each scored by the one of {count} networks that was not trained on it"
+    return each if key == "test" else f"{each}, but whose epoch it chose, so a little optimistic"
 
 
 def _kept_out(facts: Facts) -> str:

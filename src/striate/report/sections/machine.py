@@ -17,9 +17,8 @@ def machine(facts: Facts) -> Html:
         return missing(f"The machine cannot be shown: environment.json ({reason}).")
     rows = [[tag("code", key), text] for key, text in _leaves(facts.environment, "")]
     columns = [Column("what", "name"), Column("value", "wide")]
-    note = (
-        "Trained again on the same data, its plan.yaml gives the same weights: on CPU, same build of torch and threads."
-    )
+    plan = "the plan.yaml of each fold" if facts.folds else "its plan.yaml"
+    note = f"Trained again on the same data, {plan} gives the same weights: on CPU, same build of torch and threads."
     said = tag("p", note, class_="note") if facts.decisions else None
     return join([said, table("The call, the machine and the versions", columns, rows)])
 

@@ -9,7 +9,7 @@ from striate.report.facts import Facts
 from striate.report.html import Html, join, prose, shown, tag
 from striate.report.tables import Column, table
 
-_READING = ("task", "reader", "label_depth", "root", "group", "val", "test")
+_READING = ("task", "reader", "label_depth", "root", "group", "time", "val", "test")
 _PACKAGES = ("striate", "python", "torch")
 
 
@@ -17,16 +17,7 @@ def reproduce(facts: Facts) -> Html:
     """Every command with this Run's own paths; what is not recorded is said."""
     run = shlex.quote(str(facts.path))
     again, instead = _again(facts)
-    commands = [
-        ("train it again", again),
-        ("go on where it was stopped, or see that it is finished", f"striate train --resume {run}"),
-        ("train ten epochs more", f"striate train --resume {run} --epochs +10"),
-        ("name new pictures" if facts.task != "regress" else "judge new pictures", f"striate predict {run} PATH…"),
-        ("see where it looks", f"striate explain {run} PATH…"),
-        ("score it on other labelled pictures", f"striate evaluate {run} DATA"),
-        ("hand it on as one ONNX file", f"striate export {run}"),
-        ("write this page again", f"striate report {run}"),
-    ]
+    commands = _commands(facts, run, again) if not facts.folds else _commands_of_folds(facts, run, again)
     rows = [
         tag("div", tag("dt", words), tag("dd", tag("code", command), tabindex="0"))
         for words, command in commands
@@ -42,6 +33,37 @@ def reproduce(facts: Facts) -> Html:
             _alike(facts),
         ]
     )
+
+
+def _commands(facts: Facts, run: str, again: str | None) -> list[tuple[str, str | None]]:
+    return [
+        ("train it again", again),
+        ("go on where it was stopped, or see that it is finished", f"striate train --resume {run}"),
+        ("train ten epochs more", f"striate train --resume {run} --epochs +10"),
+        (_predicting(facts), f"striate predict {run} PATH…"),
+        ("see where it looks", f"striate explain {run} PATH…"),
+        ("score it on other labelled pictures", f"striate evaluate {run} DATA"),
+        ("hand it on as one ONNX file", f"striate export {run}"),
+        ("write this page again", f"striate report {run}"),
+    ]
+
+
+def _commands_of_folds(facts: Facts, run: str, again: str | None) -> list[tuple[str, str | None]]:
+    """What the mean of all networks does, and what one fold's does."""
+    one = shlex.quote(str(facts.path / "folds" / "1"))
+    return [
+        ("train its first fold again", again),
+        ("go on where it was stopped, or see that it is finished", f"striate train --resume {run}"),
+        (f"{_predicting(facts)} by the mean of all", f"striate predict {run} PATH…"),
+        ("score that mean on other labelled pictures", f"striate evaluate {run} DATA"),
+        ("see where the first fold's network looks", f"striate explain {one} PATH…"),
+        ("hand that network on as one ONNX file", f"striate export {one}"),
+        ("write this page again", f"striate report {run}"),
+    ]
+
+
+def _predicting(facts: Facts) -> str:
+    return "name new pictures" if facts.task != "regress" else "judge new pictures"
 
 
 def _again(facts: Facts) -> tuple[str | None, Html | None]:
@@ -61,7 +83,8 @@ def _again(facts: Facts) -> tuple[str | None, Html | None]:
     given: Any = request.get("weights")
     for one in given if isinstance(given, list) else [given] if given else []:
         words += ["--weights", str(one)]
-    return shlex.join([*words, "--plan", str(facts.path / "plan.yaml")]), None
+    plan = facts.path / "folds" / "1" / "plan.yaml" if facts.folds else facts.path / "plan.yaml"
+    return shlex.join([*words, "--plan", str(plan)]), None
 
 
 def _alike(facts: Facts) -> Html:
@@ -79,10 +102,11 @@ def _alike(facts: Facts) -> Html:
     if isinstance(machine, dict):
         parts = [machine.get("processor"), f"{machine.get('cores')} cores" if machine.get("cores") else None]
         rows.append(["machine", ", ".join(str(part) for part in parts if part)])
+    plan = "the resolved plan of a fold" if facts.folds else "the resolved plan"
     note = tag(
         "p",
-        "On the same data the resolved plan measures nothing again and gives the same weights to the bit: on a "
-        "processor, with the same versions and threads. Another machine gives weights that are as good, not the same.",
+        f"On the same data {plan} measures nothing again and gives the same weights to the bit: on a processor, with "
+        "the same versions and threads. Another machine gives weights that are as good, not the same.",
         class_="note",
     )
     columns = [Column("what", "name"), Column("value", "wide")]

@@ -1,0 +1,173 @@
+"""Several Models that answer together: the mean of what each says."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.core.errors import DataError, StriateError, UsageError
+from striate.core.machine import processors
+from striate.core.records import Damaged, Picture
+from striate.data.dataset import list_pictures
+from striate.data.decode import decode_sample
+from striate.data.prepare import Preprocessing
+from striate.data.store import Store
+from striate.infer.intake import Input, OnDamaged, Read, ahead, is_single, pictures, refuse, warn
+from striate.infer.model import Model
+from striate.infer.prediction import Prediction, prediction_of
+
+if TYPE_CHECKING:
+    from striate.tasks import Task
+
+Prepared = tuple[Tensor, ...]
+"""One picture as each of the Models takes it, (C, H, W) on the 0..255 scale."""
+
+
+class Ensemble:
+    """Models of the same task, such as those of the folds, whose probabilities or values are averaged.
+
+    The mean is decided by as each Model decides, with the mean of their thresholds where validation had moved or chosen
+    these. What a single Model held possible is its own.
+
+    Args:
+        models: at least one; their classes are the same, in the same order.
+
+    Raises:
+        UsageError: there is none, or they are not of one task.
+    """
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        kinds = {(model.task.name, model.classes) for model in models}
+        if len(kinds) != 1:
+            raise UsageError(
+                f"{len(models)} Models of {len(kinds)} tasks have no mean",
+                fix="give Models of one task and its classes",
+            )
+        self.models = tuple(models)
+        self.task = common_task([model.task for model in models])
+        self.batch_size = models[0].batch_size
+
+    @classmethod
+    def load(cls, paths: Sequence[str | Path], device: str | torch.device = "cpu") -> Ensemble:
+        """The Models at these places; see `Model.load`."""
+        return cls([Model.load(path, device) for path in paths])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, or the names of the predicted values, in the order of the outputs."""
+        return self.models[0].classes
+
+    def predict(self, x: Input | Sequence[Input]) -> Prediction | list[Prediction]:
+        """Predict one picture or several; see `Model.predict`."""
+        if isinstance(x, list | tuple):
+            items = itertools.chain.from_iterable(pictures(one, f"/{row}") for row, one in enumerate(x))
+            return list(self._predict(items, self.batch_size, None, refuse))
+        one = cast(Input, x)
+        found = list(self._predict(pictures(one, ""), self.batch_size, None, refuse))
+        return found[0] if is_single(one) else found
+
+    def predict_paths(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        on_damaged: OnDamaged | None = None,
+    ) -> Iterator[Prediction]:
+        """Predict pictures, folders and archives, one after another; each is decoded once. See `Model.predict_paths`.
+
+        Raises:
+            DataError: a path does not exist.
+        """
+        size = self.batch_size if batch_size is None else batch_size
+        if size < 1:
+            raise UsageError(f"a batch of {size} pictures cannot be", fix="give a batch_size of 1 or more")
+        store = Store()
+        items = ((sample.key, partial(decode_sample, store, sample)) for sample in list_pictures(paths))
+        return self._predict(items, size, workers, on_damaged or warn)
+
+    def prepare_each(self, pictures: Iterable[Picture]) -> list[Prepared]:
+        """Decoded pictures, each as every Model takes it; what several take alike is made once.
+
+        Raises:
+            DataError: a picture holds pixels that are not finite numbers.
+        """
+        found = []
+        for picture in pictures:
+            made: dict[Preprocessing, Tensor] = {}
+            for model in self.models:
+                if model.preprocessing not in made:
+                    (made[model.preprocessing],) = model.prepare_each([picture])
+            found.append(tuple(made[model.preprocessing] for model in self.models))
+        return found
+
+    def scores(self, images: Sequence[Prepared]) -> NDArray[np.float32]:
+        """The mean of what the Models say.
+
+        Args:
+            images: as `prepare_each` gives them.
+
+        Returns:
+            (N, K) float32, in their order.
+        """
+        return mean_scores([model.scores([one[place] for one in images]) for place, model in enumerate(self.models)])
+
+    def _predict(
+        self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int | None, on_damaged: OnDamaged
+    ) -> Iterator[Prediction]:
+        def whole() -> Iterator[tuple[str, Prepared]]:
+            threads = processors() if workers is None else workers
+            for key, found in ahead(items, self._load, threads, batch_size, turns=True):
+                if isinstance(found, Damaged):
+                    on_damaged(found.key, found.reason)
+                else:
+                    yield key, found
+
+        pairs = whole()
+        while some := list(itertools.islice(pairs, batch_size)):
+            rows = self.scores([images for _, images in some])
+            yield from (prediction_of(self.task, key, row) for (key, _), row in zip(some, rows, strict=True))
+
+    def _load(self, key: str, read: Read) -> Prepared | Damaged:
+        try:
+            return self.prepare_each([read()])[0]
+        except (DataError, OSError) as error:
+            return Damaged(key, error.message if isinstance(error, StriateError) else str(error))
+
+    def __repr__(self) -> str:
+        return f"Ensemble({len(self.models)} Models, task={self.task.name}, outputs={len(self.classes)})"
+
+
+def mean_scores(found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of several (N, K), summed in float64.
+
+    >>> mean_scores([np.float32([[0.25, 0.75]]), np.float32([[0.75, 0.25]])]).tolist()
+    [[0.5, 0.5]]
+    """
+    return np.asarray(np.mean(np.asarray(found, np.float64), axis=0), np.float32)
+
+
+def common_task(tasks: Sequence[Task]) -> Task:
+    """The task of the mean: factors that move thresholds in their geometric mean, thresholds of labels in theirs.
+
+    Temperatures have done their part in each Model's probabilities, and what a Model held possible is of its own.
+    """
+    settings = [task.settings for task in tasks]
+    factors = thresholds = None
+    if any(one.factors is not None for one in settings):
+        logs = [np.log(one.factors if one.factors is not None else np.ones(tasks[0].outputs)) for one in settings]
+        factors = tuple(np.exp(np.mean(logs, axis=0)).tolist())
+    if any(one.thresholds is not None for one in settings):
+        each = [one.thresholds if one.thresholds is not None else [0.5] * tasks[0].outputs for one in settings]
+        thresholds = tuple(np.mean(each, axis=0).tolist())
+    common = replace(settings[0], factors=factors, thresholds=thresholds, temperature=None, sets=None)
+    return type(tasks[0])(tasks[0].target_names, common)

@@ -1,0 +1,224 @@
+"""The folds of a Run scored together: what each held out by its own network, or a given test by the mean of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.core.artifacts import make_folder, read_json, write_csv, write_json
+from striate.core.plan import Decision, Plan
+from striate.core.records import SPLITS, Dataset, Sample
+from striate.core.run import RunFolder
+from striate.data.audit import Audit
+from striate.data.split import SplitTable, units_together
+from striate.evaluate import curves, residuals, score
+from striate.infer import Model
+from striate.infer.ensemble import common_task, mean_scores
+from striate.plan.planner import read_plan
+from striate.tasks import Task
+from striate.workflows.deciding import Decided, not_held_out
+from striate.workflows.finish import corrected, not_checked, prediction_header, prediction_rows
+from striate.workflows.lineage import met_before
+from striate.workflows.scores import write_scores
+
+_DECIDED = (
+    "Each fold's own validation decided its thresholds, by which its samples are judged; predictions take the mean of "
+    "the networks and of their thresholds, which no sample has judged."
+)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The data, and how each fold divides it.
+
+    Args:
+        part: what a fold is held out as, "test" or "val".
+        splits: of each fold.
+    """
+
+    dataset: Dataset
+    audit: Audit
+    part: str
+    splits: Sequence[SplitTable]
+
+    @cached_property
+    def holder(self) -> dict[str, int]:
+        """By key, the fold that holds it out, from 1 on."""
+        return {key: number for number, split in enumerate(self.splits, start=1) for key in split.keys(self.part)}
+
+    @cached_property
+    def samples(self) -> dict[str, Sample]:
+        """The samples by key."""
+        return {sample.key: sample for sample in self.dataset.samples}
+
+    def whole(self) -> SplitTable:
+        """Every sample as it is scored: what any fold holds out is in that split."""
+        fates = {**self.splits[0].fates, **dict.fromkeys(self.holder, self.part)}
+        return SplitTable(fates, self.splits[0].reasons)
+
+    def units(self) -> dict[str, str]:
+        """By key, the name of what a scored sample is drawn with, where it is with others: intervals are over these."""
+        fates = self.whole().fates
+        scored = [sample for key, sample in sorted(self.samples.items()) if fates[key] in ("val", "test")]
+        found = units_together(scored, self.audit)
+        return {sample.key: unit[0].key for unit in found if len(unit) > 1 for sample in unit}
+
+
+def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
+    """Score all folds together and write what a Run is read by; `metrics.json` comes last.
+
+    Args:
+        minutes: the budget of all folds.
+    """
+    runs = [run.fold(number) for number in range(1, len(folded.splits) + 1)]
+    found = [read_json(one.metrics) for one in runs]
+    plans = [read_plan(one.plan) for one in runs]
+    tasks = [Model.load(one.model).task for one in runs]
+    task, seed = common_task(tasks), int(plans[0]["train.seed"].value)
+    units = folded.units()
+    results: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
+    undefined: list[str] = []
+    rows, drawn = [], {}
+    together = scored_together(runs, folded)
+    for part, (keys, scores) in together.items():
+        samples = [folded.samples[key] for key in keys]
+        targets = task.encode(samples).numpy()
+        judges = _judges(tasks, folded) if part == folded.part else [(task, slice(None))]
+        decided = np.concatenate([one.judged(scores[own]) for one, own in judges])
+        result = score(task, scores, targets, [units.get(key) for key in keys], decided=decided, seed=seed)
+        tables["per_class"][part] = result.pop("per_class")
+        if "confusion" in result:
+            tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
+        undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
+        results[part] = result
+        for one, own in judges:
+            told = prediction_rows(one, scores[own], targets[own], samples[own])
+            rows += [[part, folded.holder.get(row[0], ""), *row] for row in told]
+        if part == "test":
+            drawn = _drawn(task, scores, targets)
+    write_csv(run.predictions, ["split", "fold", *prediction_header(task)], rows)
+    write_scores(run, task, {part: scores for part, (_, scores) in together.items()})
+    make_folder(run.figures)
+    write_json(run.figures / "index.json", [])
+    common_plan(plans, minutes).write(run.plan)
+    fates = list(folded.whole().fates.values())
+    metrics = {
+        "task": task.name,
+        "headline": found[0]["headline"],
+        **results,
+        **tables,
+        "undefined": undefined,
+        **drawn,
+        **{name: found[0][name] for name in ("leak",) if name in found[0]},
+        "folds": spread(task, found, folded.part),
+        "training": _training(found),
+        "split": {fate: fates.count(fate) for fate in (*SPLITS, "quarantined", "excluded")},
+        **corrected(folded.dataset),
+        "scored": 1,
+        "not_checked": _not_checked(folded, tasks, found),
+    }
+    write_json(run.metrics, metrics)
+
+
+def scored_together(runs: Sequence[RunFolder], folded: Folded) -> dict[str, tuple[list[str], NDArray[np.float32]]]:
+    """Keys and scores of what the folds held out, each by its own network; and of a given test the mean of all."""
+    held = [dict(np.load(one.held_out, allow_pickle=False)) for one in runs]
+    keys = [key for split in folded.splits for key in split.keys(folded.part)]
+    found = {folded.part: (keys, np.concatenate([one[folded.part] for one in held]))}
+    if folded.part == "val":
+        found["test"] = (folded.splits[0].keys("test"), mean_scores([one["test"] for one in held]))
+    return found
+
+
+def _judges(tasks: Sequence[Task], folded: Folded) -> list[tuple[Task, slice]]:
+    """The task of each fold with the rows of what it held out, in their order: its own thresholds decide there."""
+    ends = np.cumsum([0, *(len(split.keys(folded.part)) for split in folded.splits)]).tolist()
+    return [(task, slice(first, end)) for task, first, end in zip(tasks, ends[:-1], ends[1:], strict=True)]
+
+
+def common_plan(plans: Sequence[Mapping[str, Decision]], minutes: float | None) -> Plan:
+    """The plan of all folds: the first one's, where the others' values differ with these in the because.
+
+    Args:
+        plans: of each fold, resolved.
+        minutes: the budget of all folds.
+    """
+    found = {}
+    for key, decision in plans[0].items():
+        values = [plan[key].value if key in plan else None for plan in plans]
+        if any(value != values[0] for value in values):
+            because = f"{decision.because}; in the folds it is {', '.join(map(str, values))}"
+            decision = replace(decision, because=because)
+        found[key] = decision
+    if "evaluate.leak" in found:  # it is of all samples, and told once
+        found["evaluate.leak"] = plans[0]["evaluate.leak"]
+    found["split.fold"] = Decision(None, f"each of {len(plans)} folds is held out in turn", "rule")
+    if minutes is not None:
+        because = f"of all {len(plans)} folds; each had an equal share of what was left"
+        found["train.minutes"] = replace(found["train.minutes"], value=minutes, because=because)
+    return Plan(found)
+
+
+def spread(task: Task, found: Sequence[Mapping[str, Any]], part: str) -> dict[str, Any]:
+    """Each fold's figures on what it held out, and how far they are apart.
+
+    Returns:
+        `count`, `held_out`, `each` (by fold: its samples, metrics and intervals, epochs), and `spread`, by metric its
+        `mean`, `deviation` (of a sample, n − 1), `least` and `most` over the folds where it is defined.
+    """
+    each = []
+    for number, one in enumerate(found, start=1):
+        known = ("samples", "groups", *task.metric_names, *(f"{name}_interval" for name in task.metric_names))
+        figures = {name: value for name, value in one[part].items() if name in known}
+        each.append({"fold": number, **figures, "epochs": one["training"]["epochs"]})
+    apart = {}
+    for name in task.metric_names:
+        values = [one[name] for one in each if isinstance(one.get(name), int | float)]
+        if len(values) > 1:
+            deviation = float(np.std(values, ddof=1))
+            apart[name] = {
+                "mean": float(np.mean(values)),
+                "deviation": deviation,
+                "least": min(values),
+                "most": max(values),
+            }
+    return {"count": len(found), "held_out": part, "each": each, "spread": apart}
+
+
+def _drawn(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, Any]:
+    """The points that the report draws of the test."""
+    if task.kind == "value":
+        return {"residuals": {"test": residuals(task, scores, targets)}}
+    return {"curves": {"test": curves(task, scores, targets)}}
+
+
+def _training(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The trainings of all folds in a few figures: sums, and samples over time."""
+    each = [one["training"] for one in found]
+    seconds = sum(one["seconds"] for one in each)
+    shown = sum(one["seconds"] * one["samples_per_second"] for one in each)
+    return {
+        "seconds": round(seconds, 3),
+        "epochs": sum(one["epochs"] for one in each),
+        "steps": sum(one["steps"] for one in each),
+        "samples_per_second": round(shown / max(seconds, 1e-9), 2),
+        "parameters": each[0]["parameters"],
+        "macs": each[0]["macs"],
+    }
+
+
+def _not_checked(folded: Folded, tasks: Sequence[Task], found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the score of all folds rests on; twins are drawn together there, so that they narrow no interval."""
+    settings = [task.settings for task in tasks]
+    moved = any(one.factors is not None or one.thresholds is not None for one in settings)
+    sentences = [*met_before(folded.splits[0]), *not_checked(folded.dataset, folded.audit.near, validated=True)]
+    if folded.part == "val":
+        for task, one in zip(tasks, found, strict=True):
+            sentences += not_held_out(Decided(task), bool(one["training"].get("refitted")))
+    return [*dict.fromkeys(sentences), *([_DECIDED] if moved and folded.part == "test" else [])]

@@ -1,0 +1,40 @@
+"""`--time` from the call to the plan: what divides, what the because says, and data to score that have no times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_models import small_model, write_pictures
+
+import striate as st
+from striate.core.errors import UnknownName
+from striate.core.events import Silent
+from striate.core.run import RunFolder
+from striate.workflows.labelled import labelled
+from striate.workflows.request import ReadRequest, Request, environment
+from tests.e2e.made_photos import QUICK, table
+
+
+def test_the_plan_says_from_when_to_when_each_split_is(tmp_path: Path) -> None:
+    data = table(tmp_path, "path,label,taken", lambda n, brightness: f"{'ab'[n % 2]},2026-01-{n // 2 + 1:02}")
+    plan = st.plan(data, time="taken", set=QUICK)
+    assert plan.decisions["split.file"].because == (
+        "by time into 38 train, 10 val, 12 test: train 2026-01-01 to 2026-01-19, val 2026-01-20 to 2026-01-24, "
+        "test 2026-01-25 to 2026-01-30; 0 groups of duplicates kept together"
+    )
+    assert st.audit(data, time="taken").classes == {"a": 30, "b": 30}
+    with pytest.raises(UnknownName, match="did you mean 'taken'"):
+        st.plan(data, time="take", set=QUICK)
+
+
+def test_data_that_a_run_is_scored_on_need_no_times(tmp_path: Path) -> None:
+    request = Request(ReadRequest(data="/anywhere/table.csv", time="taken", group="person"))
+    assert Request.from_dict(request.to_dict(), None) == request
+    run = RunFolder.create(tmp_path / "run", environment(request))
+    write_pictures(tmp_path / "new" / "cat", 2)
+    write_pictures(tmp_path / "new" / "dog", 2, seed=1)
+    found = labelled(run, small_model(tmp_path / "model"), str(tmp_path / "new"), Silent())
+    run.unlock()
+    assert len(found) == 4
+    assert all(sample.time is None for sample in found.samples)
