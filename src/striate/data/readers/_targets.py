@@ -12,7 +12,7 @@ from striate.core.errors import DataError, UnknownName
 from striate.core.records import Label, Labels, Target, Value
 from striate.data.store import printable
 
-TASKS = ("classify", "multilabel", "regress")
+TASKS = ("classify", "multilabel", "regress", "segment")
 
 FEW = 20
 """Up to this many distinct numbers are classes unless some has a fraction; more are a quantity."""
