@@ -45,7 +45,7 @@ def score(
     """
     if not len(scores):
         raise DataError("there are no samples to score", fix="give data with targets")
-    scores, targets = checked(scores, targets)
+    scores, targets = checked(scores, targets, task.kind)
     undefined = task.undefined(scores, targets)
     result: dict[str, Any] = {"samples": len(scores)}
     grouped = groups is not None and any(group is not None for group in groups)

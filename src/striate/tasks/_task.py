@@ -256,7 +256,7 @@ class Task(ABC):
         """
         if not len(scores):
             raise DataError("there are no samples to score")
-        scores, targets = checked(scores, targets)
+        scores, targets = checked(scores, targets, self.kind)
         decided = self.judged(scores)
         return {
             name: metric.measure(decided if metric.of_decisions else scores, targets)
