@@ -49,8 +49,9 @@ OFF: Decisions = {
 )
 def optimizer(context: Context) -> Decisions:
     tuned, mine = context["network.weights"] is not None, context.overrides.get("optimizer.name")
-    if tuned or context["task.kind"] == "regress":
-        why = "pretrained layers differ in scale" if tuned else "targets differ in scale"
+    if tuned or context.per_pixel or context["task.kind"] == "regress":
+        why = "pretrained layers" if tuned else "the maps of a network that comes back to full size" * context.per_pixel
+        why = f"{why or 'targets'} differ in scale"
         return {
             "optimizer.name": ("adamw", f"{why}, and it steps each weight by its own"),
             "optimizer.rate": _gentle_rate(context) if tuned else (AUTO, "a short range test decides"),
