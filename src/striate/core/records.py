@@ -92,7 +92,7 @@ class Region:
         place: the class, a place in `Dataset.target_names`, or `VOID`.
         polygons: corners (x1, y1, x2, y2, …) in pixels, a pixel's centre at a half; what any of them encloses.
         counts: in place of polygons, run lengths down the columns, of outside and inside in turn, as COCO has them.
-        size: (height, width) that run lengths are of.
+        size: (height, width) of the picture that was annotated, where that is known; of run lengths it must be.
     """
 
     place: int

@@ -1,4 +1,4 @@
-"""Masks: what class each pixel of a picture is of, from files, palettes and colours.
+"""Masks: what class each pixel of a picture is of, from files, palettes, colours and outlines.
 
 A palette's numbers are kept as they are, where `striate.data.decode` would give the colours that they stand for.
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from striate.core.errors import DataError
 from striate.core.records import Mask, MaskCode, Sample, Source
 from striate.data.decode import decode_values
+from striate.data.outlines import fill_polygon, inside_runs
 from striate.data.store import Store
 
 
@@ -31,6 +32,8 @@ def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[
     mask = sample.target
     if not isinstance(mask, Mask):
         raise DataError(f"{sample.key!r} has no mask", fix="give each picture one, or choose --task")
+    if mask.code.kind == "regions":
+        return painted(mask, size)
     if mask.code.kind == "files":
         found = np.full(size, mask.code.background, np.uint8)
         for number, source in enumerate(mask.sources):
@@ -38,6 +41,35 @@ def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[
             found[inside] = dict(mask.code.classes)[number]
         return found
     return coded(_values(store, mask.sources[0], size), mask.code, str(mask.sources[0]))
+
+
+def painted(mask: Mask, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Classes of a mask's regions, a later one over an earlier one, on the background.
+
+    Args:
+        size: (height, width) of the picture.
+
+    Raises:
+        DataError: regions are of a picture of another size, or their outlines cannot be read.
+
+    >>> from striate.core.records import Region
+    >>> square = Region(3, polygons=((0, 0, 2, 0, 2, 1, 0, 1),))
+    >>> painted(Mask(MaskCode("regions"), regions=(square,)), (2, 3)).tolist()
+    [[3, 3, 0], [0, 0, 0]]
+    """
+    found = np.full(size, mask.code.background, np.uint8)
+    for region in mask.regions:
+        if region.size is not None and region.size != size:
+            raise DataError(
+                f"the annotations are of {region.size[0]} × {region.size[1]} pixels, the picture has "
+                f"{size[0]} × {size[1]}",
+                fix="give the picture that was annotated, unchanged in size",
+            )
+        for polygon in region.polygons:
+            fill_polygon(found, polygon, region.place)
+        if region.counts:
+            found[inside_runs(region.counts, size)] = region.place
+    return found
 
 
 def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
