@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -35,7 +36,7 @@ def _coco(corners: list[float], height: int, width: int) -> np.ndarray:
                 (x + step, int(y + slope * step + 0.5)) if long_x else (int(x + slope * step + 0.5), y + step)
             )
     marks = np.zeros(height * width + 1, int)
-    for (before_u, before_v), (u, v) in zip(traced, traced[1:], strict=False):
+    for (before_u, before_v), (u, v) in itertools.pairwise(traced):
         column = ((u if u < before_u else u - 1) + 0.5) / 5 - 0.5
         if u == before_u or column != math.floor(column) or not 0 <= column <= width - 1:
             continue
@@ -89,7 +90,8 @@ def test_whole_pixels_are_as_in_coco() -> None:
         top, bottom = sorted(random.choice(21, 2, replace=False).tolist())
         box = [left, top, right, top, right, bottom, left, bottom]
         found = inside_polygon(box, (20, 30))
-        assert found[top:bottom, left:right].all() and found.sum() == (bottom - top) * (right - left)
+        assert found[top:bottom, left:right].all()
+        assert found.sum() == (bottom - top) * (right - left)
         assert (found == _coco(box, 20, 30)).all()
 
 
