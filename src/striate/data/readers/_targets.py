@@ -57,6 +57,11 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
     """
     if task is not None and task not in TASKS:
         raise UnknownName("task", task, TASKS)
+    if task == "segment":
+        raise DataError(
+            "the task 'segment' needs a mask for each picture, and only labels were found",
+            fix="lay masks beside the pictures, as in images/a.jpg and masks/a.png, or choose another --task",
+        )
     stripped = {printable(name): [cell.strip() for cell in cells] for name, cells in columns.items()}
     for name, cells in stripped.items():
         _refuse(name, cells, where, lambda cell: cell.lower() in ("", "nan"), "no target")
