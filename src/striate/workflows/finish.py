@@ -250,8 +250,9 @@ def _figures(
         reporter.warn(missing[-1])
     part = "test" if "test" in scores else "val" if "val" in scores else None
     if part is not None and materials.task.per_pixel:
+        wrong = wrongness(model.task, scores[part], materials.targets[part].numpy())
         try:
-            entries += draw_masks(run.figures, model, store, materials.samples[part], scores[part])
+            entries += draw_masks(run.figures, model, store, materials.samples[part], wrong)
         except (NetworkError, DataError, OSError) as error:
             missing.append(f"The masks are not drawn: {str(error).splitlines()[0]}")
             reporter.warn(missing[-1])
