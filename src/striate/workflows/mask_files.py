@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from os.path import commonpath
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -105,7 +105,7 @@ def _stems(keys: Sequence[str]) -> dict[str, str]:
     {'/data/a.png': 'a.png', '/data/a.jpg': 'a.jpg', '/data/x.zip::b/c.png': 'x.zip/b/c'}
     """
     parts = {key: PurePosixPath(key.replace("::", "/")).parts for key in keys}
-    shared = os.path.commonprefix([one[:-1] for one in parts.values()])
+    shared = commonpath([one[:-1] for one in parts.values()])
     whole = {
         key: "/".join(part for part in one[len(shared) :] if part not in ("..", "/")) for key, one in parts.items()
     }
