@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from os.path import commonpath
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -105,10 +105,9 @@ def _stems(keys: Sequence[str]) -> dict[str, str]:
     {'/data/a.png': 'a.png', '/data/a.jpg': 'a.jpg', '/data/x.zip::b/c.png': 'x.zip/b/c'}
     """
     parts = {key: PurePosixPath(key.replace("::", "/")).parts for key in keys}
-    shared = commonpath([one[:-1] for one in parts.values()])
-    whole = {
-        key: "/".join(part for part in one[len(shared) :] if part not in ("..", "/")) for key, one in parts.items()
-    }
+    levels = zip(*(one[:-1] for one in parts.values()), strict=False)
+    above = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    whole = {key: "/".join(part for part in one[above:] if part not in ("..", "/")) for key, one in parts.items()}
     short = {key: str(PurePosixPath(one).with_suffix("")) for key, one in whole.items()}
     counts = Counter(short.values())
     return {key: short[key] if counts[short[key]] == 1 else whole[key] for key in keys}
