@@ -30,8 +30,8 @@ def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
         task: of the plan.
         samples: for training.
     """
-    refuse_contradictions(plan)
     _refuse_sizing(plan, task)
+    refuse_contradictions(plan)
     _try_loss(plan, task, samples)
     _refuse_pull(plan)
     _refuse_first_weights(plan)

@@ -5,7 +5,7 @@ from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
-SIDES = (256, 512, 1024, 2048)
+SIDES = (256, 512, 1024)
 ROOM = 0.25
 """Of the free memory, that the pass over a tile may take by prediction."""
 OVERLAP = 4
