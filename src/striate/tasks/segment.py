@@ -104,8 +104,9 @@ class Segment(Task):
 
     def made(self, samples: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores and targets of so many made samples, to take the time of judging by."""
-        maps = random.integers(self.outputs, size=(2, 16, 16)).astype(np.uint8)
-        return np.repeat(statistics(*maps, self.outputs)[None], samples, axis=0), np.zeros((samples, 0))
+        found, true = random.integers(self.outputs, size=(2, 16, 16)).astype(np.uint8)
+        row = statistics(found, true, self.outputs)
+        return np.repeat(row[None], samples, axis=0), np.zeros((samples, 0))
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """IoU, Dice, precision, recall, boundary F1 and Hausdorff distance of each class, and its pixels."""
