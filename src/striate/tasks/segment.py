@@ -17,6 +17,7 @@ from striate.metrics import by_class, split_rows, statistics, width
 from striate.tasks import TASKS
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, defined, no_target
+from striate.tasks._tidying import tidied
 
 
 @TASKS.register("segment")
@@ -78,8 +79,10 @@ class Segment(Task):
         return torch.from_numpy(np.stack(rows) if rows else np.zeros((0, width(self.outputs))))
 
     def classes(self, outputs: Tensor) -> NDArray[np.uint8]:
-        """The likeliest class of each pixel, (N, H, W), from raw outputs (N, K, H, W)."""
-        return np.asarray(outputs.argmax(dim=1).to(torch.uint8).cpu().numpy())
+        """The likeliest class of each pixel, (N, H, W), from raw outputs (N, K, H, W); tidied where that was chosen."""
+        found = np.asarray(outputs.argmax(dim=1).to(torch.uint8).cpu().numpy())
+        how = self.settings.tidying
+        return found if how is None else np.stack([tidied(mask, how) for mask in found])
 
     def shares(self, mask: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The share of each class in the pixels of a mask, (K,)."""

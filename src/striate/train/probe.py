@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from striate.core.errors import NetworkError
 from striate.core.events import Reporter
 from striate.data.loader import EvalBatches
-from striate.data.sampling import Draws
+from striate.data.sampling import Sampler
 from striate.infer import Views, each_view, made_ready
 from striate.infer.features import HeadInputs
 from striate.nets import head_name
@@ -73,7 +73,8 @@ def fit_head(
         )
     task = recipe.task.unsmoothed()
     look = Look(network.to(recipe.device), recipe, reporter)
-    known = look.at(samples).shown_by(recipe.batches.sampler)
+    sampler = recipe.batches.sampler
+    known = look.at(samples).shown_by(sampler if isinstance(sampler, Sampler) else None)
     neighbours, seed = recipe.plan["transfer.smote"], recipe.plan["train.seed"]
     folded = recipe.plan["transfer.probe_folds"]
     unseen = None
@@ -123,7 +124,7 @@ class Features:
         """The class of each row, where samples have one."""
         return np.asarray(self.targets.argmax(dim=1).numpy())
 
-    def shown_by(self, sampler: Draws | None) -> Features:
+    def shown_by(self, sampler: Sampler | None) -> Features:
         """The rows weighed by how often a sampler shows their samples, so that the mean weight stays."""
         if sampler is None:
             return self

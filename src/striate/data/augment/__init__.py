@@ -318,7 +318,7 @@ def _moved(masks: Tensor, one: ImageAugmentation, draws: Draws, **settings: Any)
     """Masks (N, 1, H, W) moved as pictures are by the same draws."""
     if one.bytes:
         return one.apply(masks, draws, **settings)
-    present = torch.unique(masks)  # type: ignore[no-untyped-call]
+    present = torch.unique(masks)
     shares = one.apply((masks == present.view(1, -1, 1, 1)).float(), draws, **settings)
     moved: Tensor = present[shares.argmax(dim=1, keepdim=True)]
     return moved
