@@ -81,7 +81,7 @@ def test_each_metric_is_described() -> None:
     assert set(re.findall(r"`(\w+)`", rows)) == {*METRICS.names(), "expected_cost"}
 
 
-ELSEWHERE = {"label_smoothing", "positive_ratios"}
+ELSEWHERE = {"label_smoothing", "positive_ratios", "class_weights"}
 """Options that leaves of their own set."""
 
 

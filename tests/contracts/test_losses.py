@@ -7,6 +7,7 @@ import inspect
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from striate.core.errors import UnknownName
 from striate.core.records import TargetKind
@@ -23,6 +24,12 @@ def example(
     """Outputs, targets, and outputs that meet the targets."""
     generator = torch.Generator().manual_seed(3)
     outputs = torch.randn(rows, 4, dtype=dtype, generator=generator)
+    if kind == "mask":
+        outputs = torch.randn(rows, 4, 2, 3, dtype=dtype, generator=generator)
+        classes = torch.randint(0, 4, (rows, 2, 3), generator=generator)
+        void = torch.rand(classes.shape, generator=generator) < 0.2
+        right = (one_hot(classes, 4).movedim(3, 1).to(dtype) * 2 - 1) * 30
+        return outputs, classes.masked_fill(void, 255).to(torch.uint8), right
     if kind == "value":
         targets = torch.randn(rows, 4, dtype=dtype, generator=generator)
         return (outputs, targets.exp(), targets) if link == "log" else (outputs, targets, targets)
@@ -100,6 +107,7 @@ def test_half_precision_outputs_are_judged_in_single(name: str, kind: TargetKind
 @every_case
 def test_shapes_that_differ_are_refused(name: str, kind: TargetKind) -> None:
     outputs, targets, _ = example(kind, link=LOSSES.get(name).link)
+    expected = r"must be \(N, K, H, W\)" if kind == "mask" else r"must both be \(N, K\)"
     for other in (targets[:, :1], targets[:, 0], targets[:1]):
-        with pytest.raises(ValueError, match=r"must both be \(N, K\)"):
+        with pytest.raises(ValueError, match=expected):
             LOSSES.get(name)(outputs, other)

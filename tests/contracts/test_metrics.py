@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from striate.core.records import TargetKind
 from striate.core.registry import file_names
-from striate.metrics import METRICS, Floats, Metric
+from striate.metrics import METRICS, Floats, Metric, statistics
 
-KINDS: tuple[TargetKind, ...] = ("label", "labels", "value")
+KINDS: tuple[TargetKind, ...] = ("label", "labels", "value", "mask")
 CASES = [
     (name, kind, outputs)
     for name, metric in METRICS.items()
@@ -26,6 +27,9 @@ every_case = pytest.mark.parametrize(("name", "kind", "outputs"), CASES)
 def example(kind: TargetKind, outputs: int, rows: int = 90) -> tuple[Floats, Floats]:
     """Scores that are better than chance, and targets."""
     random = np.random.default_rng(outputs)
+    if kind == "mask":
+        truth, predicted = maps(outputs, rows)
+        return masked(predicted, truth, outputs)
     if kind == "value":
         targets = random.normal(4, 2, (rows, outputs))
         return targets + random.normal(0, 1, targets.shape), targets
@@ -35,6 +39,29 @@ def example(kind: TargetKind, outputs: int, rows: int = 90) -> tuple[Floats, Flo
         return likely / likely.sum(1, keepdims=True), targets
     targets = (random.random((rows, outputs)) < 0.4).astype(np.float64)
     return 1 / (1 + np.exp(1 - 2 * targets + random.normal(0, 1, targets.shape))), targets
+
+
+def maps(outputs: int, rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Blocks of classes, (N, 8, 9), and the same with mistakes."""
+    random = np.random.default_rng(outputs)
+    truth = random.integers(0, outputs, (rows, 2, 3)).repeat(4, 1).repeat(3, 2).astype(np.uint8)
+    guess = np.where(random.random(truth.shape) < 0.1, random.integers(0, outputs, truth.shape), truth)
+    return truth, guess.astype(np.uint8)
+
+
+def masked(predicted: NDArray[np.uint8], truth: NDArray[np.uint8], outputs: int) -> tuple[Floats, Floats]:
+    """Statistics of maps as scores, and targets without columns."""
+    rows = [statistics(one, other, outputs) for one, other in zip(predicted, truth, strict=True)]
+    return np.stack(rows), np.empty((len(rows), 0))
+
+
+def right_and_mixed_up(kind: TargetKind, outputs: int) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """The truth as scores, and the example's scores against another's truth."""
+    scores, targets = example(kind, outputs)
+    if kind != "mask":
+        return (targets, targets), (scores, targets[::-1])
+    truth, predicted = maps(outputs, len(scores))
+    return masked(truth, truth, outputs), masked(predicted, truth[::-1], outputs)
 
 
 def made(name: str, kind: TargetKind, outputs: int) -> Metric:
@@ -58,7 +85,8 @@ def test_the_pure_function_gives_the_same(name: str, kind: TargetKind, outputs: 
     metric = METRICS.get(name)
     function = getattr(importlib.import_module(metric.__module__), name)
     scores, targets = example(kind, outputs)
-    found = function(scores, targets, kind) if len(metric.kinds) > 1 else function(scores, targets)
+    given = (scores,) if kind == "mask" else (scores, targets)
+    found = function(*given, kind) if len(metric.kinds) > 1 else function(*given)
     assert found == made(name, kind, outputs).measure(scores, targets)
     assert isinstance(found, float)
 
@@ -88,9 +116,8 @@ def test_resampling_is_repeating_rows(name: str, kind: TargetKind, outputs: int)
 def test_the_right_answer_is_best(name: str, kind: TargetKind, outputs: int) -> None:
     scores, targets = example(kind, outputs)
     metric = made(name, kind, outputs)
-    best, given, shuffled = (
-        metric.measure(*pair) for pair in ((targets, targets), (scores, targets), (scores, targets[::-1]))
-    )
+    right, mixed_up = right_and_mixed_up(kind, outputs)
+    best, given, shuffled = (metric.measure(*pair) for pair in (right, (scores, targets), mixed_up))
     assert best == pytest.approx(1.0 if metric.higher_is_better else 0.0, abs=1e-6)
     sign = 1 if metric.higher_is_better else -1
     assert sign * best > sign * given > sign * shuffled
@@ -108,8 +135,8 @@ def test_the_order_of_samples_does_not_matter(name: str, kind: TargetKind, outpu
 def test_what_is_not_scores_is_refused(name: str, kind: TargetKind, outputs: int) -> None:
     scores, targets = example(kind, outputs)
     metric = made(name, kind, outputs)
-    with pytest.raises(ValueError, match=r"must both be \(N, K\)"):
-        metric.update(scores, targets[:, 0])
+    with pytest.raises(ValueError, match=r"must be \(N, S\)" if kind == "mask" else r"must both be \(N, K\)"):
+        metric.update(scores, np.zeros(len(scores)))
     with pytest.raises(ValueError, match="finite"):
         metric.update(np.full_like(scores, np.nan), targets)
     for other in set(KINDS) - set(metric.kinds):

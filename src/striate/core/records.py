@@ -60,8 +60,64 @@ class Value:
     values: tuple[float, ...]
 
 
-Target: TypeAlias = Label | Labels | Value
-TargetKind = Literal["label", "labels", "value"]
+VOID = 255
+"""The class of a pixel that has none: nothing is learnt from it, and nothing is scored there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskCode:
+    """How what a mask file holds stands for classes, which are places in `Dataset.target_names`.
+
+    Args:
+        kind: "index" (a grey value, or the number of a palette's colour, is one), "color" (an RGB colour is one),
+            "threshold" (grey from `threshold` on is class 1, below it class 0), "files" (a file a class: what is not 0
+            in it is of that class; a later file covers an earlier one), or "regions" (outlines, in the mask itself).
+        classes: the class of each value, (value, class), or of each colour, ((red, green, blue), class); for "files"
+            (number of the file, class). A class of `VOID` is none. Values that are not named are an error.
+        threshold: of the kind "threshold".
+        background: the class of pixels that no file or region covers.
+    """
+
+    kind: Literal["index", "color", "threshold", "files", "regions"]
+    classes: tuple[tuple[int | tuple[int, int, int], int], ...] = ()
+    threshold: int = 128
+    background: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a picture that is of one class.
+
+    Args:
+        place: the class, a place in `Dataset.target_names`, or `VOID`.
+        polygons: corners (x1, y1, x2, y2, …) in pixels, a pixel's centre at a half; what any of them encloses.
+        counts: in place of polygons, run lengths down the columns, of outside and inside in turn, as COCO has them.
+        size: (height, width) of the picture that was annotated, where that is known; of run lengths it must be.
+    """
+
+    place: int
+    polygons: tuple[tuple[float, ...], ...] = ()
+    counts: tuple[int, ...] = ()
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A class for each pixel.
+
+    Args:
+        code: how what is held stands for classes; one object for all samples of a Dataset that are coded alike.
+        sources: where the mask's bytes are; one, or of the kind "files" one a class.
+        regions: of the kind "regions", a later one covers an earlier one.
+    """
+
+    code: MaskCode
+    sources: tuple[Source, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+
+Target: TypeAlias = Label | Labels | Value | Mask
+TargetKind = Literal["label", "labels", "value", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +152,14 @@ class Dataset:
     Args:
         path: what the user named, absolute.
         reader: the reader's name.
-        task: the task inferred from the targets ("classify", "multilabel", "regress"), or None without targets.
+        task: the task inferred from the targets ("classify", "multilabel", "regress", "segment"), or None without.
         samples: the rows, sorted by key.
         target_names: class names (sorted) for classification, column names for regression.
         arrays: arrays that samples of kind "array" point into, (N, H, W) or (N, H, W, C).
         notes: what was inferred, in sentences for the user.
         relabelled: by key, the class that a sample had before the user corrected it.
         left_out: by key, why a sample is in no split, where the user wants it so.
+        unpaired: files that are no samples, as their mask or their picture is missing, and which of the two it is.
     """
 
     path: str
@@ -114,6 +171,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     relabelled: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    unpaired: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -21,8 +21,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ PIXEL_CAP = 100_000_000
 _ZEROS = 64  # bytes at the end of a file: fewer may be a picture's own
 _MAKER, _MODEL, _SHOT, _TAKEN = 0x010F, 0x0110, 0x8769, 0x9003
 _ORIENTATION, _PLANAR, _BITS, _SAMPLE_FORMAT = 0x0112, 284, 258, 339
+
+
+T = TypeVar("T")
 
 
 class DecodeError(DataError):
@@ -66,9 +69,28 @@ def decode(content: bytes, *, pixel_cap: int = PIXEL_CAP) -> Picture:
     >>> picture.pixels.shape, int(picture.pixels.max()), picture.mode
     ((2, 3, 1), 255, '1')
     """
+    return _whole_or_refused(content, pixel_cap, _decode)
+
+
+def decode_values(content: bytes, *, pixel_cap: int = PIXEL_CAP) -> NDArray[Any]:
+    """What a picture file holds, as numbers: of a palette which colour each pixel is, not the colour.
+
+    Alpha is left out, and nothing is turned by EXIF.
+
+    Returns:
+        (H, W), or (H, W, 3) for colours.
+
+    Raises:
+        DecodeError: as for `decode`.
+    """
+    return _whole_or_refused(content, pixel_cap, _values)
+
+
+def _whole_or_refused(content: bytes, pixel_cap: int, read: Callable[[bytes, int], T]) -> T:
+    """What `read` finds in a file's bytes; whatever goes wrong in it becomes an error that says so."""
     try:
         with _truncation_is_an_error():
-            return _decode(content, pixel_cap)
+            return read(content, pixel_cap)
     except (DecodeError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -198,13 +220,31 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _decode(content: bytes, pixel_cap: int) -> Picture:
+def _values(content: bytes, pixel_cap: int) -> NDArray[Any]:
+    image = _opened(content, pixel_cap)
+    image.load()
+    if image.mode in ("P", "L") or image.mode.startswith("I"):
+        return np.asarray(image)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    if image.mode in ("LA", "La"):
+        return np.asarray(image.convert("LA"))[..., 0]
+    return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))[..., :3]
+
+
+def _opened(content: bytes, pixel_cap: int) -> ImageFile.ImageFile:
+    """A file's picture before its pixels are decoded, unless it is empty or too large."""
     if not content:
         raise DecodeError("the file is empty")
     image = _open(content)
     width, height = image.size
     if width * height > pixel_cap:
         raise DecodeError(f"it has {height:,} × {width:,} pixels; at most {pixel_cap:,} are decoded")
+    return image
+
+
+def _decode(content: bytes, pixel_cap: int) -> Picture:
+    image = _opened(content, pixel_cap)
     if image.format in ("JPEG", "MPO") and _zeros_for_an_end(content):
         raise DecodeError("it is truncated: from somewhere on it holds nothing but zeros")
     deep = _deep_colour(content, image)

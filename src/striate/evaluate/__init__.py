@@ -4,6 +4,7 @@ from striate.evaluate.calibration import Temperature, fit_temperature
 from striate.evaluate.conformal import fit_sets, judge_sets
 from striate.evaluate.curves import curves, reliability
 from striate.evaluate.intervals import Interval, bootstrap, percentile_interval, resample_counts, units_of
+from striate.evaluate.postprocess import Tidied, choose_tidying
 from striate.evaluate.residuals import residuals
 from striate.evaluate.scoring import score
 from striate.evaluate.thresholds import LabelThresholds, Moved, choose_thresholds, even_f1, move_thresholds
@@ -13,8 +14,10 @@ __all__ = [
     "LabelThresholds",
     "Moved",
     "Temperature",
+    "Tidied",
     "bootstrap",
     "choose_thresholds",
+    "choose_tidying",
     "curves",
     "even_f1",
     "fit_sets",

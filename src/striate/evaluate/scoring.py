@@ -48,9 +48,9 @@ def score(
     """
     if not len(scores):
         raise DataError("there are no samples to score", fix="give data with targets")
-    scores, targets = checked(scores, targets)
+    scores, targets = checked(scores, targets, task.kind)
     judge = task if decided is None else task.undecided()
-    judged = scores if decided is None else checked(decided, targets)[0]
+    judged = scores if decided is None else checked(decided, targets, task.kind)[0]
     undefined = judge.undefined(judged, targets)
     result: dict[str, Any] = {"samples": len(scores)}
     grouped = groups is not None and any(group is not None for group in groups)

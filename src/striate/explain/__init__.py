@@ -9,6 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.registry import Registry
+from striate.explain._masks import (
+    ERRORS,
+    class_colours,
+    colour_mask,
+    colour_png,
+    error_map,
+    mask_overlay,
+    mask_png,
+)
 from striate.explain._overlay import colours, overlay
 from striate.infer.model import Model
 
@@ -30,4 +39,16 @@ class Explanation(Protocol):
 
 EXPLANATIONS: Registry[Explanation] = Registry("explanation", "striate.explain")
 
-__all__ = ["EXPLANATIONS", "Explanation", "colours", "overlay"]
+__all__ = [
+    "ERRORS",
+    "EXPLANATIONS",
+    "Explanation",
+    "class_colours",
+    "colour_mask",
+    "colour_png",
+    "colours",
+    "error_map",
+    "mask_overlay",
+    "mask_png",
+    "overlay",
+]

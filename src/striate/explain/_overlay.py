@@ -68,6 +68,15 @@ def overlay(pixels: NDArray[Any], heat: NDArray[np.float32]) -> Image.Image:
     luma = np.array([0.299, 0.587, 0.114]) if len(shown) == 3 else np.ones(1)  # ITU-R BT.601
     grey = np.clip(np.tensordot(luma, shown, 1), 0, 255)[:, :, None]
     mixed = (1 - _OPACITY) * grey + _OPACITY * colours(heat)
-    times = max(1, -(-_SMALLEST // min(heat.shape)))
+    times = enlargement(heat.shape)
     picture = Image.fromarray(mixed.round().astype(np.uint8), "RGB")
     return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+
+
+def enlargement(shape: tuple[int, ...]) -> int:
+    """How many times a small picture is enlarged, so that its shorter side has 224 px or more.
+
+    >>> enlargement((28, 40)), enlargement((300, 300))
+    (8, 1)
+    """
+    return max(1, -(-_SMALLEST // min(shape)))

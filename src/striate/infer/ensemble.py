@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,9 +24,8 @@ from striate.data.store import Store
 from striate.infer.intake import Input, OnDamaged, Read, ahead, is_single, pictures, refuse, warn
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction, prediction_of
-
-if TYPE_CHECKING:
-    from striate.tasks import Task
+from striate.tasks import Task
+from striate.tasks.segment import Segment
 
 Prepared = tuple[Tensor, ...]
 """One picture as each of the Models takes it, (C, H, W) on the 0..255 scale."""
@@ -121,6 +120,29 @@ class Ensemble:
         """
         return mean_scores([model.scores([one[place] for one in images]) for place, model in enumerate(self.models)])
 
+    def masks(self, images: Sequence[Prepared]) -> Iterator[NDArray[np.uint8]]:
+        """The class of each pixel by the mean of the probabilities that the Models give it, (H, W) each.
+
+        Args:
+            images: as `prepare_each` gives them.
+
+        Raises:
+            UsageError: the Models are not of a task in which pixels have classes.
+        """
+        for number, each in enumerate(images):
+            yield self._mask(str(number), each)
+
+    def _mask(self, key: str, each: Prepared) -> NDArray[np.uint8]:
+        if not isinstance(self.task, Segment):
+            raise UsageError(f"these Models are of the task {self.task.name}, and give no masks", fix="use `predict`")
+        summed: Tensor | None = None
+        for model, image in zip(self.models, each, strict=True):
+            found = model.of_each_pixel(image, key)
+            summed = found if summed is None else summed.add_(found)
+        assert summed is not None
+        mask: NDArray[np.uint8] = self.task.classes(summed[None])[0]
+        return mask
+
     def _predict(
         self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int | None, on_damaged: OnDamaged
     ) -> Iterator[Prediction]:
@@ -133,6 +155,11 @@ class Ensemble:
                     yield key, found
 
         pairs = whole()
+        if isinstance(self.task, Segment):
+            for key, each in pairs:
+                mask = self._mask(key, each)
+                yield replace(prediction_of(self.task, key, self.task.shares(mask)), mask=mask)
+            return
         while some := list(itertools.islice(pairs, batch_size)):
             rows = self.scores([images for _, images in some])
             yield from (prediction_of(self.task, key, row) for (key, _), row in zip(some, rows, strict=True))
@@ -159,6 +186,8 @@ def mean_scores(found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 def common_task(tasks: Sequence[Task]) -> Task:
     """The task of the mean: factors that move thresholds in their geometric mean, thresholds of labels in theirs.
 
+    Masks are tidied where all Models' are, and in the same way.
+
     Temperatures have done their part in each Model's probabilities, and what a Model held possible is of its own.
     """
     settings = [task.settings for task in tasks]
@@ -169,5 +198,6 @@ def common_task(tasks: Sequence[Task]) -> Task:
     if any(one.thresholds is not None for one in settings):
         each = [one.thresholds if one.thresholds is not None else [0.5] * tasks[0].outputs for one in settings]
         thresholds = tuple(np.mean(each, axis=0).tolist())
-    common = replace(settings[0], factors=factors, thresholds=thresholds, temperature=None, sets=None)
+    tidying = settings[0].tidying if all(one.tidying == settings[0].tidying for one in settings) else None
+    common = replace(settings[0], factors=factors, thresholds=thresholds, temperature=None, sets=None, tidying=tidying)
     return type(tasks[0])(tasks[0].target_names, common)

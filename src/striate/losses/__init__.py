@@ -16,6 +16,7 @@ from striate.core.errors import UsageError
 from striate.core.options import options_of, with_options
 from striate.core.records import TargetKind
 from striate.core.registry import Registry
+from striate.losses._maps import Maps, as_maps, over_present
 from striate.losses._weighting import (
     WEIGHTINGS,
     balanced_weights,
@@ -35,8 +36,8 @@ class Loss:
 
     Args:
         name: its name, which is its file's.
-        function: from outputs (N, K) and targets (N, K) to losses (N,); its options are keyword-only, with defaults
-            that leave them off.
+        function: from outputs (N, K) and targets (N, K), of masks from outputs (N, K, H, W) and classes (N, H, W), to
+            losses (N,); its options are keyword-only, with defaults that leave them off.
         kinds: the kinds of target that it is for.
         link: what the outputs are of values: "identity" for the values, standardised; "log" for the logarithms of
             what is counted, so that values are not standardised and may not be negative.
@@ -51,6 +52,11 @@ class Loss:
     def priors(self) -> bool:
         """Whether it corrects for how often classes are, by its option `shares`, which the task learns."""
         return "shares" in self.options
+
+    @property
+    def weighs_pixels(self) -> bool:
+        """Whether weights of classes are its own option, since a picture has pixels of many classes."""
+        return "class_weights" in self.options
 
     @property
     def options(self) -> dict[str, Any]:
@@ -115,8 +121,16 @@ def check_least(option: str, value: float, least: float = 0.0) -> None:
         raise UsageError(f"{option} takes a number of at least {least:g}, not {value!r}")
 
 
+def check_parts(**weights: float) -> None:
+    """Raise `UsageError` unless the weights of a sum of losses are at least 0, and not all 0."""
+    for option, weight in weights.items():
+        check_least(option, weight)
+    if not any(weights.values()):
+        raise UsageError(f"{' and '.join(weights)} are all 0, so nothing would be learnt", fix="raise one above 0")
+
+
 def check_per_class(option: str, values: Sequence[float], outputs: Tensor) -> Tensor:
-    """The values as a tensor (K,) beside outputs (N, K).
+    """The values as a tensor (K,) beside outputs (N, K) or (N, K, P).
 
     Raises:
         UsageError: there is not one a class, one is below 0 or not finite, or all are 0.
@@ -141,9 +155,12 @@ __all__ = [
     "LOSSES",
     "WEIGHTINGS",
     "Loss",
+    "Maps",
+    "as_maps",
     "as_real",
     "balanced_weights",
     "check_least",
+    "check_parts",
     "check_per_class",
     "check_share",
     "class_weights",
@@ -151,5 +168,6 @@ __all__ = [
     "given_weights",
     "inverse_frequency",
     "loss",
+    "over_present",
     "positive_ratios",
 ]

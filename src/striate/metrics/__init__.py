@@ -1,7 +1,8 @@
 """Metrics, one a file: a pure function on NumPy arrays, and a class of the same name that gathers batch after batch.
 
 What a metric is given is said, never guessed from values: scores (N, K) are probabilities for the kinds "label" and
-"labels" and values in the target's own unit for "value"; targets (N, K) are one-hot, 0 or 1, or values.
+"labels" and values in the target's own unit for "value"; targets (N, K) are one-hot, 0 or 1, or values. For "mask" the
+scores are rows of `statistics`, (N, S), which hold the truth too, and the targets have no columns, (N, 0).
 A metric that is not defined is NaN.
 """
 
@@ -12,6 +13,7 @@ from striate.core.registry import Registry
 from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved, possible
 from striate.metrics._costs import ExpectedCost, least_cost
 from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
+from striate.metrics._pixels import FIGURES, PixelStatistics, by_class, classes_of, split_rows, statistics, width
 from striate.metrics._ranked import Ordered, Ranked, mean_defined, of_all_pairs, of_each_class
 
 METRICS: Registry[type[Metric]] = Registry("metric", "striate.metrics")
@@ -33,6 +35,7 @@ def metric_names(kind: TargetKind, outputs: int, loss: str | None = None) -> tup
 
 
 __all__ = [
+    "FIGURES",
     "METRICS",
     "THRESHOLD",
     "Additive",
@@ -43,9 +46,12 @@ __all__ = [
     "Mean",
     "Metric",
     "Ordered",
+    "PixelStatistics",
     "Ranked",
+    "by_class",
     "checked",
     "class_counts",
+    "classes_of",
     "confusion_matrix",
     "decide",
     "divide",
@@ -56,4 +62,7 @@ __all__ = [
     "of_all_pairs",
     "of_each_class",
     "possible",
+    "split_rows",
+    "statistics",
+    "width",
 ]

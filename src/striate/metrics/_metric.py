@@ -63,7 +63,7 @@ class Metric(ABC):
 
     def update(self, scores: NDArray[Any], targets: NDArray[Any]) -> None:
         """Take in a batch: scores (N, K), targets (N, K)."""
-        self._rows.append(checked(scores, targets))
+        self._rows.append(checked(scores, targets, self.kind))
 
     def compute(self) -> float:
         """The metric of all that was taken in; NaN before anything was."""
@@ -103,7 +103,7 @@ class Additive(Metric):
 
     def update(self, scores: NDArray[Any], targets: NDArray[Any]) -> None:
         """Take in a batch: scores (N, K), targets (N, K)."""
-        scores, targets = checked(scores, targets)
+        scores, targets = checked(scores, targets, self.kind)
         more = self.sums(scores, targets, np.ones((1, len(scores))))
         self._sums = more if self._sums is None else self._sums + more
 
@@ -136,14 +136,18 @@ class Mean(Additive):
         return float(self.each(scores, targets).mean()) if len(scores) else float("nan")
 
 
-def checked(scores: NDArray[Any], targets: NDArray[Any]) -> tuple[Floats, Floats]:
+def checked(scores: NDArray[Any], targets: NDArray[Any], kind: TargetKind = "label") -> tuple[Floats, Floats]:
     """Scores and targets in double precision.
+
+    Args:
+        kind: of target; the scores of masks hold the truth, and their targets are (N, 0).
 
     Raises:
         ValueError: they are not both (N, K), or hold something that is not finite.
     """
-    if scores.ndim != 2 or scores.shape != targets.shape:
-        raise ValueError(f"scores {scores.shape} and targets {targets.shape} must both be (N, K)")
+    if scores.ndim != 2 or targets.shape != (len(scores), 0 if kind == "mask" else scores.shape[1]):
+        expected = "must be (N, S) and (N, 0)" if kind == "mask" else "must both be (N, K)"
+        raise ValueError(f"scores {scores.shape} and targets {targets.shape} {expected}")
     if not (np.isfinite(scores).all() and np.isfinite(targets).all()):
         raise ValueError("scores and targets must be finite numbers")
     return scores.astype(np.float64), targets.astype(np.float64)

@@ -11,6 +11,7 @@ from striate.core.registry import Registry
 from striate.tasks._costs import cost_matrix
 from striate.tasks._settings import Sets, TaskSettings, Weighting
 from striate.tasks._task import Task
+from striate.tasks._tidying import Tidying, region_sizes, tidied
 
 TASKS: Registry[type[Task]] = Registry("task", "striate.tasks")
 
@@ -46,7 +47,7 @@ def make_task(
     )
 
 
-LATER = ("temperature", "thresholds", "sets")
+LATER = ("temperature", "thresholds", "sets", "tidying")
 """Settings that Models from before they were known have not: None is what those do."""
 
 
@@ -66,4 +67,15 @@ def task_from_dict(content: Mapping[str, Any]) -> Task:
     return TASKS.get(content["name"])(tuple(content["target_names"]), settings)
 
 
-__all__ = ["TASKS", "Sets", "Task", "TaskSettings", "cost_matrix", "make_task", "task_from_dict"]
+__all__ = [
+    "TASKS",
+    "Sets",
+    "Task",
+    "TaskSettings",
+    "Tidying",
+    "cost_matrix",
+    "make_task",
+    "region_sizes",
+    "task_from_dict",
+    "tidied",
+]

@@ -21,6 +21,7 @@ from striate.metrics import METRICS, Metric, checked, metric_names
 from striate.nets import hearing
 from striate.tasks._costs import cost_matrix
 from striate.tasks._settings import Sets, TaskSettings, Weighting
+from striate.tasks._tidying import Tidying
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
@@ -43,6 +44,9 @@ class Task(ABC):
     name: ClassVar[str]
     kind: ClassVar[TargetKind]
     headline: ClassVar[str]
+    per_pixel: ClassVar[bool] = False
+    """Whether a network is asked of each pixel; then a sample has no scores of its own that could be calibrated, sorted
+    or explained, but figures of how its prediction and the truth agree."""
 
     def __init__(self, target_names: Sequence[str], settings: TaskSettings) -> None:
         self.target_names = tuple(target_names)
@@ -97,6 +101,11 @@ class Task(ABC):
         """How many numbers the network gives for a sample, K."""
         return len(self.target_names)
 
+    @property
+    def columns(self) -> int:
+        """How many numbers a sample's encoded target has."""
+        return self.outputs
+
     # -- targets and weights
 
     @abstractmethod
@@ -104,12 +113,12 @@ class Task(ABC):
         """The target of one sample as K numbers, (K,). Raises `DataError`."""
 
     def encode(self, samples: Sequence[Sample]) -> Tensor:
-        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit.
+        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit; of masks (N, 0).
 
         Raises:
             DataError: a target is missing, unknown or not finite; names the sample.
         """
-        targets = np.zeros((len(samples), self.outputs), np.float32)
+        targets = np.zeros((len(samples), self.columns), np.float32)
         for place, sample in enumerate(samples):
             targets[place] = self.row(sample)
         return torch.from_numpy(targets)
@@ -162,18 +171,26 @@ class Task(ABC):
 
     def _mean(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The part of a batch in the weighted mean of its losses."""
-        if outputs.shape != batch.targets.shape:
-            raise NetworkError(
-                f"the network gives {tuple(outputs.shape)}; the task {self.name!r} needs {tuple(batch.targets.shape)}",
-                fix=f"give the network {self.outputs} outputs",
-            )
+        self.check_shapes(outputs, batch.targets)
         losses = self.losses(outputs, batch.targets)
         total = (losses * batch.weights.to(losses.dtype)).sum()
         return total / batch.total_weight if batch.total_weight else total
 
+    def check_shapes(self, outputs: Tensor, targets: Tensor) -> None:
+        """Raise `NetworkError` where a network does not give what is asked for targets as a batch has them."""
+        if outputs.shape != targets.shape:
+            raise NetworkError(
+                f"the network gives {tuple(outputs.shape)}; the task {self.name!r} needs {tuple(targets.shape)}",
+                fix=f"give the network {self.outputs} outputs",
+            )
+
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each sample, (N,), unweighted, from raw outputs and encoded targets, both (N, K)."""
+        """The loss of each sample, (N,), unweighted, from raw outputs and targets as a batch has them."""
         return self._loss(outputs, targets)
+
+    def tried(self, sample: Sample) -> Tensor:
+        """The loss of outputs of 0 for a sample, (1,): whether it takes its options. Raises what it raises."""
+        return self.losses(torch.zeros(1, self.outputs), self.encode([sample]))
 
     def with_factors(self, factors: Sequence[float]) -> Self:
         """The same task with thresholds moved."""
@@ -185,12 +202,14 @@ class Task(ABC):
         temperature: float | None = None,
         thresholds: Sequence[float] | None = None,
         sets: Sets | None = None,
+        tidying: Tidying | None = None,
     ) -> Self:
         """The same task with what validation decided of predictions; what is None is as it was."""
         found = {
             "temperature": temperature,
             "thresholds": None if thresholds is None else tuple(thresholds),
             "sets": sets,
+            "tidying": tidying,
         }
         chosen: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
         return type(self)(self.target_names, replace(self.settings, **chosen))
@@ -212,6 +231,34 @@ class Task(ABC):
         return dict(self.settings.loss_options)
 
     # -- judging
+
+    def collected(self, outputs: Tensor, targets: Tensor, *, brief: bool = False) -> Tensor:
+        """What is kept of a batch that is judged, a row a sample: raw outputs as they are.
+
+        Args:
+            outputs: raw, of the network.
+            targets: as the batch has them.
+            brief: whether what takes long, and chooses nothing, may be left out.
+        """
+        return outputs
+
+    def classes(self, outputs: Tensor) -> NDArray[np.uint8]:
+        """The class of each pixel, (N, H, W), from raw outputs, where pixels have one."""
+        raise NotImplementedError(f"pixels have no classes in the task {self.name!r}")
+
+    def guessed(self, targets: Tensor) -> Tensor:
+        """Raw outputs that are nearly right about targets as a batch has them, to take the time of judging by."""
+        raise NotImplementedError(f"what judging takes of the task {self.name!r} does not depend on what is judged")
+
+    def made(self, samples: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores and targets of so many made samples, to take the time of judging by."""
+        scores, targets = random.random((samples, self.outputs)), np.zeros((samples, self.outputs))
+        if self.kind == "label":
+            scores /= scores.sum(axis=1, keepdims=True)
+            targets[np.arange(samples), random.integers(self.outputs, size=samples)] = 1.0
+        else:
+            targets[:] = random.integers(2, size=targets.shape)
+        return scores, targets
 
     @abstractmethod
     def scores(self, outputs: Tensor) -> Tensor:
@@ -260,13 +307,17 @@ class Task(ABC):
         """
         if not len(scores):
             raise DataError("there are no samples to score")
-        scores, targets = checked(scores, targets)
+        scores, targets = checked(scores, targets, self.kind)
         decided = self.judged(scores)
         return {
             name: metric.measure(decided if metric.of_decisions else scores, targets)
             for name, metric in self.measures().items()
             if name not in without
         }
+
+    def each(self, scores: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:
+        """The metrics of each sample by itself, (N,) by name, where it has such; NaN where one is not defined."""
+        raise NotImplementedError(f"a sample of the task {self.name!r} has no metrics of its own")
 
     @abstractmethod
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
@@ -283,8 +334,11 @@ class Task(ABC):
     # -- on disk
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the Model's JSON."""
-        return {"name": self.name, "target_names": list(self.target_names), **asdict(self.settings)}
+        """Plain values, for the Model's JSON; of tidying only where masks are tidied."""
+        settings = asdict(self.settings)
+        if self.settings.tidying is None:
+            del settings["tidying"]
+        return {"name": self.name, "target_names": list(self.target_names), **settings}
 
     # -- for subclasses
 

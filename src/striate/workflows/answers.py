@@ -21,7 +21,7 @@ from striate.metrics import METRICS, ExpectedCost, Floats, Metric, metric_names
 from striate.metrics.pinball import Pinball
 from striate.plan import read_plan
 from striate.tasks import TASKS, cost_matrix
-from striate.workflows.scores import Kept, read_scores
+from striate.workflows.scores import Kept, read_rows, read_scores
 
 _AGAIN = "score both on one labelled set with `striate evaluate RUN DATA`, or train both by one `split.file`"
 
@@ -137,6 +137,8 @@ def prepared(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> P
         part: the split that they are of.
     """
     kind = TASKS.get(runs[0].task).kind
+    if kind == "mask":
+        return _of_masks(runs, keys, part)
     return _of_values(runs, keys) if kind == "value" else _of_classes(runs, keys, kind, part)
 
 
@@ -151,6 +153,23 @@ def _of_values(runs: tuple[Answers, Answers], keys: Sequence[str]) -> Prepared:
         left_out = []
     seen = dict.fromkeys(metrics, values[0]), dict.fromkeys(metrics, values[1])
     return Prepared(metrics, seen, _numbers(runs[0], keys, columns), _unlike(left_out))
+
+
+def _of_masks(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> Prepared:
+    rows = [read_rows(RunFolder(run.path), part, len(run.rows)) for run in runs]
+    classes = [_classes(run) for run in runs]
+    if classes[0] != classes[1]:
+        raise DataError(
+            f"the Runs do not know the same classes: {some(sorted(classes[0] ^ classes[1]))} is of one of them alone",
+            fix="compare Runs of one set of classes",
+        )
+    metrics = {name: METRICS.get(name)("mask", len(classes[0])) for name in metric_names("mask", len(classes[0]))}
+    ordered = []
+    for run, found in zip(runs, rows, strict=True):
+        places = {key: place for place, key in enumerate(run.rows)}
+        ordered.append(found[[places[key] for key in keys]])
+    seen = dict.fromkeys(metrics, ordered[0]), dict.fromkeys(metrics, ordered[1])
+    return Prepared(metrics, seen, np.zeros((len(keys), 0)), ())
 
 
 def _of_classes(runs: tuple[Answers, Answers], keys: Sequence[str], kind: TargetKind, part: str) -> Prepared:

@@ -18,11 +18,12 @@ from striate.data.audit import Audit
 from striate.data.split import SplitTable, units_together
 from striate.evaluate import curves, residuals, score
 from striate.infer import Model
-from striate.infer.ensemble import common_task, mean_scores
+from striate.infer.ensemble import Ensemble, common_task, mean_scores
 from striate.plan.planner import read_plan
 from striate.tasks import Task
 from striate.workflows.deciding import Decided, not_held_out
 from striate.workflows.finish import corrected, not_checked, prediction_header, prediction_rows
+from striate.workflows.labelled import scored
 from striate.workflows.lineage import met_before
 from striate.workflows.scores import write_scores
 
@@ -132,7 +133,14 @@ def scored_together(runs: Sequence[RunFolder], folded: Folded) -> dict[str, tupl
     keys = [key for split in folded.splits for key in split.keys(folded.part)]
     found = {folded.part: (keys, np.concatenate([one[folded.part] for one in held]))}
     if folded.part == "val":
-        found["test"] = (folded.splits[0].keys("test"), mean_scores([one["test"] for one in held]))
+        tested = folded.splits[0].keys("test")
+        ensemble = Ensemble.load([one.model for one in runs])
+        if ensemble.task.per_pixel:  # what masks are judged by has no mean: the masks of the mean are judged
+            whole = folded.dataset.select(set(tested))
+            rows, samples, _ = scored(whole, whole.samples, ensemble)
+            found["test"] = ([sample.key for sample in samples], rows)
+        else:
+            found["test"] = (tested, mean_scores([one["test"] for one in held]))
     return found
 
 
@@ -193,6 +201,8 @@ def spread(task: Task, found: Sequence[Mapping[str, Any]], part: str) -> dict[st
 
 def _drawn(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, Any]:
     """The points that the report draws of the test."""
+    if task.per_pixel:
+        return {}
     if task.kind == "value":
         return {"residuals": {"test": residuals(task, scores, targets)}}
     return {"curves": {"test": curves(task, scores, targets)}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,15 +15,18 @@ from striate.core.events import Reporter
 from striate.core.records import Dataset, Label, Labels, Picture, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
+from striate.data.masks import decode_mask
 from striate.data.split import SplitTable
 from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Ensemble, Model
 from striate.infer.intake import Images
+from striate.metrics import statistics
 from striate.workflows.request import ReadRequest, Request, kept_list
 from striate.workflows.stages import read_dataset
 
-CHUNK = 256
+CHUNK, MASKS = 256, 8
+"""Pictures that are decoded at once, and of whole ones with masks, which may be large."""
 
 T = TypeVar("T")
 
@@ -37,12 +40,14 @@ class Labelled:
         targets: (N, K), as the task encodes them.
         samples: what they are.
         damaged: keys and reasons of those left out.
+        masks: the class of each pixel of each, (H, W), where the task has them.
     """
 
     images: Images
     targets: torch.Tensor
     samples: Sequence[Sample]
     damaged: Sequence[tuple[str, str]]
+    masks: Sequence[NDArray[np.uint8]] = ()
 
 
 def labelled(run: RunFolder, model: Model | Ensemble, data: str | None, reporter: Reporter) -> Dataset:
@@ -89,14 +94,15 @@ def evaluate(run: RunFolder, model: Model | Ensemble, data: str, reporter: Repor
     dataset = labelled(run, model, data, reporter)
     reporter.stage("evaluating")
     scores, targets, groups, damaged = [], [], [], []
-    for first in range(0, len(dataset), CHUNK):
-        found, samples, reasons = _scored(dataset, dataset.samples[first : first + CHUNK], model)
+    at_once = MASKS if model.task.per_pixel else CHUNK
+    for first in range(0, len(dataset), at_once):
+        found, samples, reasons = scored(dataset, dataset.samples[first : first + at_once], model)
         damaged += [{"path": key, "reason": reason} for key, reason in reasons]
         if samples:
             groups += [sample.group for sample in samples]
             scores.append(found)
             targets.append(model.task.encode(samples).numpy())
-        reporter.progress(min(len(dataset), first + CHUNK), len(dataset))
+        reporter.progress(min(len(dataset), first + at_once), len(dataset))
     if not scores:
         raise _none_whole()
     result = score(model.task, np.concatenate(scores), np.concatenate(targets), groups, seed=0)
@@ -135,40 +141,72 @@ def _check_known(dataset: Dataset, model: Model | Ensemble) -> None:
             f"the data has the values {', '.join(dataset.target_names)}; the model predicts {', '.join(model.classes)}",
             fix="give the columns those names, in that order",
         )
+    if model.task.per_pixel and tuple(dataset.target_names) != tuple(model.classes):
+        raise DataError(
+            f"the masks are of {', '.join(dataset.target_names)}; the model predicts {', '.join(model.classes)}",
+            fix="give masks of those classes, in that order",
+        )
     if not any(targets):
         raise UsageError(f"{dataset.path} has no labels to score against", fix="use `striate predict` for it")
 
 
-def _scored(
+def scored(
     dataset: Dataset, samples: Sequence[Sample], model: Model | Ensemble
-) -> tuple[NDArray[np.float32], Sequence[Sample], Sequence[tuple[str, str]]]:
-    """Scores of the whole ones of some samples, (N, K); those samples; keys and reasons of the damaged ones."""
+) -> tuple[NDArray[Any], Sequence[Sample], Sequence[tuple[str, str]]]:
+    """Scores of the whole ones of some samples, (N, K), or what their masks are judged by; those samples; keys and
+    reasons of the damaged ones."""
     if isinstance(model, Ensemble):
-        each, kept, damaged = _decoded(dataset, samples, lambda picture: model.prepare_each([picture])[0])
-        return model.scores(each), kept, damaged
+        masks: list[NDArray[np.uint8]] = []
+
+        def prepared(picture: Picture, sample: Sample) -> tuple[torch.Tensor, ...]:
+            if model.task.per_pixel:
+                masks.append(decode_mask(Store(dataset.arrays), sample, picture.pixels.shape[:2]))
+            return model.prepare_each([picture])[0]
+
+        each, kept, damaged = _decoded(dataset, samples, prepared)
+        if not model.task.per_pixel:
+            return model.scores(each), kept, damaged
+        return _judged(model.masks(each), masks, len(model.classes)), kept, damaged
     found = _load(dataset, samples, model)
-    return model.scores(found.images), found.samples, found.damaged
+    if not model.task.per_pixel:
+        return model.scores(found.images), found.samples, found.damaged
+    return _judged(model.masks(found.images), found.masks, len(model.classes)), found.samples, found.damaged
+
+
+def _judged(found: Iterable[NDArray[np.uint8]], true: Sequence[NDArray[np.uint8]], classes: int) -> NDArray[np.float64]:
+    """A row of statistics for each mask that was found."""
+    rows = [statistics(one, other, classes) for one, other in zip(found, true, strict=True)]
+    return np.stack(rows) if rows else np.empty((0, 0))
 
 
 def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled:
     """Decode some samples of a dataset; what is damaged is left out and named."""
-    pictures, kept, damaged = _decoded(dataset, samples, lambda picture: model.prepare([picture]))
+    masks: list[NDArray[np.uint8]] = []
+    store = Store(dataset.arrays)
+
+    def prepared(picture: Picture, sample: Sample) -> torch.Tensor:
+        found = model.prepare([picture])
+        if model.task.per_pixel:
+            masks.append(decode_mask(store, sample, (found.shape[2], found.shape[3])))
+        return found
+
+    pictures, kept, damaged = _decoded(dataset, samples, prepared)
     size = (model.preprocessing.channels, model.preprocessing.height, model.preprocessing.width)
     images: Images = [found[0] for found in pictures]
     if not model.preprocessing.own:
         images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
-    return Labelled(images, model.task.encode(kept), kept, damaged)
+    return Labelled(images, model.task.encode(kept), kept, damaged, masks)
 
 
 def _decoded(
-    dataset: Dataset, samples: Sequence[Sample], prepare: Callable[[Picture], T]
+    dataset: Dataset, samples: Sequence[Sample], prepare: Callable[[Picture, Sample], T]
 ) -> tuple[list[T], list[Sample], list[tuple[str, str]]]:
     """Each whole sample's picture, prepared; those samples; keys and reasons of the damaged ones."""
     store = Store(dataset.arrays)
     pictures, kept, damaged = [], [], []
     for sample in samples:
         try:
-            pictures.append(prepare(decode_sample(store, sample)))
+            pictures.append(prepare(decode_sample(store, sample), sample))
         except (DecodeError, OSError) as error:
             damaged.append((sample.key, str(error)))
             continue

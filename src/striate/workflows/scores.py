@@ -10,11 +10,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.artifacts import write_bytes
+from striate.core.errors import RunError
 from striate.core.records import TargetKind
 from striate.core.run import RunFolder
 from striate.metrics.log_loss import CLIP
@@ -39,16 +41,16 @@ class Kept:
     scores: NDArray[np.float32]
 
 
-def write_scores(run: RunFolder, task: Task, scores: Mapping[str, NDArray[np.float32]]) -> None:
+def write_scores(run: RunFolder, task: Task, scores: Mapping[str, NDArray[Any]]) -> None:
     """Keep the scores of classes, the test's first; a split for which no room is left is named in the file instead.
 
     Args:
-        scores: (N, K) of each held-out split, as `predictions.csv` was written from. Values stand there whole, so that
-            nothing is written of them.
+        scores: (N, K) of each held-out split, as `predictions.csv` was written from; of masks the statistics that they
+            are judged by. Values stand there whole, so that nothing is written of them.
     """
     if task.kind == "value":
         return
-    kept: dict[str, NDArray[np.float32]] = {}
+    kept: dict[str, NDArray[Any]] = {}
     left_out, taken = [], 0
     for part in sorted(scores, key=_FIRST.index):
         if taken + scores[part].nbytes > MOST_BYTES:
@@ -58,6 +60,24 @@ def write_scores(run: RunFolder, task: Task, scores: Mapping[str, NDArray[np.flo
         kept[part] = scores[part]
     names = {"classes": np.array(task.target_names, np.str_), "left_out": np.array(left_out, np.str_)}
     write_bytes(run.scores, array_bytes({**names, **kept}))
+
+
+def read_rows(run: RunFolder, part: str, count: int) -> NDArray[np.float64]:
+    """What the masks of a split are judged by, (N, S), in the order of `predictions.csv`.
+
+    Raises:
+        RunError: they are not there, damaged, or of another training.
+    """
+    fix = "score both Runs anew with `striate evaluate RUN DATA`"
+    try:
+        with np.load(run.scores, allow_pickle=False) as file:
+            rows = np.asarray(file[part], np.float64)
+    except (KeyError, OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"{run.scores} cannot be read: {why}", fix=fix) from error
+    if rows.ndim != 2 or len(rows) != count:
+        raise RunError(f"{run.scores} holds {rows.shape} numbers for {count} pictures: it is damaged", fix=fix)
+    return rows
 
 
 def read_scores(

@@ -34,13 +34,14 @@ from striate.workflows.judging import judging_seconds
 from striate.workflows.keeping import keeping_classes
 from striate.workflows.leak import measure_leak
 from striate.workflows.materials import Materials, gather
-from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
+from striate.workflows.measure import first_of, passes_after, resolve_plan, resolve_steps, scored_seconds
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
 from striate.workflows.shortcuts import searching_seconds
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
+from striate.workflows.tidying import tidy
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,11 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
     outputs, views = {}, recipe.plan["predict.views"]
     if "val" in materials.held_out:  # first: what it finds out about the head that it chose stands
         outputs["val"] = materials.outputs(network, "val", recipe.plan, views=views)
+    materials, tidier, tidying = tidy(materials, network, recipe.plan, reporter)
+    if tidier is not None:
+        outputs["val"] = tidier
     decided = decide(materials, recipe.plan, outputs.get("val"), reporter)
+    decided = replace(decided, tidying=tidying)
     materials = replace(materials, task=decided.task)
     learnt = materials.learnt(network, recipe.plan)
     refits = head.judges is not None and _refits(recipe.plan, state.counters)
@@ -291,11 +296,14 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     """What scoring takes after the fit: measured here, since a plan with given epochs has not measured it."""
     held_out, plan = materials.held_out, recipe.plan
     passes = passes_after(plan, materials.count("train"), materials.count("val"), materials.count(*held_out))
-    own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
+    own = materials.preprocessing.sizing == "own"  # then the first batch that is scored is of the smallest
     shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     judged = judging_seconds(materials.task, materials.count(*held_out))
-    judged += searching_seconds(materials.count(*held_out), materials.shape) if plan["evaluate.shortcuts"] else 0.0
-    return passes * forward_seconds(recipe, materials.networks(), first_of(shown)) + judged
+    if plan["evaluate.shortcuts"] and not materials.task.per_pixel:
+        judged += searching_seconds(materials.count(*held_out), materials.shape)
+    pictures = materials.pictures[held_out[0]] if held_out else None
+    each, more = scored_seconds(recipe, materials.networks(), first_of(shown), pictures)
+    return passes * each + more * materials.count(*held_out) + judged
 
 
 def _refits(plan: Plan, counters: Counters) -> bool:

@@ -1,0 +1,133 @@
+"""Masks: what class each pixel of a picture is of, from files, palettes, colours and outlines.
+
+A palette's numbers are kept as they are, where `striate.data.decode` would give the colours that they stand for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.core.errors import DataError
+from striate.core.records import Mask, MaskCode, Sample, Source
+from striate.data.decode import decode_values
+from striate.data.outlines import fill_polygon, inside_runs
+from striate.data.store import Store
+
+
+def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The class of each pixel of a sample's picture.
+
+    Args:
+        size: (height, width) of the picture, which the mask must have.
+
+    Returns:
+        (H, W): places in `Dataset.target_names`; `VOID` where there is no class.
+
+    Raises:
+        DataError: the mask is damaged, of another size, or holds a value that stands for no class.
+    """
+    mask = sample.target
+    if not isinstance(mask, Mask):
+        raise DataError(f"{sample.key!r} has no mask", fix="give each picture one, or choose --task")
+    if mask.code.kind == "regions":
+        return painted(mask, size)
+    if mask.code.kind == "files":
+        found = np.full(size, mask.code.background, np.uint8)
+        for number, source in enumerate(mask.sources):
+            inside = _values(store, source, size).reshape(*size, -1).any(2)
+            found[inside] = dict(mask.code.classes)[number]
+        return found
+    return coded(_values(store, mask.sources[0], size), mask.code, str(mask.sources[0]))
+
+
+def painted(mask: Mask, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Classes of a mask's regions, a later one over an earlier one, on the background.
+
+    Args:
+        size: (height, width) of the picture.
+
+    Raises:
+        DataError: regions are of a picture of another size, or their outlines cannot be read.
+
+    >>> from striate.core.records import Region
+    >>> square = Region(3, polygons=((0, 0, 2, 0, 2, 1, 0, 1),))
+    >>> painted(Mask(MaskCode("regions"), regions=(square,)), (2, 3)).tolist()
+    [[3, 3, 0], [0, 0, 0]]
+    """
+    found = np.full(size, mask.code.background, np.uint8)
+    for region in mask.regions:
+        if region.size is not None and region.size != size:
+            raise DataError(
+                f"the annotations are of {region.size[0]} × {region.size[1]} pixels, the picture has "
+                f"{size[0]} × {size[1]}",
+                fix="give the picture that was annotated, unchanged in size",
+            )
+        for polygon in region.polygons:
+            fill_polygon(found, polygon, region.place)
+        if region.counts:
+            found[inside_runs(region.counts, size)] = region.place
+    return found
+
+
+def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
+    """Classes of the values that a mask file holds.
+
+    Args:
+        values: (H, W) numbers, or (H, W, 3) colours.
+        name: of the file, for errors.
+
+    Raises:
+        DataError: a value stands for no class.
+
+    >>> coded(np.array([[0, 200]]), MaskCode("threshold"), "a.png").tolist()
+    [[0, 1]]
+    """
+    if code.kind == "threshold":
+        grey = values if values.ndim == 2 else values[..., :3].mean(2)
+        return (grey >= code.threshold).astype(np.uint8)
+    numbers, known = _numbered(values, code, name)
+    order = np.argsort(known)
+    place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
+    unknown = known[order][place] != numbers
+    if unknown.any():
+        row, column = (int(one) for one in np.argwhere(unknown)[0])
+        raise DataError(
+            f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {int(unknown.sum()):,} "
+            f"pixels in all hold values that stand for no class)",
+            fix="name that value among the classes, or as void, or correct the mask",
+        )
+    classes = np.array([one for _, one in code.classes], np.uint8)
+    return np.asarray(classes[order][place], np.uint8)
+
+
+def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A whole number for each pixel, and for each value that the code knows."""
+    if code.kind == "index":
+        if values.ndim == 3:
+            if (values[..., :1] != values[..., :3]).any():
+                raise DataError(
+                    f"{name} holds colours, where numbers of classes were expected",
+                    fix="give the colours of the classes",
+                )
+            values = values[..., 0]
+        return values.astype(np.int64), np.array([value for value, _ in code.classes], np.int64)
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    scale = np.array([1 << 16, 1 << 8, 1])
+    colors = np.array([value for value, _ in code.classes], np.int64)
+    return values[..., :3].astype(np.int64) @ scale, colors @ scale
+
+
+def _values(store: Store, source: Source, size: tuple[int, int]) -> NDArray[Any]:
+    """What a mask file holds, (H, W) or (H, W, C)."""
+    content = store.read(source)
+    values = decode_values(content) if isinstance(content, bytes) else content
+    if values.shape[:2] != size:
+        raise DataError(
+            f"the mask {source} has {values.shape[0]} × {values.shape[1]} pixels, its picture {size[0]} × {size[1]}",
+            fix="give the mask that belongs to it, of the picture's own size",
+        )
+    return values
