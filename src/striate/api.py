@@ -44,6 +44,7 @@ from striate.workflows.bench import Bench
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
+from striate.workflows.mask_files import MaskFiles, written
 from striate.workflows.request import ReadRequest, Request, own_function, refuse_inside, refuse_unwritable
 from striate.workflows.stages import prepare, prepare_whole, read_dataset
 
@@ -654,6 +655,8 @@ def predict(
     batch_size: int | None = None,
     device: str = "auto",
     on_damaged: Callable[[str, str], None] | None = None,
+    draw: str | Path | None = None,
+    outlines: str | None = None,
 ) -> Iterator[Prediction]:
     """Predict files, folders and archives of any size, one after another, in their order.
 
@@ -662,8 +665,19 @@ def predict(
         batch_size: pictures a batch; the Model's own by default.
         device: as for `load`; a Model at hand stays where it is.
         on_damaged: called with key and reason of each picture that cannot be read; such are left out.
+        draw: a folder that each predicted mask is written into, as a PNG of classes and over its picture.
+        outlines: there too: "geojson" for a file a picture, "coco" for one of all.
+
+    Raises:
+        UsageError: masks are to be drawn, and the Model gives none; or outlines are asked for and no folder.
     """
-    return _model(model, device).predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+    found = _model(model, device)
+    predictions = found.predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+    if draw is None and outlines is not None:
+        raise UsageError("outlines are written beside masks, and no folder is given", fix="name one with --draw")
+    if draw is None:
+        return predictions
+    return written(MaskFiles(found, Path(draw), paths, outlines), predictions)
 
 
 def evaluate(

@@ -900,7 +900,9 @@ def test_the_digits_are_those_of_scikit_learn() -> None:
 
 def test_each_reader_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     put(tmp_path, "a/1.pgm", "b/1.pgm", "x.jpg")
-    assert READERS.names() == ["archive", "arrays", "digits", "folders", "shards", "table"]
+    assert READERS.names() == [
+        *("archive", "arrays", "coco", "digits", "folders", "mask_lists", "masks", "shards", "table", "voc")
+    ]
     for name in ("archive", "arrays", "folders", "table"):
         with pytest.raises(DataError):
             open_dataset(tmp_path / "x.jpg", reader=name)

@@ -41,7 +41,10 @@ SETTINGS = {
 NETWORKS = {
     "compact": {"width": 8, "blocks": [1, 1], "dropout": 0.2},
     "cifarnet": {"widths": [8, 16], "stem": 8, "dropout": 0.2},
+    "unet": {"width": 4, "depth": 2, "norm": True},
 }
+NOT_OF_MASKS = ("train.start_size", "augment.mixup")
+"""What a training on masks refuses."""
 
 
 def die() -> None:
@@ -85,7 +88,8 @@ def live(data: str, out: Path, workers: int, epochs: int, network: str, end: tup
         api.resume(out, reporter=reporter)
     else:
         chosen = {"execution.workers": workers, "network.arguments": NETWORKS[network]}
-        settings = {**SETTINGS, **chosen}
+        left_out = NOT_OF_MASKS if network == "unet" else ()
+        settings = {key: value for key, value in {**SETTINGS, **chosen}.items() if key not in left_out}
         api.train(data, out=out, model=network, epochs=epochs, seed=3, set=settings, reporter=reporter)
 
 

@@ -47,6 +47,12 @@ class Prediction(Protocol):
     def unsure(self) -> bool | None: ...
 
     @property
+    def scores(self) -> Mapping[str, float]: ...
+
+    @property
+    def mask(self) -> object | None: ...
+
+    @property
     def ranges(self) -> Mapping[str, tuple[float, float]] | None: ...
 
     def to_dict(self) -> dict[str, Any]: ...
@@ -57,6 +63,12 @@ def predict(
     paths: _options.Paths,
     format: Annotated[str, typer.Option(help="|".join(FORMATS), metavar="FORMAT")] = "table",
     batch_size: Annotated[int | None, typer.Option(help="Pictures a batch; the Model's own without.", min=1)] = None,
+    draw: Annotated[
+        str | None, typer.Option(help="Write predicted masks into this folder, as PNG and drawn.", metavar="DIR")
+    ] = None,
+    outlines: Annotated[
+        str | None, typer.Option(help="With --draw, outlines too: geojson or coco.", metavar="FORMAT")
+    ] = None,
     device: _options.Device = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object in place of the predictions.")
@@ -70,6 +82,7 @@ def predict(
     [bold]Examples[/]
     striate predict runs/photos new/ x.jpg
     striate predict runs/photos new.zip --format csv > predictions.csv
+    striate predict runs/cells new/ --draw masks --outlines geojson
     """
     if format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
@@ -84,7 +97,7 @@ def predict(
         note(f"damaged: {key}: {reason}")
 
     model = api.load(run, device=_options.check_device(device) or "auto")
-    found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged)
+    found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged, draw=draw, outlines=outlines)
     labels: Counter[str] = Counter()
     count = unsure = 0
     told = False
@@ -120,6 +133,9 @@ def _table(names: tuple[str, ...]) -> Callable[[Prediction], None]:
     def write(prediction: Prediction) -> None:
         if prediction.values is not None:
             said = "  ".join(f"{printable(name)} {figure(value)}" for name, value in prediction.values.items())
+        elif prediction.mask is not None:
+            shares = sorted(prediction.scores.items(), key=lambda one: -one[1])
+            said = "  ".join(f"{printable(name)} {share:.1%}" for name, share in shares if share > 0)
         elif prediction.labels is not None:
             said = f"{printable('; '.join(prediction.labels) or '(none)'):<{width}}"
         else:
@@ -151,6 +167,8 @@ def _cells(prediction: Prediction) -> Iterator[tuple[str, object]]:
         yield from prediction.values.items()
         for name, (low, high) in (prediction.ranges or {}).items():
             yield from ((f"{name}_from", low), (f"{name}_to", high))
+    elif prediction.mask is not None:
+        yield from ((f"share_{name}", share) for name, share in prediction.scores.items())
     elif prediction.labels is not None:
         yield "labels", ";".join(prediction.labels)
     else:

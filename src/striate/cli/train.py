@@ -14,7 +14,18 @@ from striate.core.events import duration
 if TYPE_CHECKING:
     from striate import api
 
-SHOWN = ("accuracy", "macro_f1", "log_loss", "calibration_error", "expected_cost", "mae", "rmse", "r2")
+SHOWN = (
+    "accuracy",
+    "macro_f1",
+    "dice",
+    "pixel_accuracy",
+    "log_loss",
+    "calibration_error",
+    "expected_cost",
+    "mae",
+    "rmse",
+    "r2",
+)
 """The metrics that are printed at the end, beside the headline."""
 
 

@@ -106,7 +106,7 @@ class Mask:
     """A class for each pixel.
 
     Args:
-        code: how what is held stands for classes; the same object for all samples of a Dataset.
+        code: how what is held stands for classes; one object for all samples of a Dataset that are coded alike.
         sources: where the mask's bytes are; one, or of the kind "files" one a class.
         regions: of the kind "regions", a later one covers an earlier one.
     """
@@ -157,6 +157,7 @@ class Dataset:
         notes: what was inferred, in sentences for the user.
         relabelled: by key, the class that a sample had before the user corrected it.
         left_out: by key, why a sample is in no split, where the user wants it so.
+        unpaired: files that are no samples, as their mask or their picture is missing, and which of the two it is.
     """
 
     path: str
@@ -168,6 +169,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     relabelled: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    unpaired: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

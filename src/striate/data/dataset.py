@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split
-from striate.data.readers import READERS, ReadOptions
+from striate.data.readers import READERS, Reader, ReadOptions
 from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
+from striate.data.readers._same_classes import with_same_classes
 from striate.data.readers._targets import TASKS
 from striate.data.store import printable
 
@@ -68,12 +69,12 @@ def open_dataset(
 def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     if isinstance(data, str | Path):
         data = _existing(data)
-    name = name if name is not None else _choose(data)
+    name = name if name is not None else _choose(data, options.task)
     found = READERS.get(name).read(data, options)
     unused = []
     if options.label_depth is not None and name not in ("folders", "archive", "shards"):
         unused.append("--label-depth has no use here: labels do not come from folders.")
-    if options.root is not None and name not in ("table", "archive"):
+    if options.root is not None and name not in ("table", "archive", "mask_lists", "coco"):
         unused.append("--root has no use here: there is no table.")
     return replace(found, notes=(*found.notes, *unused))
 
@@ -106,8 +107,11 @@ def _nearest_beside(path: Path) -> str | None:
     return printable(same[0]) if same else None
 
 
-def _choose(data: Any) -> str:
-    names = [name for name, reader in READERS.items() if reader.accepts(data)]
+def _choose(data: Any, task: str | None) -> str:
+    names = [name for name, reader in READERS.items() if _of_task(reader) in (None, task or _of_task(reader))]
+    names = [name for name in names if READERS.get(name).accepts(data)]
+    of_task = [name for name in names if task is not None and _of_task(READERS.get(name)) == task]
+    names = of_task or names
     if len(names) > 1 and GENERAL in names:
         names.remove(GENERAL)
     if not names:
@@ -122,6 +126,11 @@ def _choose(data: Any) -> str:
     return names[0]
 
 
+def _of_task(reader: Reader) -> str | None:
+    """The one task that a reader is for; None for one that reads data of several."""
+    return getattr(reader, "task", None)
+
+
 def _joined(whole: Dataset, part: Dataset, split: Split) -> Dataset:
     """A Dataset with further data, all of one split; the rest, where it has no split, is for training.
 
@@ -129,6 +138,8 @@ def _joined(whole: Dataset, part: Dataset, split: Split) -> Dataset:
     """
     if part.task != whole.task:
         raise DataError(f"the data is for {whole.task!r} and --{split} for {part.task!r}", fix="choose with --task")
+    if whole.task == "segment":
+        whole, part = with_same_classes(whole, part, split)
     if whole.task == "regress" and part.target_names != whole.target_names:
         raise DataError(
             f"the data has the targets {', '.join(whole.target_names)} and --{split} {', '.join(part.target_names)}",
@@ -158,7 +169,7 @@ def _joined(whole: Dataset, part: Dataset, split: Split) -> Dataset:
     ]
     rest = [sample if sample.split is not None else replace(sample, split="train") for sample in kept]
     names = whole.target_names
-    if whole.task != "regress":
+    if whole.task not in ("regress", "segment"):
         names = tuple(sorted({*whole.target_names, *part.target_names}))
     return replace(
         whole,
@@ -166,6 +177,7 @@ def _joined(whole: Dataset, part: Dataset, split: Split) -> Dataset:
         target_names=names,
         arrays={**whole.arrays, **{f"{split}:{name}": array for name, array in part.arrays.items()}},
         notes=(*whole.notes, *notes),
+        unpaired={**whole.unpaired, **{f"{split}:{name}": lacks for name, lacks in part.unpaired.items()}},
     )
 
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.seeds import permutation
-from striate.data.augment import Augmenter, centre
+from striate.data.augment import Augmenter, centre, named
 from striate.data.buckets import batches as batches_of_one_size
 from striate.data.buckets import count_batches, in_turn, numbered
 from striate.data.pictures import Pictures
-from striate.data.sampling import Sampler
+from striate.data.sampling import Draws
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Batch:
 
     Args:
         images: (N, C, H, W), uint8 or float32, on 0 to 255.
-        targets: (N, K), float32.
+        targets: (N, K), float32; of masks (N, H, W), uint8, the class of each pixel.
         weights: (N,), float32: how much each counts in the loss.
         total_weight: the sum of the weights of the whole batch, also in a part of it: what a loss is divided by.
         ids: (N,): positions in the split's list of keys.
@@ -85,7 +85,7 @@ class TrainBatches:
 
     Args:
         pictures: the split's pictures, with or without a margin.
-        targets: (N, K), float32.
+        targets: (N, K), float32; of pictures with masks, which are their targets, (N, 0).
         weights: (N,), float32.
         batch_size: samples a batch.
         seed: the training's seed.
@@ -104,7 +104,7 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         augmenter: Augmenter,
-        sampler: Sampler | None = None,
+        sampler: Draws | None = None,
         device: str | torch.device = "cpu",
         ahead: int = 2,
     ) -> None:
@@ -189,6 +189,10 @@ class TrainBatches:
             batch: the one of that number in the epoch, as fetched.
             size: (H, W) in place of the network's own.
         """
+        if self.pictures.masked:
+            images, masks = apart(batch.images)
+            images, masks = self.augmenter.with_masks(images, masks, batch.ids, epoch, batch.turns)
+            return replace(batch, images=images, targets=masks)
         images = self.augmenter.images(batch.images, batch.ids, epoch, size, batch.turns)
         images, targets, weights = self.augmenter.mix(images, batch.targets, batch.weights, epoch, number)
         return replace(batch, images=images, targets=targets, weights=weights)
@@ -218,7 +222,9 @@ class TrainBatches:
         samples, turns = self._drawn(epoch)
         order = self._cut(samples)[start:]
         later = [None] * len(order) if turns is None else self._cut(turns)[start:]
-        for ids, again, pixels in zip(order, later, self.pictures.stream(order), strict=True):
+        names = (named(ids, again) for ids, again in zip(order, later, strict=True))
+        shown = self.pictures.shown(order, names, self.seed, epoch)
+        for ids, again, pixels in zip(order, later, shown, strict=True):
             yield replace(self._batch(ids, pixels), turns=again)
 
     def _batch(self, ids: NDArray[np.int64], pixels: Tensor) -> Batch:
@@ -304,7 +310,13 @@ class EvalBatches:
             places = torch.from_numpy(ids)
             weights = self.weights[places]
             total = float(weights.sum(dtype=torch.float64))
-            yield Batch(pixels, self.targets[places], weights, total, ids)
+            images, targets = apart(pixels) if self.pictures.masked else (pixels, self.targets[places])
+            yield Batch(images, targets, weights, total, ids)
+
+
+def apart(planes: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (N, C, H, W) and their masks (N, H, W), uint8, from what has them as one more plane, the last."""
+    return planes[:, :-1], planes[:, -1].to(torch.uint8)
 
 
 class _End(Generic[T]):

@@ -27,6 +27,7 @@ from striate.core.machine import versions
 from striate.core.records import Dataset, Sample
 from striate.core.wording import plural
 from striate.data import buckets, prepare
+from striate.data import masks as data_masks
 from striate.data.buckets import in_accord
 from striate.data.pictures import (
     OwnPictures,
@@ -36,6 +37,7 @@ from striate.data.pictures import (
     StreamingPictures,
     described,
 )
+from striate.data.planes import mask_digest
 from striate.data.prepare import Preprocessing
 from striate.data.rendering import Render
 from striate.data.store import Store
@@ -58,6 +60,7 @@ def pack(
     cache: Cache | None = None,
     digests: Mapping[str, str] | None = None,
     accord: bool = False,
+    masks: bool = False,
 ) -> Pictures:
     """Prepare the pictures of some samples: in the cache, or in memory, if they fit.
 
@@ -70,22 +73,25 @@ def pack(
         digests: the audit's hashes of decoded pixels by key. Without them, as on resuming when a file has changed since
             the audit, nothing is kept or found.
         accord: of own sizes, bring pictures that are alone in theirs to the nearest, for training.
+        masks: of own sizes, whether the samples' masks go with them, as one more plane.
 
     Raises:
         DataError: a sample is damaged (since the audit), its channels do not fit, or a worker process died.
     """
     rows = {sample.key: sample for sample in dataset.samples}
     samples = [rows[key] for key in keys]
-    render = Render(Store(dataset.arrays), preprocessing, keep_margin)
+    render = Render(Store(dataset.arrays), preprocessing, keep_margin, masks)
     workers = 0 if dataset.arrays else workers  # arrays are at hand; sending them costs more than it gains
     height, width = preprocessing.frame if keep_margin else (preprocessing.height, preprocessing.width)
-    shape = (preprocessing.channels, height, width)
+    shape = (preprocessing.channels + masks, height, width)
     job = _Job(samples, render, workers, shape, reporter)
     entry = None
     if cache is not None and cache.limit_bytes and samples and digests and not dataset.arrays:
-        entry = _Entry(cache, _key([digests[key] for key in keys], preprocessing, keep_margin))
+        known = [digests[key] for key in keys]
+        known += [mask_digest(render.store, sample) for sample in samples] if masks else []
+        entry = _Entry(cache, _key(known, preprocessing, keep_margin))
     if preprocessing.own:
-        return _own(job, keys, memory_bytes, entry, accord)
+        return _own(job, keys, memory_bytes, entry, accord and not preprocessing.patches)
     if entry is not None and (mapped := _found(entry, reporter)) is not None:
         reporter.line(_FOUND.format(len(samples)))
         return PackedPictures(keys, mapped)
@@ -116,7 +122,7 @@ def _too_many(count: int, needed: int, memory_bytes: int, entry: _Entry | None) 
 
 @dataclass(frozen=True)
 class _Job:
-    """Pictures to prepare, (C, H, W) each; of own sizes the shape is that of the largest."""
+    """Pictures to prepare, (C, H, W) each, a mask's plane included; of own sizes the shape is that of the largest."""
 
     samples: Sequence[Sample]
     render: Render
@@ -146,9 +152,10 @@ def _own(
 ) -> OwnPictures | StreamingOwnPictures:
     """Pictures of their own sizes. How large they are is known once all were prepared."""
     preprocessing, reporter, count = job.render.preprocessing, job.reporter, len(keys)
-    if entry is not None and (known := _found_own(entry, preprocessing.channels, reporter)) is not None:
+    own = partial(OwnPictures, keys, preprocessing=preprocessing, masked=job.render.masks)
+    if entry is not None and (known := _found_own(entry, job.shape[0], reporter)) is not None:
         reporter.line(_FOUND.format(count))
-        return OwnPictures(keys, known, _agreed(_sizes(known), accord, reporter), preprocessing)
+        return own(known, _agreed(_sizes(known), accord, reporter))
     arrays: list[NDArray[Any]] = []
     sizes, taken, deep = np.zeros((count, 2), np.int64), 0, False
     for numbers, some in job.run():
@@ -161,9 +168,9 @@ def _own(
     dtype, needed = np.dtype(np.float32 if deep else np.uint8), taken * (4 if deep else 1)
     agreed = _agreed(sizes, accord, reporter)
     if entry is not None and (kept := _kept_own(job, arrays, sizes, dtype, entry)) is not None:
-        return OwnPictures(keys, kept, agreed, preprocessing)
+        return own(kept, agreed)
     if len(arrays) == count:
-        return OwnPictures(keys, [one.astype(dtype, copy=False) for one in arrays], agreed, preprocessing)
+        return own([one.astype(dtype, copy=False) for one in arrays], agreed)
     reporter.line(_too_many(count, needed, memory_bytes, entry))
     return StreamingOwnPictures(job.samples, job.render, job.workers, dtype, agreed)
 
@@ -338,9 +345,11 @@ def _key(digests: Sequence[str], preprocessing: Preprocessing, keep_margin: bool
     """A hash of all that decides the pixels: those decoded, in order, and how they are prepared."""
     how = asdict(preprocessing)
     del how["mean"], how["std"]  # the network's first operation
-    if preprocessing.policy != "pad" and not preprocessing.own:
+    if preprocessing.patches:  # a whole picture is the same whatever is cut from it
+        how = {name: how[name] for name in ("sizing", "channels", "full_scale")}
+    elif preprocessing.policy != "pad" and not preprocessing.own:
         del how["fill"]
-    code = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (prepare, buckets))
+    code = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (prepare, buckets, data_masks))
     libraries = {name: versions()[name] for name in ("numpy", "pillow")}
     content = json.dumps([_FORMAT, digests, how, keep_margin, code, libraries])
     return hashlib.sha256(content.encode()).hexdigest()[:40]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from striate.core.records import Sample
+from striate.core.seeds import uniforms
 from striate.data.buckets import middle
+from striate.data.planes import patch
 from striate.data.prepare import Preprocessing
 from striate.data.rendering import Render
 from striate.data.workers import WorkerPool
@@ -27,6 +30,7 @@ class Pictures(ABC):
         shape: (C, H, W) of each, margin included; of own sizes that of the one of median area.
         dtype: uint8, or float32 where pictures are deeper than 8 bits.
         sizes: (N, 2), height and width of each, where they keep their own; a batch then holds one size.
+        masked: whether each comes with its mask as one more plane, the last, which the shape does not count.
     """
 
     def __init__(
@@ -35,11 +39,13 @@ class Pictures(ABC):
         shape: tuple[int, int, int],
         dtype: np.dtype[Any],
         sizes: NDArray[np.int64] | None = None,
+        masked: bool = False,
     ) -> None:
         self.keys = tuple(keys)
         self.shape = shape
         self.dtype = dtype
         self.sizes = sizes
+        self.masked = masked
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -47,6 +53,16 @@ class Pictures(ABC):
     def batch(self, indices: Positions) -> torch.Tensor:
         """The pictures at these positions, (N, C, H, W), on a scale of 0 to 255."""
         return next(iter(self.stream([indices])))
+
+    def shown(
+        self, batches: Iterable[Positions], names: Iterable[Positions], seed: int, epoch: int
+    ) -> Iterator[torch.Tensor]:
+        """What an epoch of training shows: the pictures themselves, or parts of them that are drawn anew in each.
+
+        Args:
+            names: beside the positions of each batch, what names the draws of each sample in it.
+        """
+        return self.stream(batches)
 
     def sizes_of(self, indices: Positions) -> NDArray[np.int64]:
         """Height and width of the pictures at these positions, (N, 2), where they keep their own."""
@@ -104,6 +120,11 @@ class StreamingPictures(Pictures):
 
     def stream(self, batches: Iterable[Positions]) -> Iterator[torch.Tensor]:
         """Batch after batch. Each is cut into parts, so that the workers share the first one too."""
+        for found, indices in self._rendered(batches):
+            yield torch.from_numpy(self._joined(found, indices))
+
+    def _rendered(self, batches: Iterable[Positions]) -> Iterator[tuple[list[Any], Positions]]:
+        """The parts of batch after batch, and its positions."""
         parts = max(1, self._workers)
         lengths: list[int] = []
         asked: list[Positions] = []
@@ -120,7 +141,7 @@ class StreamingPictures(Pictures):
         for result in results:
             found.append(result)
             if len(found) == lengths[0]:
-                yield torch.from_numpy(self._joined(found, asked.pop(0)))
+                yield found, asked.pop(0)
                 found = []
                 del lengths[0]
 
@@ -147,16 +168,22 @@ class OwnPictures(Pictures):
         arrays: Sequence[NDArray[Any]],
         sizes: NDArray[np.int64],
         preprocessing: Preprocessing,
+        masked: bool = False,
     ) -> None:
-        deep = any(one.dtype != np.uint8 for one in arrays)
-        super().__init__(keys, _typical(sizes, preprocessing), np.dtype(np.float32 if deep else np.uint8), sizes)
+        dtype = np.dtype(np.float32 if any(one.dtype != np.uint8 for one in arrays) else np.uint8)
+        super().__init__(keys, _typical(sizes, preprocessing), dtype, sizes, masked)
         self.arrays = arrays
         self._preprocessing = preprocessing
 
     def stream(self, batches: Iterable[Positions]) -> Iterator[torch.Tensor]:
         for indices in batches:
-            found = [self.arrays[int(position)] for position in indices]
+            found = next(self.each([indices]))
             yield torch.from_numpy(assembled(found, self.sizes_of(indices), self._preprocessing))
+
+    def each(self, batches: Iterable[Positions]) -> Iterator[list[NDArray[Any]]]:
+        """The pictures of batch after batch as they are, of any sizes."""
+        for indices in batches:
+            yield [self.arrays[int(position)] for position in indices]
 
     def close(self) -> None:
         """Nothing to end: the arrays go with their last user."""
@@ -174,11 +201,50 @@ class StreamingOwnPictures(StreamingPictures):
         sizes: NDArray[np.int64],
     ) -> None:
         super().__init__(samples, render, workers, _typical(sizes, render.preprocessing), dtype, sizes)
+        self.masked = render.masks
         self._preprocessing = render.preprocessing
+
+    def each(self, batches: Iterable[Positions]) -> Iterator[list[NDArray[Any]]]:
+        """The pictures of batch after batch as they are, of any sizes."""
+        for parts, _ in self._rendered(batches):
+            yield [one.astype(self.dtype, copy=False) for part in parts for one in part]
 
     def _joined(self, parts: list[Any], indices: Positions) -> NDArray[Any]:
         found = assembled([one for part in parts for one in part], self.sizes_of(indices), self._preprocessing)
         return found.astype(self.dtype, copy=False)
+
+
+class Patches(Pictures):
+    """Parts of pictures that keep their own sizes, all of one size.
+
+    Args:
+        whole: the pictures.
+        size: (H, W) of each part.
+    """
+
+    def __init__(self, whole: OwnPictures | StreamingOwnPictures, size: tuple[int, int]) -> None:
+        super().__init__(whole.keys, (whole.shape[0], *size), whole.dtype, masked=whole.masked)
+        self.whole = whole
+        self.size = size
+
+    def stream(self, batches: Iterable[Positions]) -> Iterator[torch.Tensor]:
+        """The middle of each picture."""
+        batches, again = itertools.tee(batches)
+        return self._cut(again, (np.full((len(indices), 2), 0.5) for indices in batches))
+
+    def shown(
+        self, batches: Iterable[Positions], names: Iterable[Positions], seed: int, epoch: int
+    ) -> Iterator[torch.Tensor]:
+        """A part of each picture, every place in it as likely."""
+        return self._cut(batches, (uniforms(one, 2, seed, "patch", epoch) for one in names))
+
+    def _cut(self, batches: Iterable[Positions], places: Iterable[NDArray[np.float64]]) -> Iterator[torch.Tensor]:
+        for found, drawn in zip(self.whole.each(batches), places, strict=True):
+            parts = zip(found, drawn.tolist(), strict=True)
+            yield torch.from_numpy(np.stack([patch(one, self.size, place, self.masked) for one, place in parts]))
+
+    def close(self) -> None:
+        self.whole.close()
 
 
 def assembled(arrays: Sequence[NDArray[Any]], sizes: NDArray[np.int64], preprocessing: Preprocessing) -> NDArray[Any]:

@@ -18,14 +18,16 @@ from striate.core.errors import DataError, nearest
 from striate.core.records import Picture, Pixels
 from striate.data.buckets import Bounds, Size, fitted
 
-Sizing = Literal["one", "own"]
+Sizing = Literal["one", "own", "patch"]
 Policy = Literal["crop", "pad", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 
-SIZINGS = ("one", "own")
+SIZINGS = ("one", "own", "patch")
 POLICIES = ("crop", "pad", "squash")
 _OWN = ("sizing", "step", "least")
 """What is written only of pictures that keep their own sizes."""
+_PATCH = ("tile", "overlap")
+"""What is written only of pictures that are trained on in patches."""
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -49,8 +51,13 @@ class Preprocessing:
         full_scale: the value in pictures of more than 8 bits that becomes 255; those of 8 bits stay as they are.
         mean, std: of each channel on a 0 to 1 scale; applied by the network's first operation, not here.
         fill: of each channel, the colour of padding from 0 to 255.
-        sizing: "one" brings all pictures to one size; of "own" each keeps its own, see `striate.data.buckets`.
-        step, least: of own sizes, what sides are a multiple of, and the shortest side.
+        sizing: "one" brings all pictures to one size; of "own" each keeps its own, see `striate.data.buckets`; of
+            "patch" too, and nothing is scaled, cut or padded here: training sees patches of height and width, and a
+            prediction the whole picture.
+        step, least: of own sizes, what sides are a multiple of, and the shortest side; of patches, what a network
+            needs the sides of a whole picture to be a multiple of, see `striate.infer.tiles`.
+        tile, overlap: of patches, the largest side of a whole picture that is computed at once, and the pixels that the
+            tiles of a larger one share.
 
     >>> import numpy as np
     >>> grey = Preprocessing(2, 2, 1, "squash", mean=(0.5,), std=(0.5,), fill=(0.0,))
@@ -71,6 +78,8 @@ class Preprocessing:
     sizing: Sizing = "one"
     step: int = 1
     least: int = 1
+    tile: int = 0
+    overlap: int = 0
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "fill"):
@@ -88,7 +97,13 @@ class Preprocessing:
             f"sizing is one of {', '.join(SIZINGS)}": self.sizing in SIZINGS,
             "step and least are at least 1": min(self.step, self.least) >= 1,
         }
-        if self.own:
+        if self.patches:
+            checks |= {
+                "tile is a multiple of step": self.tile > 0 and self.tile % self.step == 0,
+                "overlap is at least 0 and less than half of the tile": 0 <= 2 * self.overlap < self.tile,
+                "patches have no margin": self.margin == 1,
+            }
+        elif self.own:
             checks |= {
                 "least is at most height and width": self.least <= min(self.height, self.width),
                 "own sizes are cut or padded, not squashed": self.policy != "squash",
@@ -106,7 +121,12 @@ class Preprocessing:
     @property
     def own(self) -> bool:
         """Whether each picture keeps its own size."""
-        return self.sizing == "own"
+        return self.sizing != "one"
+
+    @property
+    def patches(self) -> bool:
+        """Whether training sees patches of pictures, and a prediction whole ones."""
+        return self.sizing == "patch"
 
     @property
     def bounds(self) -> Bounds:
@@ -116,9 +136,8 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what own sizes need only where they are kept."""
         content = asdict(self)
-        if not self.own:
-            for name in _OWN:
-                del content[name]
+        for name in (*(() if self.own else _OWN), *(() if self.patches else _PATCH)):
+            del content[name]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
 
     @classmethod
@@ -129,7 +148,9 @@ class Preprocessing:
             if key not in known:
                 near = nearest(key, known)
                 raise DataError(f"preprocessing has no {key!r}" + (f"; did you mean {near!r}?" if near else ""))
-        missing = [key for key in known if key not in content and (key not in _OWN or content.get("sizing") == "own")]
+        sizing = content.get("sizing", "one")
+        spared = (*(_OWN if sizing == "one" else ()), *(() if sizing == "patch" else _PATCH))
+        missing = [key for key in known if key not in content and key not in spared]
         if missing:
             raise DataError(f"preprocessing lacks {', '.join(missing)}", fix="state all of it; nothing is guessed")
         try:
@@ -153,7 +174,7 @@ class Preprocessing:
         pixels = _to_channels(picture.pixels, self.channels)
         if pixels.dtype != np.uint8:
             pixels = pixels.astype(np.float32) * np.float32(255.0 / self.full_scale)
-        framed = self._kept(pixels) if self.own else self._framed(pixels)
+        framed = pixels if self.patches else self._kept(pixels) if self.own else self._framed(pixels)
         if framed.shape[2] != self.channels:
             framed = np.repeat(framed, self.channels, axis=2)
         if not keep_margin and not self.own:

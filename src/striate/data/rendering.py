@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from striate.core.errors import DataError
 from striate.core.records import Sample
 from striate.data.decode import decode_sample
+from striate.data.planes import with_mask
 from striate.data.prepare import Preprocessing
 from striate.data.store import Store
 
@@ -21,12 +22,14 @@ class Render:
     Args:
         store: reads the bytes.
         keep_margin: see `Preprocessing.prepare`.
+        masks: whether the samples' masks go with them, as one more plane.
     """
 
-    def __init__(self, store: Store, preprocessing: Preprocessing, keep_margin: bool) -> None:
+    def __init__(self, store: Store, preprocessing: Preprocessing, keep_margin: bool, masks: bool = False) -> None:
         self.store = store
         self.preprocessing = preprocessing
         self.keep_margin = keep_margin
+        self.masks = masks
 
     def __call__(self, samples: Sequence[Sample]) -> NDArray[Any] | list[NDArray[Any]]:
         """Pixels (N, C, H, W): uint8, or float32 where any picture is deeper than 8 bits; of own sizes each by itself.
@@ -40,7 +43,8 @@ class Render:
     def _one(self, sample: Sample) -> NDArray[Any]:
         try:
             picture = decode_sample(self.store, sample)
-            return self.preprocessing.prepare(picture, keep_margin=self.keep_margin)
+            pixels = self.preprocessing.prepare(picture, keep_margin=self.keep_margin)
+            return with_mask(pixels, self.store, sample) if self.masks else pixels
         except MemoryError as error:
             raise DataError(
                 f"memory ran out while decoding {sample.key}", fix="use fewer workers, or free memory"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,57 @@ from striate.core.seeds import permutation
 
 SAMPLINGS = ("natural", "square_root", "balanced", "undersampled")
 """By the number of a class's samples, by its root, every class alike, and as many of each as the rarest has."""
+
+
+class Draws(Protocol):
+    """Draws what each epoch shows."""
+
+    def __len__(self) -> int:
+        """Samples an epoch."""
+
+    def epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which samples an epoch shows, in its order, and which time in it that each is shown, from 0 on."""
+
+
+def patch_counts(sizes: NDArray[np.int64], size: tuple[int, int]) -> tuple[int, ...]:
+    """How many patches an epoch shows of each picture: as many as its area has room for, and one at least.
+
+    Args:
+        sizes: (N, 2), height and width of each picture.
+        size: (height, width) of a patch.
+
+    >>> patch_counts(np.array([[512, 512], [100, 60]]), (128, 128))
+    (16, 1)
+    """
+    areas = np.asarray(sizes, np.int64).reshape(-1, 2).prod(1)
+    return tuple(np.maximum(1, np.rint(areas / (size[0] * size[1])).astype(np.int64)).tolist())
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Draws epochs in which each sample is shown several times, shuffled.
+
+    Args:
+        times: how often, by position.
+        seed: the training's seed.
+
+    >>> draws = Repeats((1, 3), seed=0)
+    >>> sorted(zip(*(part.tolist() for part in draws.epoch(0))))
+    [(0, 0), (1, 0), (1, 1), (1, 2)]
+    """
+
+    times: tuple[int, ...]
+    seed: int
+
+    def __len__(self) -> int:
+        """Samples an epoch."""
+        return sum(self.times)
+
+    def epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which samples an epoch shows, shuffled, and which time in this epoch it is that each is shown, from 0 on."""
+        order = permutation(len(self), self.seed, "shuffle", epoch)
+        samples = np.repeat(np.arange(len(self.times)), self.times)[order]
+        return samples, _turns(samples)
 
 
 @dataclass(frozen=True)

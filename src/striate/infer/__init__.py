@@ -23,6 +23,7 @@ from striate.infer.ready import (
     wait_for,
     waves,
 )
+from striate.infer.tiles import Whole, on_whole
 
 __all__ = [
     "VIEWS",
@@ -31,6 +32,7 @@ __all__ = [
     "Prediction",
     "Ready",
     "Views",
+    "Whole",
     "batch_rates",
     "computes_bfloat16",
     "each_view",
@@ -40,6 +42,7 @@ __all__ = [
     "found_device",
     "in_parts",
     "made_ready",
+    "on_whole",
     "predict_outputs",
     "stream_outputs",
     "wait_for",

@@ -62,8 +62,14 @@ def forward(network: nn.Module, normalize: nn.Module, images: Tensor, views: Vie
 
 
 def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
-    """The mean of the raw outputs over the views of each picture, (N, K) float32; see `each_view`."""
-    outputs: list[Tensor] = [network(view).float() for view in each_view(images, views)]
+    """The mean of the raw outputs over the views of each picture, (N, K) float32; see `each_view`.
+
+    Outputs for each position, (N, K, H, W), are flipped back before.
+    """
+    outputs: list[Tensor] = []
+    for axes, view in zip(VIEWS[views], each_view(images, views), strict=True):
+        found = network(view).float()
+        outputs.append(found.flip(axes) if axes and found.dim() == 4 else found)
     return outputs[0] if len(outputs) == 1 else sum(outputs[1:], outputs[0]) / len(outputs)
 
 
@@ -119,6 +125,7 @@ def stream_outputs(
     views: Views = "single",
     device: str | torch.device = "cpu",
     name: Callable[[int], str] = str,
+    kept: Callable[[Tensor, Batch], Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
     """The outputs of each batch as it comes, in evaluation mode and without gradients.
 
@@ -129,6 +136,7 @@ def stream_outputs(
         batches: images (N, C, H, W) on the 0..255 scale, with the samples' ids.
         device: where the network is; the outputs come back to the CPU.
         name: what the sample of an id is called in an error.
+        kept: what is kept of a batch's outputs, (N, …), and on the CPU; the outputs themselves unless given.
 
     Yields:
         Raw outputs (N, K) float32 on the CPU, and the ids (N,).
@@ -153,7 +161,7 @@ def stream_outputs(
                 fix="look at these pictures; where it happens for every picture, the weights have diverged: "
                 "train again with a smaller rate, or in float32",
             )
-        yield outputs, batch.ids
+        yield outputs if kept is None else kept(outputs, batch), batch.ids
 
 
 def predict_outputs(
@@ -164,6 +172,7 @@ def predict_outputs(
     views: Views = "single",
     device: str | torch.device = "cpu",
     name: Callable[[int], str] = str,
+    kept: Callable[[Tensor, Batch], Tensor] | None = None,
 ) -> tuple[Tensor, NDArray[np.int64]]:
     """All outputs at once, in the order of the batches; see `stream_outputs`.
 
@@ -178,6 +187,7 @@ def predict_outputs(
             views=views,
             device=device,
             name=name,
+            kept=kept,
         )
     )
     if not streamed:

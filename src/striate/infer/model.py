@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -45,10 +46,12 @@ from striate.infer.intake import (
     warn,
 )
 from striate.infer.prediction import Prediction
-from striate.infer.ready import ForwardWay, Precision, Ready, made_ready
+from striate.infer.ready import ForwardWay, Precision, made_ready
+from striate.infer.tiles import on_whole
 from striate.nets import Normalize, build
 from striate.nets.sources import Source, described
 from striate.tasks import Task, task_from_dict
+from striate.tasks.segment import Segment
 
 OWN_TURN, OWN_BYTES = 8, 256 * 1024**2
 """Batches, and bytes of them at most, of pictures of their own sizes that are put together by size."""
@@ -64,6 +67,7 @@ _EXTRA: dict[str, Any] = {
     "batch_size": 32,
     "summary": {},
 }
+_SIZED = {"one": "", "own": " at most, in own sizes", "patch": ", and whole pictures of any size"}
 _KEYS = {"striate_model", "sha256", "bytes", "network", "preprocessing", "task", "classes", *_EXTRA}
 
 
@@ -116,7 +120,7 @@ class Model:
         self.batch_size = batch_size
         self.summary = dict(summary or {})
         self.path = path
-        self._ready: Ready | None = None
+        self._ready: nn.Module | None = None
         self._making = threading.Lock()
 
     @property
@@ -125,7 +129,7 @@ class Model:
         return ForwardWay(self.precision, self.channels_last)
 
     @property
-    def ready(self) -> Ready:
+    def ready(self) -> nn.Module:
         """The network as predictions run it, a copy made at the first: see `striate.infer.made_ready`.
 
         It does not follow later changes of `network`, such as other weights; a Model is made anew for those.
@@ -133,7 +137,7 @@ class Model:
         with self._making:
             if self._ready is None:
                 shape = (self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width)
-                self._ready = made_ready(self.network, self.way, shape)
+                self._ready = on_whole(made_ready(self.network, self.way, shape), self.preprocessing)
             return self._ready
 
     @property
@@ -307,10 +311,10 @@ class Model:
             images: (N, C, H, W) on the 0..255 scale.
 
         Returns:
-            (N, K) float32, on the Model's device.
+            (N, K) float32, on the Model's device; (N, K, H, W) where pixels have classes.
         """
         with evaluating(self.network):
-            return over_views(self.network, self.standardised(images), self.views)
+            return over_views(on_whole(self.network, self.preprocessing), self.standardised(images), self.views)
 
     def standardised(self, images: Tensor) -> Tensor:
         """Pixels as the network itself takes them: float32 on the Model's device, standardised, in its layout.
@@ -329,11 +333,33 @@ class Model:
             images: (N, C, H, W) on the 0..255 scale, any N; or of any sizes a list of (C, H, W).
 
         Returns:
-            (N, K) float32, in their order.
+            (N, K) float32, in their order; where pixels have classes the share of each in a picture's.
         """
         return self._rows(images, self.batch_size, str)
 
+    def masks(self, images: Images) -> Iterator[NDArray[np.uint8]]:
+        """The class of each pixel of prepared pictures, (H, W) each, one after another.
+
+        Args:
+            images: as for `scores`.
+
+        Raises:
+            UsageError: the Model is not of a task in which pixels have classes.
+        """
+        task = self._of_pixels
+        for number, image in enumerate(images):
+            for outputs, _ in self._stream([batch_of(image[None])], lambda _, number=number: str(number)):
+                yield task.classes(outputs)[0]
+
+    @property
+    def _of_pixels(self) -> Segment:
+        if not isinstance(self.task, Segment):
+            raise UsageError(f"this Model is of the task {self.task.name}, and gives no masks", fix="use `predict`")
+        return self.task
+
     def _rows(self, images: Images, batch_size: int, name: Callable[[int], str]) -> NDArray[np.float32]:
+        if self.task.per_pixel:
+            return np.stack([self._of_pixels.shares(mask) for mask in self.masks(images)])
         rows = np.zeros((len(images), len(self.classes)), np.float32)
         for outputs, ids in self._stream(batches_of(images, batch_size), name):
             rows[ids] = self._scores(outputs)
@@ -348,6 +374,9 @@ class Model:
     ) -> Iterator[Prediction]:
         keys: deque[str] = deque()
         workers = processors() if workers is None else workers
+        if self.task.per_pixel:
+            yield from self._predict_masks(items, workers, on_damaged)
+            return
         if self.preprocessing.own:
             yield from self._predict_own(items, batch_size, workers, on_damaged)
             return
@@ -372,6 +401,18 @@ class Model:
                 images = [torch.from_numpy(pixels) for _, pixels in some]
                 for key, row in zip(keys, self._rows(images, batch_size, keys.__getitem__), strict=True):
                     yield self._prediction(key, row)
+
+    def _predict_masks(
+        self, items: Iterable[tuple[str, Read]], workers: int, on_damaged: OnDamaged
+    ) -> Iterator[Prediction]:
+        """Predictions of whole pictures, each computed by itself, as they have any size."""
+        task = self._of_pixels
+        with freed_memory_kept() if workers else contextlib.nullcontext():
+            for key, pixels in self._whole(items, workers, max(1, workers), on_damaged):
+                batch = batch_of(torch.from_numpy(pixels)[None])
+                for outputs, _ in self._stream([batch], lambda _, key=key: key):
+                    mask = task.classes(outputs)[0]
+                    yield replace(self._prediction(key, task.shares(mask)), mask=mask)
 
     def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
         return stream_outputs(
@@ -452,7 +493,7 @@ class Model:
         return {
             "task": self.task.name,
             "network": self.spec.get("name"),
-            "input": "×".join(map(str, shape)) + (" at most, in own sizes" if self.preprocessing.own else ""),
+            "input": "×".join(map(str, shape)) + _SIZED[self.preprocessing.sizing],
             "outputs": f"{len(self.classes)}: {names}",
             "parameters": f"{parameters:,}",
             "precision": self.precision,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -21,7 +24,8 @@ class Prediction:
             nothing was decided of it.
         unsure: whether that is any other number than one, none included: the Model does not know (classify).
         ranges: from and to of each value, at the Model's coverage (regress).
-        scores: every class's probability, or every value, by name.
+        scores: every class's probability, or every value, by name; of masks the share of each class in the pixels.
+        mask: the class of each pixel, (H, W), a place in the Model's classes (segment).
     """
 
     key: str
@@ -33,9 +37,10 @@ class Prediction:
     unsure: bool | None = None
     ranges: Mapping[str, tuple[float, float]] | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    mask: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: the fields that this task fills."""
+        """Plain values for JSON: the fields that this task fills, but for a mask, which is a picture of its own."""
         filled = {
             "key": self.key,
             "label": self.label,

@@ -16,6 +16,7 @@ from striate.core.errors import NetworkError, nearest
 from striate.nets.chain import build_chain
 from striate.nets.node import Layer, Node, Shape, Walk, mapped, written
 from striate.nets.nodes.auxiliary import Auxiliary
+from striate.nets.nodes.conv import Conv
 from striate.nets.nodes.dense import Dense
 from striate.nets.nodes.pool import GlobalPool
 from striate.nets.notation import check_plain, from_plain, to_plain
@@ -107,6 +108,29 @@ class Network:
         if len(output) > 1:
             head = (GlobalPool(), *head)
         return replace(network, nodes=(*network.nodes, *head))
+
+    def with_grid_head(self, outputs: int, shape: Shape) -> Network:
+        """The same network with a head for `outputs` at each position, where it does not give that many already.
+
+        Args:
+            outputs: how many the task needs.
+            shape: of the input.
+
+        Raises:
+            NetworkError: it ends in one vector a sample; or a layer does not fit.
+        """
+        network = replace(self, nodes=mapped(self.nodes, partial(_answering, outputs=outputs)))
+        output, last = network.output_shape(shape), network.nodes[-1]
+        if len(output) != len(shape):
+            raise NetworkError(
+                f"the network {self.name!r} gives one row a sample, and outputs for each position are needed",
+                fix="let it end in a map as large as the picture, such as that of unet",
+            )
+        if output[0] == outputs:
+            return network
+        if isinstance(last, Conv) and last.name == HEAD:
+            return replace(network, nodes=(*network.nodes[:-1], replace(last, filters=outputs)))
+        return replace(network, nodes=(*network.nodes, Conv(outputs, 1, name=HEAD)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, with every field of every node."""

@@ -17,6 +17,10 @@ FIX = (
 )
 
 
+STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Powers of two that sides may have to be a multiple of."""
+
+
 class AnySize:
     """A network asked for sizes: trained in thought on two pictures of each.
 
@@ -39,12 +43,13 @@ class AnySize:
         with torch.random.fork_rng(devices=[]), torch.device(device):
             return build(self._spec).train()
 
-    def _forward(self, height: int, width: int) -> None:
+    def _forward(self, height: int, width: int) -> Any:
         images = torch.zeros(2, self._channels, height, width, device=self._device)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             found = self._network(images)
-        if isinstance(found, Tensor) and tuple(found.shape) != (2, int(self._spec["outputs"])):
+        if isinstance(found, Tensor) and tuple(found.shape[:2]) != (2, int(self._spec["outputs"])):
             raise NetworkError(f"it gives {tuple(found.shape)} for two pictures")
+        return found
 
     def why_not(self, height: int, width: int) -> str | None:
         """Why it does not take pictures of a size; None where it does."""
@@ -64,6 +69,26 @@ class AnySize:
                 f"pictures' own sizes: {why}",
                 fix=FIX,
             )
+
+    def grid_step(self) -> int:
+        """What sides must be a multiple of, a power of two, for outputs at each pixel.
+
+        Raises:
+            NetworkError: there is none: it gives no outputs for each pixel.
+
+        >>> from striate.nets.spec import resolve
+        >>> spec = resolve("unet", outputs=2, channels=1, height=32, width=32, arguments={"depth": 2}, grid=True)
+        >>> AnySize(spec).grid_step()
+        4
+        """
+        for step in STEPS:
+            size = 3 * step, 5 * step
+            if self.why_not(*size) is None and tuple(self._forward(*size).shape[2:]) == size:
+                return step
+        raise NetworkError(
+            f"{self._spec['name']} gives no outputs for each pixel of a picture, whatever its sides are a multiple of",
+            fix="choose a network that does, such as unet with padding: same",
+        )
 
     def least(self, step: int = 1) -> int:
         """The shortest side of the pictures that it takes, of multiples of a step.

@@ -106,6 +106,7 @@ def resolve(
     height: int,
     width: int,
     arguments: Mapping[str, Any] | None = None,
+    grid: bool = False,
 ) -> dict[str, Any]:
     """A network by name, for this input and these outputs, checked to fit both.
 
@@ -115,6 +116,7 @@ def resolve(
         outputs: what the task needs; a head of that size is put on.
         channels, height, width: the input.
         arguments: of the family or the library's network; a misspelt one is refused.
+        grid: whether the outputs are to be those of each pixel.
 
     Returns:
         the spec, plain JSON.
@@ -127,7 +129,7 @@ def resolve(
     >>> sum(parameter.numel() for parameter in build(spec).parameters())
     61706
     """
-    return resolve_shape(name, (channels, height, width), outputs=outputs, arguments=arguments)
+    return resolve_shape(name, (channels, height, width), outputs=outputs, arguments=arguments, grid=grid)
 
 
 def resolve_shape(
@@ -256,12 +258,15 @@ def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int
     if not isinstance(content, Mapping) or "striate_model" not in content:
         network = Network.from_file(path)
         _check_size(network, shape)
-        return _nodes(network.with_head(outputs, shape), shape, outputs)
+        headed = network.with_grid_head(outputs, shape) if grid else network.with_head(outputs, shape)
+        return _nodes(headed, shape, outputs)
     inner = content.get("network")
     if not isinstance(inner, Mapping) or inner.get("kind") not in _KEYS:
         raise NetworkError(f"{path} is the description of a Model, but holds no network")
     if inner["kind"] == "library":
         return _from_library(inner["name"], dict(inner["arguments"]), shape, outputs, inner.get("edits"))
+    if grid:
+        return _nodes(Network.from_dict(inner["network"]).with_grid_head(outputs, shape), shape, outputs)
     return _nodes(Network.from_dict(inner["network"]).with_head(outputs, shape, renew=True), shape, outputs)
 
 

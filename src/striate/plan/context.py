@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from striate.core.plan import Decision
 from striate.core.records import Dataset, Label, Labels, Sample
 from striate.data.audit import Audit
+from striate.data.sampling import patch_counts
 from striate.data.split import SplitTable
 from striate.nets import Weights, regularised, resolve, with_first_weights
+from striate.tasks import TASKS
 
 SCARCE = 500
 """Training samples below which pretrained layers move little and a head learns from every view."""
@@ -76,6 +80,7 @@ class Context(ABC):
         budget: the time or epochs allowed.
         weights: pretrained weights at hand, or None.
         overrides: the user's own values by key.
+        pixel_shares: of each class in the training masks, by name; empty where samples have none.
     """
 
     dataset: Dataset
@@ -85,6 +90,7 @@ class Context(ABC):
     budget: Budget
     weights: Weights | None
     overrides: Mapping[str, Decision]
+    pixel_shares: Mapping[str, float]
 
     def __getitem__(self, key: str) -> Any:
         return self.decision(key).value
@@ -100,6 +106,19 @@ class Context(ABC):
         return [sample for sample in self.dataset.samples if sample.key in keys]
 
     @property
+    def per_pixel(self) -> bool:
+        """Whether the network is asked of each pixel."""
+        return TASKS.get(self["task.kind"]).per_pixel
+
+    @cached_property
+    def shown(self) -> int:
+        """What an epoch shows: the training samples, or as many patches of them as their area has room for."""
+        if self["input.sizing"] != "patch":
+            return len(self.train_samples)
+        sides = [self.audit.sides[sample.key] for sample in self.train_samples]
+        return sum(patch_counts(np.array(sides), (self["input.height"], self["input.width"])))
+
+    @property
     def scarce(self) -> bool:
         """Whether the training samples are so few that pretrained layers should move little."""
         return len(self.train_samples) < SCARCE
@@ -108,7 +127,7 @@ class Context(ABC):
     def typical_side(self) -> int:
         """The short side of what the network sees, in pixels; of pictures that keep their own sizes in the median."""
         side = min(self["input.height"], self["input.width"])
-        if self["input.sizing"] == "one":
+        if self["input.sizing"] != "own":
             return int(side)
         sizes = self.audit.sizes
         return int(min(side, round(min(sizes["height"]["median"], sizes["width"]["median"]))))
@@ -122,12 +141,13 @@ class Context(ABC):
             height=self["input.height"],
             width=self["input.width"],
             arguments=self["network.arguments"],
+            grid=self.per_pixel,
         )
         return as_planned(spec, self.__getitem__)
 
     @cached_property
     def class_counts(self) -> dict[str, int]:
-        """Training samples of each class; empty for regression."""
+        """Training samples of each class; empty where samples have none, as values and masks."""
         counts: Counter[str] = Counter(dict.fromkeys(self.dataset.target_names, 0))
         for sample in self.train_samples:
             if isinstance(sample.target, Label):

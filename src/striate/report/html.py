@@ -115,5 +115,6 @@ def label(name: str) -> str:
     """
     words = {"f1": "F1", "r2": "R²", "mae": "MAE", "rmse": "RMSE", "macs": "MACs", "top5": "top-5"}
     words |= {"roc": "ROC", "auc": "area", "matthews": "Matthews’ correlation", "kappa": "Cohen’s kappa"}
+    words |= {"iou": "IoU", "dice": "Dice", "hausdorff95": "Hausdorff 95"}
     words |= {"brier": "Brier score", "spearman": "Spearman’s correlation"}
     return " ".join(words.get(word, word) for word in name.split("_"))

@@ -46,14 +46,18 @@ def judged(facts: Facts) -> Judged | None:
     return None
 
 
-def supports(facts: Facts, key: str) -> dict[str, int]:
-    """Samples of each class of a split, as the table of classes counts them; empty where it does not, as of values."""
+def supports(facts: Facts, key: str, counted: str = "support") -> dict[str, int]:
+    """Samples of each class of a split, as the table of classes counts them; empty where it does not, as of values.
+
+    Args:
+        counted: the table's column; of masks `support` counts pixels, and `pictures` pictures.
+    """
     found = facts.metrics.get("per_class")
     entries = found.get(key) if isinstance(found, dict) else None
     return {
-        str(entry["class"]): entry["support"]
+        str(entry["class"]): entry[counted]
         for entry in entries or []
-        if isinstance(entry, dict) and "class" in entry and isinstance(entry.get("support"), int)
+        if isinstance(entry, dict) and "class" in entry and isinstance(entry.get(counted), int)
     }
 
 

@@ -19,6 +19,7 @@ from striate.report.sections.diagnosis import diagnosis
 from striate.report.sections.headline import all_metrics, headline
 from striate.report.sections.limits import limits
 from striate.report.sections.machine import machine
+from striate.report.sections.masks import masks
 from striate.report.sections.pictures import augmentation, explanations, mistakes
 from striate.report.sections.ranking import ranking
 from striate.report.sections.reproduce import reproduce
@@ -53,6 +54,7 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     ("shortcuts", "With parts hidden", "Hidden", shortcuts),
     ("metrics", "All metrics", "Metrics", all_metrics),
     # … what the data is …
+    ("masks", "Best, median and worst", "Pictures", masks),
     ("data", "The data", "Data", data),
     ("augmentation", "Augmentation", "Augmentation", augmentation),
     # … how it was made, and how it is made again.
@@ -63,7 +65,12 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     ("environment", "The machine", "Machine", machine),
 )
 """The id, the heading, the short name in the contents and the function of each section, in their order."""
-_TASKS = {"classify": "Classification", "multilabel": "Multi-label classification", "regress": "Regression"}
+_TASKS = {
+    "classify": "Classification",
+    "multilabel": "Multi-label classification",
+    "regress": "Regression",
+    "segment": "Segmentation",
+}
 
 
 def page(facts: Facts) -> str:

@@ -43,6 +43,9 @@ class Task(ABC):
     name: ClassVar[str]
     kind: ClassVar[TargetKind]
     headline: ClassVar[str]
+    per_pixel: ClassVar[bool] = False
+    """Whether a network is asked of each pixel; then a sample has no scores of its own that could be calibrated, sorted
+    or explained, but figures of how its prediction and the truth agree."""
 
     def __init__(self, target_names: Sequence[str], settings: TaskSettings) -> None:
         self.target_names = tuple(target_names)
@@ -97,6 +100,11 @@ class Task(ABC):
         """How many numbers the network gives for a sample, K."""
         return len(self.target_names)
 
+    @property
+    def columns(self) -> int:
+        """How many numbers a sample's encoded target has."""
+        return self.outputs
+
     # -- targets and weights
 
     @abstractmethod
@@ -104,12 +112,12 @@ class Task(ABC):
         """The target of one sample as K numbers, (K,). Raises `DataError`."""
 
     def encode(self, samples: Sequence[Sample]) -> Tensor:
-        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit.
+        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit; of masks (N, 0).
 
         Raises:
             DataError: a target is missing, unknown or not finite; names the sample.
         """
-        targets = np.zeros((len(samples), self.outputs), np.float32)
+        targets = np.zeros((len(samples), self.columns), np.float32)
         for place, sample in enumerate(samples):
             targets[place] = self.row(sample)
         return torch.from_numpy(targets)
@@ -162,18 +170,26 @@ class Task(ABC):
 
     def _mean(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The part of a batch in the weighted mean of its losses."""
-        if outputs.shape != batch.targets.shape:
-            raise NetworkError(
-                f"the network gives {tuple(outputs.shape)}; the task {self.name!r} needs {tuple(batch.targets.shape)}",
-                fix=f"give the network {self.outputs} outputs",
-            )
+        self.check_shapes(outputs, batch.targets)
         losses = self.losses(outputs, batch.targets)
         total = (losses * batch.weights.to(losses.dtype)).sum()
         return total / batch.total_weight if batch.total_weight else total
 
+    def check_shapes(self, outputs: Tensor, targets: Tensor) -> None:
+        """Raise `NetworkError` where a network does not give what is asked for targets as a batch has them."""
+        if outputs.shape != targets.shape:
+            raise NetworkError(
+                f"the network gives {tuple(outputs.shape)}; the task {self.name!r} needs {tuple(targets.shape)}",
+                fix=f"give the network {self.outputs} outputs",
+            )
+
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each sample, (N,), unweighted, from raw outputs and encoded targets, both (N, K)."""
+        """The loss of each sample, (N,), unweighted, from raw outputs and targets as a batch has them."""
         return self._loss(outputs, targets)
+
+    def tried(self, sample: Sample) -> Tensor:
+        """The loss of outputs of 0 for a sample, (1,): whether it takes its options. Raises what it raises."""
+        return self.losses(torch.zeros(1, self.outputs), self.encode([sample]))
 
     def with_factors(self, factors: Sequence[float]) -> Self:
         """The same task with thresholds moved."""
@@ -208,6 +224,30 @@ class Task(ABC):
         return dict(self.settings.loss_options)
 
     # -- judging
+
+    def collected(self, outputs: Tensor, targets: Tensor, *, brief: bool = False) -> Tensor:
+        """What is kept of a batch that is judged, a row a sample: raw outputs as they are.
+
+        Args:
+            outputs: raw, of the network.
+            targets: as the batch has them.
+            brief: whether what takes long, and chooses nothing, may be left out.
+        """
+        return outputs
+
+    def guessed(self, targets: Tensor) -> Tensor:
+        """Raw outputs that are nearly right about targets as a batch has them, to take the time of judging by."""
+        raise NotImplementedError(f"what judging takes of the task {self.name!r} does not depend on what is judged")
+
+    def made(self, samples: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores and targets of so many made samples, to take the time of judging by."""
+        scores, targets = random.random((samples, self.outputs)), np.zeros((samples, self.outputs))
+        if self.kind == "label":
+            scores /= scores.sum(axis=1, keepdims=True)
+            targets[np.arange(samples), random.integers(self.outputs, size=samples)] = 1.0
+        else:
+            targets[:] = random.integers(2, size=targets.shape)
+        return scores, targets
 
     @abstractmethod
     def scores(self, outputs: Tensor) -> Tensor:
@@ -263,6 +303,10 @@ class Task(ABC):
             for name, metric in self.measures().items()
             if name not in without
         }
+
+    def each(self, scores: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:
+        """The metrics of each sample by itself, (N,) by name, where it has such; NaN where one is not defined."""
+        raise NotImplementedError(f"a sample of the task {self.name!r} has no metrics of its own")
 
     @abstractmethod
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ from striate.train.state import Counters, State
 from striate.train.statistics import estimate_statistics
 from striate.train.step import clear_gradients, train_step
 
-SHOWN = ("accuracy", "macro_f1", "log_loss", "mae", "rmse", "r2")
+SHOWN = ("accuracy", "macro_f1", "dice", "pixel_accuracy", "log_loss", "mae", "rmse", "r2")
 """The metrics that the line of an epoch has, beside the one that selects; `history.jsonl` has all."""
 TOLD = 50
 """Steps between two figures of one step's loss, where that is fewer than a tenth of an epoch."""

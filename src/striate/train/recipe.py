@@ -16,7 +16,7 @@ from striate.core.memory import ran_out_of_memory
 from striate.core.options import options_of, with_options
 from striate.core.plan import Plan
 from striate.data.loader import Batch, TrainBatches
-from striate.infer import ForwardWay, evaluating, waves
+from striate.infer import ForwardWay, Whole, evaluating, made_ready, waves
 from striate.nets import Folds, Normalize, find_folds, head_parameters, unsafe_channels_last
 from striate.plan.rules.growing import size_at
 from striate.tasks import Task
@@ -91,6 +91,13 @@ class Recipe:
     def prediction(self) -> ForwardWay:
         """How predictions are computed, once that is measured."""
         return ForwardWay(self.plan["predict.precision"], self.plan["predict.channels_last"])
+
+    def ready(self, network: nn.Module, shape: Sequence[int]) -> nn.Module:
+        """A copy of a network that only predicts, see `striate.infer.made_ready`; of patches, whole pictures."""
+        plan, found = self.plan, made_ready(network, self.prediction, shape)
+        if plan["input.sizing"] != "patch":
+            return found
+        return Whole(found, plan["input.step"], plan["input.tile"], plan["input.overlap"])
 
     @property
     def steps(self) -> int:

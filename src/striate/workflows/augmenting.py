@@ -35,7 +35,7 @@ def augmenter_of(plan: Plan, samples: Sequence[Sample], size: tuple[int, int] | 
     factor = float(settings.get("minority", 1.0))
     if factor == 1:
         return Augmenter(settings, seed, size, keys)
-    _refuse_values(plan, factor)
+    refuse_values(plan, factor)
     return Augmenter(settings, seed, size, keys, (small_classes(samples), stronger(settings, factor)))
 
 
@@ -49,7 +49,7 @@ def tell_minority(plan: Plan, samples: Sequence[Sample], reporter: Reporter) -> 
     factor = float(settings.get("minority", 1.0))
     if factor == 1:
         return
-    _refuse_values(plan, factor)
+    refuse_values(plan, factor)
     small, changed = sorted(_small(samples)), strengthened(settings, factor)
     if plan.decisions["augment.minority"].by == "user" and not (small and changed):
         on = ", ".join(switched_on(settings)) or "nothing"
@@ -91,7 +91,8 @@ def _small(samples: Sequence[Sample]) -> set[str]:
     return {name for name, count in counts.items() if count < least}
 
 
-def _refuse_values(plan: Plan, factor: float) -> None:
+def refuse_values(plan: Plan, factor: float) -> None:
+    """Raise `PlanError` where samples have no classes of which some could be altered more strongly."""
     if plan["task.kind"] not in ("classify", "multilabel"):
         raise PlanError(
             f"augment.minority={factor:g} is for classes, not {plan['task.kind']}", fix="leave augment.minority out"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from striate.core.errors import PlanError, UsageError
 from striate.core.plan import Plan
 from striate.core.records import Sample
 from striate.data.audit import Audit
+from striate.data.augment import Augmenter
 from striate.data.buckets import sides
 from striate.data.prepare import Preprocessing
 from striate.nets import read_base
 from striate.nets.sizes import AnySize
 from striate.tasks import Task
 from striate.train.recipe import refuse_contradictions
+from striate.workflows.augmenting import refuse_values
 
 TRIED = 32
 """Sizes that a network is tried on, evenly spread over those that there are."""
@@ -30,6 +30,7 @@ def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
         task: of the plan.
         samples: for training.
     """
+    _refuse_sizing(plan, task)
     refuse_contradictions(plan)
     _try_loss(plan, task, samples)
     _refuse_pull(plan)
@@ -53,6 +54,23 @@ def _refuse_first_weights(plan: Plan) -> None:
             )
 
 
+def _refuse_sizing(plan: Plan, task: Task) -> None:
+    """Raise `PlanError` where pixels have classes and pictures are not seen in patches, or the other way round; and
+    `UsageError` for an augmentation that masks could not follow."""
+    sizing = plan["input.sizing"]
+    if task.per_pixel != (sizing == "patch"):
+        why = "a mask follows a picture at its own scale" if task.per_pixel else "patches are for masks"
+        raise PlanError(
+            f"input.sizing={sizing} is not for the task {task.name}: {why}",
+            fix="leave input.sizing out",
+        )
+    if task.per_pixel:
+        size = plan["input.height"], plan["input.width"]
+        Augmenter(plan.section("augment"), plan["train.seed"], size).refuse_masks()
+        if plan["augment.minority"] != 1:
+            refuse_values(plan, float(plan["augment.minority"]))
+
+
 def check_sizes(spec: Mapping[str, Any], audit: Audit, preprocessing: Preprocessing) -> None:
     """Raise `NetworkError` where pictures keep their own sizes and the network does not take some of them.
 
@@ -61,7 +79,7 @@ def check_sizes(spec: Mapping[str, Any], audit: Audit, preprocessing: Preprocess
         audit: which sizes there are.
         preprocessing: what becomes of them.
     """
-    if not preprocessing.own:
+    if preprocessing.sizing != "own":
         return
     network, bounds = AnySize(spec), preprocessing.bounds
     network.refuse_one_grid()
@@ -75,7 +93,7 @@ def _try_loss(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
     if not samples:
         return
     try:
-        task.losses(torch.zeros(1, task.outputs), task.encode(samples[:1]))
+        task.tried(samples[0])
     except (TypeError, ValueError) as error:  # of a loss that does not check them itself
         raise UsageError(
             f"the loss {plan['loss.name']} does not take {plan['loss.options']}: {error}", fix="set other values"

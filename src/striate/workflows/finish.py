@@ -24,6 +24,7 @@ from striate.infer import Model
 from striate.metrics.log_loss import CLIP
 from striate.nets import profile
 from striate.tasks import Task
+from striate.tasks._task import defined
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.alike import draw_near
@@ -32,7 +33,8 @@ from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
 from striate.workflows.figures import LONGEST, augmentation_sheet, draw_equal, draw_explanations
 from striate.workflows.lineage import met_before
-from striate.workflows.materials import Learnt, Materials
+from striate.workflows.mask_figures import draw_masks
+from striate.workflows.materials import Learnt, Materials, rows_of
 from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
 from striate.workflows.shortcuts import look_for_shortcuts
@@ -64,7 +66,7 @@ def finish(
         forgotten: how much of the source it has, or why that is not known; None where it was not asked.
     """
     task, spec, seed = materials.task, materials.spec, recipe.plan["train.seed"]
-    scores = {part: np.asarray(task.scores(one).numpy(), np.float32) for part, one in outputs.items()}
+    scores = {part: rows_of(task, one) for part, one in outputs.items()}
     summary = _summary(spec, state.counters)
     if refitted is not None:
         summary["refitted"] = refitted
@@ -109,7 +111,7 @@ def finish(
         ],
     }
     # As the network was trained: sharpened, many samples are as sure as can be, and their order is lost.
-    plain = {part: np.asarray(task.uncalibrated().scores(one).numpy(), np.float32) for part, one in outputs.items()}
+    plain = {part: rows_of(task.uncalibrated(), one) for part, one in outputs.items()}
     write_diagnosis(run, materials, recipe.plan, state.counters, metrics, plain, learnt, reporter)
     write_json(run.metrics, metrics)
 
@@ -147,7 +149,7 @@ def _summary(spec: dict[str, Any], counters: Counters) -> dict[str, Any]:
     }
 
 
-def _scored(materials: Materials, scores: Mapping[str, NDArray[np.float32]], seed: int) -> dict[str, Any]:
+def _scored(materials: Materials, scores: Mapping[str, NDArray[Any]], seed: int) -> dict[str, Any]:
     """The metrics of each held-out split by its name, the tables of classes, and what is not defined and why."""
     task = materials.task
     found: dict[str, Any] = {}
@@ -170,6 +172,8 @@ def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials
     if part is None:
         return {}
     task, targets = decided.task, materials.targets[part].numpy()
+    if task.per_pixel:
+        return {}
     if task.kind == "value":
         return {"residuals": {part: residuals(task, task.scores(outputs[part]).numpy(), targets)}}
     found = curves(task, task.scores(outputs[part]).numpy(), targets)
@@ -181,6 +185,8 @@ def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials
 
 def prediction_header(task: Task) -> list[str]:
     """The columns of `predictions.csv` after the split."""
+    if task.per_pixel:
+        return ["key", *task.metric_names]
     if task.name == "regress":
         names = task.target_names
         return ["key", *[f"target_{name}" for name in names], *[f"prediction_{name}" for name in names], "error"]
@@ -188,9 +194,14 @@ def prediction_header(task: Task) -> list[str]:
 
 
 def prediction_rows(
-    task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32], samples: Sequence[Sample]
+    task: Task, scores: NDArray[Any], targets: NDArray[Any], samples: Sequence[Sample]
 ) -> list[list[Any]]:
-    """One row a sample: what was true, what was predicted, and how wrong it is."""
+    """One row a sample: what was true, what was predicted, and how wrong it is; of masks, how well they agree."""
+    if task.per_pixel:
+        each = task.each(scores)
+        return [
+            [sample.key, *(defined(values[place]) for values in each.values())] for place, sample in enumerate(samples)
+        ]
     wrong = wrongness(task, scores, targets)
     rows: list[list[Any]] = []
     for sample, row, target, loss in zip(samples, scores, targets, wrong, strict=True):
@@ -207,8 +218,12 @@ def prediction_rows(
     return rows
 
 
-def wrongness(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How wrong each prediction is: mean absolute error for values, else minus the log of the likelihood."""
+def wrongness(task: Task, scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
+    """How wrong each prediction is: mean absolute error for values, of masks what the headline lacks to 1, else minus
+    the log of the likelihood."""
+    if task.per_pixel:
+        found = np.asarray(task.each(scores)[task.headline], np.float64)
+        return np.where(np.isnan(found), 0.0, 1 - found)
     found, true = scores.astype(np.float64), targets.astype(np.float64)
     if task.name == "regress":
         return np.asarray(np.abs(found - true).mean(1))
@@ -221,7 +236,7 @@ def _figures(
     model: Model,
     materials: Materials,
     recipe: Recipe,
-    scores: Mapping[str, NDArray[np.float32]],
+    scores: Mapping[str, NDArray[Any]],
     reporter: Reporter,
 ) -> list[str]:
     """Draw what can be drawn; what cannot is said, and the score stands all the same."""
@@ -234,7 +249,14 @@ def _figures(
         missing.append(f"Equal pictures are not drawn: {str(error).splitlines()[0]}")
         reporter.warn(missing[-1])
     part = "test" if "test" in scores else "val" if "val" in scores else None
-    if part is not None:
+    if part is not None and materials.task.per_pixel:
+        wrong = wrongness(model.task, scores[part], materials.targets[part].numpy())
+        try:
+            entries += draw_masks(run.figures, model, store, materials.samples[part], wrong)
+        except (NetworkError, DataError, OSError) as error:
+            missing.append(f"The masks are not drawn: {str(error).splitlines()[0]}")
+            reporter.warn(missing[-1])
+    elif part is not None:
         samples, targets = materials.samples[part], materials.targets[part]
         wrong = wrongness(model.task, scores[part], targets.numpy())
         order = np.argsort(-wrong, kind="stable")
@@ -291,7 +313,7 @@ def _surest(task: Task, order: NDArray[np.intp], mistaken: set[np.intp], targets
     return [number for _, number in sorted(zip(turns, right, strict=True), key=lambda pair: pair[0])]
 
 
-def _is_mistake(task: Task, row: NDArray[np.float32], target: Tensor) -> bool:
+def _is_mistake(task: Task, row: NDArray[Any], target: Tensor) -> bool:
     """Whether a prediction is wrong; a value always is, by more or less."""
     if task.name == "regress":
         return True

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
 from striate.core.seeds import generator
 from striate.evaluate.intervals import RESAMPLES, affordable, resample_counts
 from striate.metrics import Floats, Metric
@@ -24,14 +22,7 @@ def judging_seconds(task: Task, samples: int) -> float:
     """
     if not samples:
         return 0.0
-    random = generator(0, "judging")
-    scores = random.random((samples, task.outputs))
-    targets = np.zeros((samples, task.outputs))
-    if task.kind == "label":
-        scores /= scores.sum(axis=1, keepdims=True)
-        targets[np.arange(samples), random.integers(task.outputs, size=samples)] = 1.0
-    else:
-        targets[:] = random.integers(2, size=targets.shape)
+    scores, targets = task.made(samples, generator(0, "judging"))
     started = time.perf_counter()
     counts = resample_counts(samples, 0, 0, _TRIED)
     seconds = (time.perf_counter() - started) / _TRIED * RESAMPLES
@@ -39,7 +30,7 @@ def judging_seconds(task: Task, samples: int) -> float:
         few, all_ = (_seconds(metric, scores, targets, counts[:tried]) for tried in (_TRIED // 5, _TRIED))
         each = max(0.0, all_ - few) / (_TRIED - _TRIED // 5)
         seconds += few + each * affordable(metric, scores.size)
-    return seconds * (1.0 if task.kind == "value" else _BESIDE)
+    return seconds * (1.0 if task.kind in ("value", "mask") else _BESIDE)
 
 
 def _seconds(metric: Metric, scores: Floats, targets: Floats, counts: Floats) -> float:

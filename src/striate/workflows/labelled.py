@@ -8,21 +8,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from striate.core.errors import DataError, UsageError
 from striate.core.events import Reporter
 from striate.core.records import Dataset, Label, Labels, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
+from striate.data.masks import decode_mask
 from striate.data.split import SplitTable
 from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Model
 from striate.infer.intake import Images
+from striate.metrics import statistics
 from striate.workflows.request import ReadRequest, Request, kept_list
 from striate.workflows.stages import read_dataset
 
-CHUNK = 256
+CHUNK, MASKS = 256, 8
+"""Pictures that are decoded at once, and of whole ones with masks, which may be large."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class Labelled:
         targets: (N, K), as the task encodes them.
         samples: what they are.
         damaged: keys and reasons of those left out.
+        masks: the class of each pixel of each, (H, W), where the task has them.
     """
 
     images: Images
     targets: torch.Tensor
     samples: Sequence[Sample]
     damaged: Sequence[tuple[str, str]]
+    masks: Sequence[NDArray[np.uint8]] = ()
 
 
 def labelled(run: RunFolder, model: Model, data: str | None, reporter: Reporter) -> Dataset:
@@ -84,14 +90,15 @@ def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dic
     dataset = labelled(run, model, data, reporter)
     reporter.stage("evaluating")
     scores, targets, groups, damaged = [], [], [], []
-    for first in range(0, len(dataset), CHUNK):
-        chunk = _load(dataset, dataset.samples[first : first + CHUNK], model)
+    at_once = MASKS if model.task.per_pixel else CHUNK
+    for first in range(0, len(dataset), at_once):
+        chunk = _load(dataset, dataset.samples[first : first + at_once], model)
         damaged += [{"path": key, "reason": reason} for key, reason in chunk.damaged]
         if chunk.samples:
             groups += [sample.group for sample in chunk.samples]
-            scores.append(model.scores(chunk.images))
+            scores.append(_scored(model, chunk))
             targets.append(chunk.targets.numpy())
-        reporter.progress(min(len(dataset), first + CHUNK), len(dataset))
+        reporter.progress(min(len(dataset), first + at_once), len(dataset))
     if not scores:
         raise _none_whole()
     result = score(model.task, np.concatenate(scores), np.concatenate(targets), groups, seed=0)
@@ -101,6 +108,14 @@ def evaluate(run: RunFolder, model: Model, data: str, reporter: Reporter) -> dic
         held = judge_sets(model.task, *rows, units_of(groups), seed=0)
         found["possible"] = {"wanted": model.task.settings.sets.coverage, **held}
     return found
+
+
+def _scored(model: Model, chunk: Labelled) -> NDArray[Any]:
+    """What a model says of samples, as its task judges it, (N, …)."""
+    if not model.task.per_pixel:
+        return model.scores(chunk.images)
+    pairs = zip(model.masks(chunk.images), chunk.masks, strict=True)
+    return np.stack([statistics(found, true, len(model.classes)) for found, true in pairs])
 
 
 def load_some(dataset: Dataset, model: Model, limit: int) -> Labelled:
@@ -130,6 +145,11 @@ def _check_known(dataset: Dataset, model: Model) -> None:
             f"the data has the values {', '.join(dataset.target_names)}; the model predicts {', '.join(model.classes)}",
             fix="give the columns those names, in that order",
         )
+    if model.task.per_pixel and tuple(dataset.target_names) != tuple(model.classes):
+        raise DataError(
+            f"the masks are of {', '.join(dataset.target_names)}; the model predicts {', '.join(model.classes)}",
+            fix="give masks of those classes, in that order",
+        )
     if not any(targets):
         raise UsageError(f"{dataset.path} has no labels to score against", fix="use `striate predict` for it")
 
@@ -138,9 +158,12 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
     """Decode some samples of a dataset; what is damaged is left out and named."""
     store = Store(dataset.arrays)
     pictures, kept, damaged = [], [], []
+    masks: list[NDArray[np.uint8]] = []
     for sample in samples:
         try:
-            pictures.append(model.prepare([decode_sample(store, sample)]))
+            prepared = model.prepare([decode_sample(store, sample)])
+            masks += [decode_mask(store, sample, tuple(prepared.shape[2:]))] if model.task.per_pixel else []
+            pictures.append(prepared)
         except (DecodeError, OSError) as error:
             damaged.append((sample.key, str(error)))
             continue
@@ -149,4 +172,4 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
     images: Images = [found[0] for found in pictures]
     if not model.preprocessing.own:
         images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
-    return Labelled(images, model.task.encode(kept), kept, damaged)
+    return Labelled(images, model.task.encode(kept), kept, damaged, masks)

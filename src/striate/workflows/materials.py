@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,13 +23,13 @@ from striate.core.run import RunFolder
 from striate.core.seeds import derive, permutation
 from striate.core.wording import plural
 from striate.data.buckets import count_batches, numbered
-from striate.data.loader import EvalBatches, TrainBatches
+from striate.data.loader import Batch, EvalBatches, TrainBatches
 from striate.data.pack import pack
-from striate.data.pictures import Pictures
+from striate.data.pictures import Patches, Pictures
 from striate.data.prepare import Preprocessing
-from striate.data.sampling import Sampler, sampler
+from striate.data.sampling import Draws, Repeats, patch_counts, sampler
 from striate.evaluate import units_of
-from striate.infer import ForwardWay, Views, made_ready, predict_outputs
+from striate.infer import ForwardWay, Views, made_ready, on_whole, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
 from striate.plan.rules.batch import usual_size
 from striate.tasks import Task
@@ -42,6 +43,8 @@ from striate.workflows.trials import Trials
 PARTS = ("train", "val", "test")
 WATCHED_LEAST, WATCHED_MOST = 200, 2000
 """Training samples that are scored as they are, to be held beside validation."""
+SLOW = ("boundary_f1", "hausdorff95")
+"""Metrics of boundaries, which validation leaves out unless one of them chooses the weights."""
 COSTLY = 10**6
 """Numbers of scores beyond which metrics of their order would take longer in an epoch than they are worth."""
 
@@ -54,7 +57,7 @@ class Learnt(NamedTuple):
         groups: what each belongs with, or None.
     """
 
-    scores: NDArray[np.float32]
+    scores: NDArray[Any]
     targets: NDArray[np.float32]
     groups: list[str | None]
 
@@ -87,15 +90,21 @@ class Materials:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) that the networks take; of own sizes that of a training picture which stands for all."""
-        if self.preprocessing.own:
+        """(C, H, W) that the networks take; of own sizes that of a training picture which stands for all, of patches
+        theirs."""
+        if self.preprocessing.sizing == "own":
             return self.pictures["train"].shape
         return self.preprocessing.channels, self.preprocessing.height, self.preprocessing.width
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(H, W) that pictures are cut to; None where they keep their own."""
+        """(H, W) that whole pictures are cut to; None where they keep their own."""
         return None if self.preprocessing.own else self.shape[1:]
+
+    @property
+    def trained_size(self) -> tuple[int, int] | None:
+        """(H, W) of what is trained on: of a patch, or of a whole picture; None where each has its own."""
+        return self.shape[1:] if self.preprocessing.patches else self.size
 
     @property
     def held_out(self) -> list[str]:
@@ -126,14 +135,29 @@ class Materials:
 
     @property
     def _at_once(self) -> int:
-        """Evaluation keeps no activations, so it takes more at once."""
+        """Evaluation keeps no activations, so it takes more at once; of whole pictures about as many pixels."""
+        if self.preprocessing.patches:
+            part, whole = math.prod(self.shape[1:]), math.prod(self.pictures["train"].shape[1:])
+            return max(1, min(32, 2 * self.batch_size(self.plan) * part // whole))
         return max(32, min(256, 2 * self.batch_size(self.plan)))
 
     def batch_size(self, plan: Plan) -> int:
         """Samples a step by a plan; where that is still to be measured, the usual number, by which it is."""
         if plan["batch.size"] == AUTO:
-            return usual_size(self.count("train"), tuned=plan["network.weights"] is not None)
+            return usual_size(self.shown, tuned=plan["network.weights"] is not None)
         return int(plan["batch.size"])
+
+    @property
+    def shown(self) -> int:
+        """What an epoch of training shows: samples, or patches of them."""
+        return sum(self._patches) if self.preprocessing.patches else self.count("train")
+
+    @property
+    def _patches(self) -> tuple[int, ...]:
+        """How many patches an epoch shows of each training picture."""
+        sizes = self.pictures["train"].sizes
+        assert sizes is not None
+        return patch_counts(sizes, self.shape[1:])
 
     def networks(self) -> dict[str, nn.Module]:
         """Networks with their first weights, equal each time."""
@@ -170,22 +194,25 @@ class Materials:
 
     def recipe(self, plan: Plan) -> Recipe:
         """What the training follows, by a plan of which something may be left to measure."""
+        pictures = self.pictures["train"]
         batches = TrainBatches(
-            self.pictures["train"],
+            Patches(pictures, self.shape[1:]) if self.preprocessing.patches else pictures,
             self.targets["train"],
             self.task.weights(self.samples["train"]),
-            batch_size=min(self.batch_size(plan), self.count("train")),
+            batch_size=min(self.batch_size(plan), self.shown),
             seed=plan["train.seed"],
             sampler=self._sampler(plan),
-            augmenter=augmenter_of(plan, self.samples["train"], self.size),
+            augmenter=augmenter_of(plan, self.samples["train"], self.trained_size),
             device=plan["execution.device"],
         )
         independent = len(set(units_of([sample.group for sample in self.samples["val"]]).tolist()))
         keys = self.keys("train")
         return Recipe(plan, self.task, batches, keys, self.normalize, self._validation(plan), independent)
 
-    def _sampler(self, plan: Plan) -> Sampler | None:
-        """What draws the training samples, where they have one class each."""
+    def _sampler(self, plan: Plan) -> Draws | None:
+        """What draws the training samples, where they have one class each, or are shown in patches."""
+        if self.preprocessing.patches:
+            return Repeats(self._patches, plan["train.seed"])
         if self.task.kind != "label":
             return None
         classes = self.targets["train"].argmax(dim=1).numpy()
@@ -193,18 +220,29 @@ class Materials:
 
     def scores(
         self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
-    ) -> NDArray[np.float32]:
-        """What a network says of a held-out split, (N, K); see `outputs`."""
-        return np.asarray(self.task.scores(self.outputs(network, part, plan, views, known)).numpy(), np.float32)
+    ) -> NDArray[Any]:
+        """What a network says of a held-out split, (N, K), by what is kept of it in brief; see `outputs`."""
+        return rows_of(self.task, self.outputs(network, part, plan, views, known, brief=True))
 
     def outputs(
-        self, network: nn.Module, part: str, plan: Plan, views: Views = "single", known: KnownBody | None = None
+        self,
+        network: nn.Module,
+        part: str,
+        plan: Plan,
+        views: Views = "single",
+        known: KnownBody | None = None,
+        *,
+        brief: bool = False,
     ) -> Tensor:
-        """What a network gives for a held-out split, raw, (N, K), computed as the plan's predictions are.
+        """What is kept of what a network gives for a held-out split, (N, …), computed as the plan's predictions are.
+
+        That is its raw outputs, (N, K), or what the task collects of them.
 
         Args:
             known: of the same split and view, where the body may be that of the call before.
+            brief: whether what chooses nothing may be left out.
         """
+        brief = brief and plan["train.metric"] not in SLOW
         way, keys = ForwardWay(plan["predict.precision"], plan["predict.channels_last"]), self.keys(part)
         batches = self.unseen(part)
 
@@ -216,14 +254,23 @@ class Materials:
                 views=views,
                 device=plan["execution.device"],
                 name=lambda number: keys[number],
+                kept=self._kept(brief),
             )
             return outputs
 
         outputs = known.outputs(network) if known is not None else None
         if outputs is None:
-            ready = made_ready(network, way, self.shape)
+            ready = self.ready(network, way)
             outputs = compute(ready) if known is None else known.watch(network, ready, compute)
         return batches.sorted(outputs)
+
+    def _kept(self, brief: bool = False) -> Callable[[Tensor, Batch], Tensor]:
+        """What is kept of the outputs of a batch."""
+        return lambda outputs, batch: self.task.collected(outputs, batch.targets, brief=brief)
+
+    def ready(self, network: nn.Module, way: ForwardWay) -> nn.Module:
+        """A copy of a network that only predicts, whole pictures of any size where pixels have classes."""
+        return on_whole(made_ready(network, way, self.shape), self.preprocessing)
 
     def learnt(self, network: nn.Module, plan: Plan) -> Learnt:
         """What a network gives for some of the training samples as they are, computed as the scores of others are.
@@ -236,14 +283,15 @@ class Materials:
         way = ForwardWay(plan["predict.precision"], plan["predict.channels_last"])
         batches = EvalBatches(self.pictures["train"], batch_size=self._at_once, size=self.size, rows=rows)
         outputs, _ = predict_outputs(
-            made_ready(network, way, self.shape),
+            self.ready(network, way),
             self.normalize,
             batches,
             views=plan["predict.views"],
             device=plan["execution.device"],
             name=lambda number: keys[number],
+            kept=self._kept(brief=True),
         )
-        scores = np.asarray(self.task.scores(batches.sorted(outputs)).numpy(), np.float32)
+        scores = rows_of(self.task, batches.sorted(outputs))
         return Learnt(scores, self.targets["train"][rows].numpy(), [self.samples["train"][row].group for row in rows])
 
     def _validation(self, plan: Plan) -> Validate:
@@ -256,6 +304,11 @@ class Materials:
         return lambda networks: self.task.metrics(
             self.scores(networks["network"], "val", plan, known=known), targets, without=slow
         )
+
+
+def rows_of(task: Task, outputs: Tensor) -> NDArray[Any]:
+    """What people read, (N, K), as numbers: of what is kept of a network's outputs."""
+    return np.asarray(task.scores(outputs).numpy())
 
 
 def watched(trained: int, validated: int) -> int:
@@ -294,11 +347,12 @@ def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Mat
             cache=cache,
             digests=prepared.audit.hashes,
             accord=part == "train",
+            masks=task.per_pixel,
         )
         for part, found in samples.items()
         if found
     }
-    if pictures["train"].sizes is not None:
+    if preprocessing.sizing == "own":
         _tell_sizes(numbered(pictures["train"].sizes), plan, reporter)
     targets = {part: task.encode(samples[part]) for part in pictures}
     normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])

@@ -22,6 +22,7 @@ from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
 from striate.data.loader import Batch, EvalBatches
+from striate.data.pictures import Pictures
 from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_parts, made_ready, wait_for
 from striate.plan.rules.execution import Way, fastest
 from striate.plan.rules.growing import size_at
@@ -294,14 +295,16 @@ def _length(
     sizes = dict.fromkeys((whole, size_at(0, 1000, whole, start)))
     steps = {size: quiet.measure(partial(step_seconds, size), seconds=allowed) for size in sizes}
     shown = first_of(recipe.batches.epoch(0, recipe.batches.usual()) if validation is None or own else validation)
-    sample = quiet.measure(partial(forward_seconds, recipe, networks(), shown), seconds=allowed)
+    pictures = None if validation is None else validation.pictures
+    timing = partial(scored_seconds, recipe, networks(), shown, pictures)
+    sample, once = quiet.measure(timing, seconds=allowed)
     saving = _save_seconds(timed, networks(), folder)
     saving += _ready_seconds(recipe, networks())
     validated = len(validation.pictures) if validation is not None else 0
-    trained = recipe.batches.shown
+    trained = len(recipe.batches.pictures) if recipe.task.per_pixel else recipe.batches.shown
     beside = sample * validated + saving
     judged = quiet.measure(partial(judging_seconds, recipe.task, scored), seconds=allowed)
-    left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored) - judged
+    left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored) - judged - once * scored
     if plan["transfer.probe"]:
         views = views_of(plan) if plan["transfer.probe_views"] else 1
         more = views * validated if plan["transfer.refit"] else 0
@@ -414,16 +417,39 @@ def first_of(batches: Iterable[Batch]) -> Batch:
         return next(running)
 
 
+def scored_seconds(
+    recipe: Recipe, networks: dict[str, nn.Module], batch: Batch, pictures: Pictures | None
+) -> tuple[float, float]:
+    """Seconds a sample that is validated, and what one that is scored after the fit takes beside them, once.
+
+    Args:
+        batch: of pictures to be scored, or of what is trained on.
+        pictures: those to be scored; of whole ones, of many sizes, those of a batch are not all as large as the rest.
+    """
+    seconds, more = forward_seconds(recipe, networks, batch), 0.0
+    if recipe.task.per_pixel:
+        few = replace(batch, images=batch.images[:1], targets=batch.targets[:1])
+        outputs = recipe.task.guessed(few.targets)
+        started = time.perf_counter()
+        recipe.task.collected(outputs, few.targets)
+        more = time.perf_counter() - started
+        if pictures is not None and pictures.sizes is not None:
+            larger = float(pictures.sizes.prod(1).mean()) / math.prod(batch.images.shape[2:])
+            seconds, more = seconds * larger, more * larger
+    return seconds, more
+
+
 def forward_seconds(recipe: Recipe, networks: dict[str, nn.Module], batch: Batch) -> float:
-    """Seconds a sample of the forward pass alone, as predictions compute it."""
+    """Seconds a sample of the forward pass alone, as predictions compute it, and of what is kept of its outputs."""
     images = recipe.normalize(batch.images.to(recipe.device))
     times = []
     for network in networks.values():
-        ready = made_ready(network.to(recipe.device), recipe.prediction, images.shape[1:])
+        ready = recipe.ready(network.to(recipe.device), images.shape[1:])
         with torch.no_grad():
             for _ in range(3):
                 started = time.perf_counter()
-                in_parts(ready, images)
+                outputs = in_parts(ready, images)
                 wait_for(recipe.device.type)
+                recipe.task.collected(outputs.float().cpu(), batch.targets.cpu(), brief=True)
                 times.append(time.perf_counter() - started)
     return min(times) * len(networks) / len(batch.images)

@@ -53,7 +53,7 @@ def _columns(
     sizes: Sequence[tuple[int, int] | None],
 ) -> list[Tensor]:
     """The same of pictures of one size."""
-    pixels = pictures.batch(places)
+    pixels = pictures.batch(places)[:, : pictures.shape[0]]  # without a mask
     altered = (augmenter.images(pixels, samples, epoch, size) for epoch, size in enumerate(sizes))
     return [pixels if augmenter.size is None else centre(pixels, augmenter.size), *altered]
 

@@ -22,7 +22,12 @@ from striate.workflows.materials import Materials
 LOOKED_AT = 2000
 """Pictures whose brightness and sharpness are measured at most, evenly spread."""
 AT_ONCE = 32
-_WHAT = {"label": "accuracy", "labels": "share of labels that are right", "value": "mean absolute error"}
+_WHAT = {
+    "label": "accuracy",
+    "labels": "share of labels that are right",
+    "value": "mean absolute error",
+    "mask": "mean IoU",
+}
 
 
 def sliced(materials: Materials, scores: Mapping[str, NDArray[np.float32]], seed: int) -> dict[str, Any]:
@@ -58,7 +63,10 @@ def sliced(materials: Materials, scores: Mapping[str, NDArray[np.float32]], seed
 
 
 def rightness(task: Task, scores: NDArray[np.floating], targets: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How right each prediction is, (N,): 1 or 0 of a class, the share of labels that are right, or the mean error."""
+    """How right each prediction is, (N,): 1 or 0 of a class, the share of labels that are right, the mean error, or of
+    a mask the mean IoU; nothing is wrong with a mask that is all void."""
+    if task.per_pixel:
+        return np.nan_to_num(task.each(scores)[task.headline], nan=1.0)
     if task.kind == "value":
         return np.asarray(np.abs(scores.astype(np.float64) - targets).mean(1))
     decided = task.judged(scores)

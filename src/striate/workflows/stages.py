@@ -28,6 +28,7 @@ from striate.data.oddities import SEVERITIES
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.relabel import relabelled
+from striate.data.shares import pixel_shares
 from striate.data.split import SplitTable, make_split
 from striate.infer import computes_bfloat16, found_device
 from striate.nets import (
@@ -38,10 +39,11 @@ from striate.nets import (
     resolve,
     translated,
 )
+from striate.nets.families import in_grid
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.plan.context import as_planned
 from striate.plan.rules.size import asks_for_speed
-from striate.tasks import Task, make_task
+from striate.tasks import TASKS, Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.checks import check_plan, check_sizes
@@ -380,6 +382,7 @@ def _planned(
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,
+        pixel_shares=_pixel_shares(dataset, audit, split),
     )
     prepared = Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     task = task_of(prepared)
@@ -388,6 +391,14 @@ def _planned(
     check_sizes(spec, audit, preprocessing_of(plan))
     check_fit(prepared.weights, spec, plan["network.name"], task)
     return prepared
+
+
+def _pixel_shares(dataset: Dataset, audit: Audit, split: SplitTable) -> dict[str, float]:
+    """The share of each class in the pixels of training, where pixels have classes."""
+    if dataset.task is None or not TASKS.get(dataset.task).per_pixel:
+        return {}
+    keys = set(split.keys("train"))
+    return pixel_shares(dataset, [sample for sample in dataset.samples if sample.key in keys], audit.sides)
 
 
 def _asked(request: Request, run: RunFolder | None) -> tuple[Weights | None, list[Weights]]:
@@ -467,7 +478,7 @@ def whole_plan(run: RunFolder) -> Plan:
 def _check_name(name: str) -> None:
     """Say at once that no network has that name, before the audit reads everything."""
     with contextlib.suppress(NetworkError):  # this is not the data's size; the plan asks again with it
-        resolve(name, outputs=2, channels=3, height=224, width=224)
+        resolve(name, outputs=2, channels=3, height=224, width=224, grid=in_grid(name))
 
 
 def preprocessing_of(plan: Plan) -> Preprocessing:
@@ -486,6 +497,8 @@ def preprocessing_of(plan: Plan) -> Preprocessing:
         sizing=plan["input.sizing"],
         step=plan["input.step"],
         least=plan["input.least"],
+        tile=plan["input.tile"],
+        overlap=plan["input.overlap"],
     )
 
 
@@ -529,5 +542,6 @@ def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
         height=plan["input.height"],
         width=plan["input.width"],
         arguments=plan["network.arguments"],
+        grid=task.per_pixel,
     )
     return as_planned(spec, plan.__getitem__)

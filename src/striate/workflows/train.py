@@ -34,7 +34,7 @@ from striate.workflows.follow import catch_up, following
 from striate.workflows.judging import judging_seconds
 from striate.workflows.keeping import keeping_classes
 from striate.workflows.materials import Materials, gather
-from striate.workflows.measure import first_of, forward_seconds, passes_after, resolve_plan, resolve_steps
+from striate.workflows.measure import first_of, passes_after, resolve_plan, resolve_steps, scored_seconds
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
@@ -280,10 +280,12 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     """What scoring takes after the fit: measured here, since a plan with given epochs has not measured it."""
     held_out, plan = materials.held_out, recipe.plan
     passes = passes_after(plan, materials.count("train"), materials.count("val"), materials.count(*held_out))
-    own = materials.preprocessing.own  # then the first batch that is scored is of the smallest
+    own = materials.preprocessing.sizing == "own"  # then the first batch that is scored is of the smallest
     shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     judged = judging_seconds(materials.task, materials.count(*held_out))
-    return passes * forward_seconds(recipe, materials.networks(), first_of(shown)) + judged
+    pictures = materials.pictures[held_out[0]] if held_out else None
+    each, more = scored_seconds(recipe, materials.networks(), first_of(shown), pictures)
+    return passes * each + more * materials.count(*held_out) + judged
 
 
 def _refits(plan: Plan, counters: Counters) -> bool:

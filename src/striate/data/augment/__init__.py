@@ -36,6 +36,8 @@ class ImageAugmentation:
         draws: k, the uniform numbers in [0, 1) that each picture needs.
         order: lower ones are applied first.
         bytes: whether it works on uint8 as it is; else it is given float32.
+        moves: whether it moves what is seen, by its draws alone, so that a mask is moved by the same; False where
+            everything stays in its place. None where it may do either: it is not for pictures with masks.
         check: given the settings, raises `StriateError` where it cannot work with them.
     """
 
@@ -44,6 +46,7 @@ class ImageAugmentation:
     draws: int
     order: int
     bytes: bool = False
+    moves: bool | None = None
     check: Callable[..., None] | None = None
 
 
@@ -70,12 +73,13 @@ def per_image(
     draws: int,
     order: int,
     bytes: bool = False,
+    moves: bool | None = None,
     check: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Registers a function as an `ImageAugmentation` and leaves it as it is."""
 
     def file(function: F) -> F:
-        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes, check))
+        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes, moves, check))
         return function
 
     return file
@@ -188,15 +192,51 @@ class Augmenter:
         Returns:
             float32, or uint8 where nothing was done that needs fractions.
         """
-        shown = samples if turns is None else samples + AGAIN * turns
+        shown = named(samples, turns)
         if self._minority is not None:
             members, others = self._minority
             chosen = members[samples]
             if chosen.all():
-                return others._altered(pixels, samples, shown, epoch, size)
+                return others._altered(pixels, samples, shown, epoch, size)[0]
             if chosen.any():
                 return self._apart(others, chosen, pixels, samples, shown, epoch, size)
-        return self._altered(pixels, samples, shown, epoch, size)
+        return self._altered(pixels, samples, shown, epoch, size)[0]
+
+    def with_masks(
+        self,
+        pixels: Tensor,
+        masks: Tensor,
+        samples: NDArray[np.int64],
+        epoch: int,
+        turns: NDArray[np.int64] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Altered pictures, as `images` gives them, with their masks moved as they are.
+
+        What copies pixels moves a mask's exactly; where pixels are mixed, the class that most of a pixel comes from is
+        taken, `VOID` among them.
+
+        Args:
+            masks: (N, H, W), uint8.
+
+        Raises:
+            UsageError: an augmentation is on that masks cannot follow.
+        """
+        self.refuse_masks()
+        shown = named(samples, turns)
+        images, planes = self._altered(pixels, samples, shown, epoch, None, masks[:, None])
+        assert planes is not None
+        return images, planes[:, 0]
+
+    def refuse_masks(self) -> None:
+        """Raise `UsageError` where an augmentation is on that masks cannot follow."""
+        unable = [name for name, one, _ in self._images if one.moves is None] + [name for name, *_ in self._batches]
+        unable += ["function"] if self._own is not None else []
+        unable += ["minority"] if self._minority is not None else []
+        if unable:
+            raise UsageError(
+                f"augment.{unable[0]} is not for pictures with masks, which could not follow it",
+                fix=f"leave augment.{unable[0]} out",
+            )
 
     def _apart(
         self,
@@ -212,7 +252,7 @@ class Augmenter:
         rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
         places = [torch.from_numpy(part).to(pixels.device) for part in rows]
         usual, found = (
-            one._altered(pixels[place], samples[part], shown[part], epoch, size)
+            one._altered(pixels[place], samples[part], shown[part], epoch, size)[0]
             for one, place, part in zip((self, others), places, rows, strict=True)
         )
         result = usual.new_empty((len(samples), *usual.shape[1:]), dtype=torch.promote_types(usual.dtype, found.dtype))
@@ -227,8 +267,10 @@ class Augmenter:
         shown: NDArray[np.int64],
         epoch: int,
         size: tuple[int, int] | None,
-    ) -> Tensor:
-        """All of the pictures by this one's own settings; what is drawn for them is named by `shown`."""
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """All of the pictures by this one's own settings, and their masks (N, 1, H, W) where there are any; what is
+        drawn for them is named by `shown`."""
         if self.size is None:
             if size is not None:
                 raise ValueError("pictures that keep their own sizes are brought to no other")
@@ -244,9 +286,11 @@ class Augmenter:
             draws = uniforms(shown, one.draws, self.seed, name, epoch)
             told = {"size": size} if one.order <= CUT else {}  # what cuts out of the margin must know what to cut to
             pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **chosen, **told)
+            if masks is not None and one.moves:
+                masks = _moved(masks, one, draws, **chosen, **told)
             cut = cut or tuple(pixels.shape[2:]) == size
         pixels = pixels if cut else centre(pixels, size)
-        return pixels if self._own is None else self._own(pixels, samples, epoch, shown)
+        return pixels if self._own is None else self._own(pixels, samples, epoch, shown), masks
 
     def mix(
         self, images: Tensor, targets: Tensor, weights: Tensor, epoch: int, batch: int
@@ -263,6 +307,20 @@ class Augmenter:
         turn = int(generator(self.seed, "which mixes", epoch, batch).integers(len(self._batches)))
         name, one, chosen = self._batches[turn]
         return one.apply(images.float(), targets, weights, generator(self.seed, name, epoch, batch), **chosen)
+
+
+def named(samples: NDArray[np.int64], turns: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """What names the draws of each sample, (N,): its position, and which time in the epoch it is shown."""
+    return samples if turns is None else samples + AGAIN * turns
+
+
+def _moved(masks: Tensor, one: ImageAugmentation, draws: Draws, **settings: Any) -> Tensor:
+    """Masks (N, 1, H, W) moved as pictures are by the same draws."""
+    if one.bytes:
+        return one.apply(masks, draws, **settings)
+    present = masks.unique()
+    shares = one.apply((masks == present.view(1, -1, 1, 1)).float(), draws, **settings)
+    return present[shares.argmax(dim=1, keepdim=True)]
 
 
 AGAIN = 2**32

@@ -11,7 +11,7 @@ from striate.data.augment import Draws, per_image
 from striate.data.augment._resample import resampled
 
 
-@per_image("affine", {"rotate": 0.0, "scale": 0.0}, draws=2, order=20)
+@per_image("affine", {"rotate": 0.0, "scale": 0.0}, draws=2, order=20, moves=True)
 def affine(images: Tensor, draws: Draws, rotate: float, scale: float) -> Tensor:
     """Turn and zoom each picture about its centre; what lies beyond its border is its reflection.
 

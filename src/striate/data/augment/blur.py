@@ -12,7 +12,7 @@ from torch.nn import functional
 from striate.data.augment import Draws, per_image
 
 
-@per_image("blur", {"blur": 0.0}, draws=1, order=50)
+@per_image("blur", {"blur": 0.0}, draws=1, order=50, moves=False)
 def blur(images: Tensor, draws: Draws, blur: float) -> Tensor:
     """Blur each picture by a Gaussian of its own; beyond the border is its reflection.
 

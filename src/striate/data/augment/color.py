@@ -10,7 +10,7 @@ from striate.data.augment import Draws, per_image
 from striate.data.prepare import LUMA
 
 
-@per_image("color", {"color": 0.0}, draws=3, order=30)
+@per_image("color", {"color": 0.0}, draws=3, order=30, moves=False)
 def color(images: Tensor, draws: Draws, color: float) -> Tensor:
     """Scale each picture's brightness, its contrast about its mean, and with three channels its saturation.
 

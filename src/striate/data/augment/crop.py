@@ -13,7 +13,7 @@ from striate.data.augment._resample import resampled
 ASPECT = 4 / 3
 
 
-@per_image("crop", {"crop": 1.0}, draws=4, order=CUT)
+@per_image("crop", {"crop": 1.0}, draws=4, order=CUT, moves=True)
 def crop(images: Tensor, draws: Draws, crop: float, size: tuple[int, int]) -> Tensor:
     """Take a window out of each picture and resample it to the network's size.
 

@@ -19,7 +19,7 @@ NODES = 2
 REACH = 3 * NODES
 
 
-@per_image("elastic", {"elastic": 0.0}, draws=2, order=23)
+@per_image("elastic", {"elastic": 0.0}, draws=2, order=23, moves=True)
 def elastic(images: Tensor, draws: Draws, elastic: float) -> Tensor:
     """Move each pixel by a random field that is smooth; what lies beyond the border is its reflection.
 

@@ -13,7 +13,7 @@ from striate.data.augment import Draws, per_image
 LEAST, ASPECT = 0.02, 3.3
 
 
-@per_image("erase", {"erase": 0.0}, draws=5, order=80)
+@per_image("erase", {"erase": 0.0}, draws=5, order=80, moves=False)
 def erase(images: Tensor, draws: Draws, erase: float) -> Tensor:
     """Cover a rectangle of every second picture with the picture's own mean colour.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from striate.data.augment import Draws, per_image
 
 
-@per_image("flip", {"flip": "none"}, draws=2, order=10, bytes=True)
+@per_image("flip", {"flip": "none"}, draws=2, order=10, bytes=True, moves=True)
 def flip(images: Tensor, draws: Draws, flip: str) -> Tensor:
     """Mirror each picture left to right, and with "both" also top to bottom, with probability one half each.
 

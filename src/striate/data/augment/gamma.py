@@ -11,7 +11,7 @@ from torch import Tensor
 from striate.data.augment import Draws, per_image
 
 
-@per_image("gamma", {"gamma": 0.0}, draws=1, order=31)
+@per_image("gamma", {"gamma": 0.0}, draws=1, order=31, moves=False)
 def gamma(images: Tensor, draws: Draws, gamma: float) -> Tensor:
     """Raise each picture, on a scale of 0 to 1, to a power of its own.
 

@@ -10,7 +10,7 @@ from striate.data.augment import Draws, per_image
 from striate.data.prepare import LUMA
 
 
-@per_image("hue", {"hue": 0.0, "grey": 0.0}, draws=2, order=32)
+@per_image("hue", {"hue": 0.0, "grey": 0.0}, draws=2, order=32, moves=False)
 def hue(images: Tensor, draws: Draws, hue: float, grey: float) -> Tensor:
     """Turn the colours of each picture by an angle of its own; greys stay as they are. Others than of three channels
     stay too.

@@ -39,7 +39,7 @@ TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418
 """From red, green and blue to light and two differences of colour: JFIF 1.02."""
 
 
-@per_image("jpeg", {"jpeg": 100}, draws=1, order=70)
+@per_image("jpeg", {"jpeg": 100}, draws=1, order=70, moves=False)
 def jpeg(images: Tensor, draws: Draws, jpeg: int) -> Tensor:
     """Lose what JPEG compression would lose of each picture, at a quality of its own.
 

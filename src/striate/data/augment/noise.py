@@ -9,7 +9,7 @@ from torch import Tensor
 from striate.data.augment import Draws, per_image
 
 
-@per_image("noise", {"noise": 0.0}, draws=2, order=60)
+@per_image("noise", {"noise": 0.0}, draws=2, order=60, moves=False)
 def noise(images: Tensor, draws: Draws, noise: float) -> Tensor:
     """Add to each number one of its own from a normal distribution.
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from striate.data.augment import Draws, per_image
 
 
-@per_image("perspective", {"perspective": 0.0}, draws=8, order=22)
+@per_image("perspective", {"perspective": 0.0}, draws=8, order=22, moves=True)
 def perspective(images: Tensor, draws: Draws, perspective: float) -> Tensor:
     """Draw each corner inwards by its own distance and see the picture through it: the rest follows as on a plane.
 

@@ -9,7 +9,7 @@ from striate.data.augment import Draws, per_image
 from striate.data.augment._resample import resampled
 
 
-@per_image("shear", {"shear": 0.0}, draws=2, order=21)
+@per_image("shear", {"shear": 0.0}, draws=2, order=21, moves=True)
 def shear(images: Tensor, draws: Draws, shear: float) -> Tensor:
     """Shear each picture about its centre, across and down; what lies beyond its border is its reflection.
 

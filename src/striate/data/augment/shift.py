@@ -15,7 +15,7 @@ Starts: TypeAlias = list[NDArray[np.int64]]
 """Where each window begins, down and right; below zero lies in the reflection."""
 
 
-@per_image("shift", {"shift": 0.0}, draws=2, order=CUT, bytes=True)
+@per_image("shift", {"shift": 0.0}, draws=2, order=CUT, bytes=True, moves=True)
 def shift(images: Tensor, draws: Draws, shift: float, size: tuple[int, int]) -> Tensor:
     """Cut each picture at its own offset from the centre.
 

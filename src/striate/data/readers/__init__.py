@@ -14,7 +14,7 @@ class ReadOptions:
     """What the user says about the data, over what is found by looking.
 
     Args:
-        task: "classify", "multilabel" or "regress", in place of the one inferred.
+        task: "classify", "multilabel", "regress" or "segment", in place of the one inferred.
         label_depth: how many folders make a class folder's label, counted from the root; None for all.
         root: the folder that the paths in a table are relative to; None for the table's own.
         group: a table's column; or a pattern of file names with {group}, such as "{label}_{group}_{index}"; or a
@@ -28,7 +28,11 @@ class ReadOptions:
 
 
 class Reader(Protocol):
-    """Reads one kind of data. Never alters it."""
+    """Reads one kind of data. Never alters it.
+
+    One that is for a single task may say so in an attribute `task`: it is then not asked where the user wants another,
+    and goes before those for any where the user wants this one.
+    """
 
     def accepts(self, data: Any) -> bool:
         """Whether this reader is for `data`: a Path, a mapping of arrays, or None for no data. Looks, and is quick."""

@@ -12,7 +12,7 @@ from striate.core.errors import DataError, UnknownName
 from striate.core.records import Label, Labels, Target, Value
 from striate.data.store import printable
 
-TASKS = ("classify", "multilabel", "regress")
+TASKS = ("classify", "multilabel", "regress", "segment")
 
 FEW = 20
 """Up to this many distinct numbers are classes unless some has a fraction; more are a quantity."""
@@ -57,6 +57,11 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
     """
     if task is not None and task not in TASKS:
         raise UnknownName("task", task, TASKS)
+    if task == "segment":
+        raise DataError(
+            "the task 'segment' needs a mask for each picture, and only labels were found",
+            fix="lay masks beside the pictures, as in images/a.jpg and masks/a.png, or choose another --task",
+        )
     stripped = {printable(name): [cell.strip() for cell in cells] for name, cells in columns.items()}
     for name, cells in stripped.items():
         _refuse(name, cells, where, lambda cell: cell.lower() in ("", "nan"), "no target")

@@ -20,6 +20,7 @@ from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._grid import Grid, read_grid, separator_error, separator_that_fits
 from striate.data.readers._groups import groups_of, is_pattern
 from striate.data.readers._listing import SPLIT_NAMES, Listing, has_picture_suffix
+from striate.data.readers._mask_rows import is_list
 from striate.data.readers._places import Disk, Members, Places
 from striate.data.readers._targets import Targets, infer
 from striate.data.store import Store, printable
@@ -35,11 +36,14 @@ class Table:
     """Reads a table file, or a folder in which one table names the pictures."""
 
     def accepts(self, data: Any) -> bool:
-        """A file with a table's suffix, or a folder with exactly one table at its top that names pictures in it."""
+        """A file with a table's suffix, or a folder with exactly one table at its top that names pictures in it.
+
+        Lists of pictures and their masks are no tables.
+        """
         if not isinstance(data, Path):
             return False
         if data.is_file():
-            return data.suffix.lower() in SUFFIXES
+            return data.suffix.lower() in SUFFIXES and not is_list(data)
         return data.is_dir() and len(_tables_in(data)) == 1
 
     def read(self, data: Any, options: ReadOptions) -> Dataset:
@@ -77,7 +81,8 @@ def _tables_in(folder: Path) -> list[Path]:
         found = sorted(entry.path for entry in os.scandir(folder) if entry.name.lower().endswith(SUFFIXES))
     except OSError:
         return []  # the reader of folders says what is wrong
-    return [path for path in map(Path, found) if path.is_file() and speaks(_peek(path), path.name, Disk(folder))]
+    tables = [path for path in map(Path, found) if path.is_file() and speaks(_peek(path), path.name, Disk(folder))]
+    return [path for path in tables if not is_list(path)]
 
 
 def _peek(path: Path) -> bytes:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from striate.plan import masks
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -121,7 +122,7 @@ def augment(context: Context) -> Decisions:
         shift, because = 0.0, "what is measured may lie at the border"
     mine = context.overrides.get("augment.policy")
     policy = "none" if mine is None else mine.value
-    return {
+    usual = {
         "augment.flip": flip,
         "augment.shift": (shift, because),
         "augment.crop": (1.0, "the whole picture is shown"),
@@ -161,6 +162,7 @@ def augment(context: Context) -> Decisions:
         "augment.policy_options": ({}, "the policy's own defaults"),
         **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
+    return masks.augment(context, usual) if context.per_pixel else usual
 
 
 def stronger(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:

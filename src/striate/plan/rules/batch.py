@@ -22,14 +22,15 @@ ROOM = 0.6
     },
 )
 def batch(context: Context) -> Decisions:
-    count = len(context.train_samples)
+    count = context.shown
     wanted = usual_size(count, tuned=context["network.weights"] is not None)
     need = memory_need(context, wanted)
     room = context.machine.memory_bytes * ROOM
     accumulate = 1
     while memory_need(context, wanted / accumulate) > room and accumulate < wanted:
         accumulate *= 2
-    sentence = f"{count} samples make {max(1, count // wanted)} steps an epoch"
+    what = "patches" if context["input.sizing"] == "patch" else "samples"
+    sentence = f"{count} {what} make {max(1, count // wanted)} steps an epoch"
     fits = f"{need / 1e9:.2f} GB predicted for a step, {context.machine.memory_bytes / 1e9:.1f} GB free"
     return {
         "batch.size": (wanted, sentence),
@@ -56,7 +57,7 @@ def planned_size(context: Context) -> int:
     """The size that is set; where it is still to be measured, the usual one, by which that is done."""
     size = context["batch.size"]
     if size == AUTO:
-        return usual_size(len(context.train_samples), tuned=context["network.weights"] is not None)
+        return usual_size(context.shown, tuned=context["network.weights"] is not None)
     return int(size)
 
 

@@ -20,13 +20,22 @@ LEAVES = ("input.step", "input.least")
 @rule(
     "buckets",
     {
-        "input.step": Leaf(int, "of own sizes, the pixels that sides are cut to a multiple of", low=1, high=512),
+        "input.step": Leaf(
+            int,
+            "pixels that own sizes are cut to a multiple of, or whole pictures padded to",
+            low=1,
+            high=512,
+        ),
         "input.least": Leaf(int, "of own sizes, the shortest side; shorter ones are padded", low=1, high=4096),
     },
 )
 def buckets(context: Context) -> Decisions:
     if context["input.sizing"] == "one":
         return dict.fromkeys(LEAVES, (1, "all pictures are brought to one size"))
+    if context["input.sizing"] == "patch":
+        step = AnySize(context.network_spec()).grid_step()
+        because = "sides of whole pictures are padded to a multiple of it, which the network needs"
+        return {"input.step": (step, because), "input.least": (1, "smaller pictures are padded to a patch")}
     chosen = {leaf: context.overrides[leaf].value for leaf in LEAVES if leaf in context.overrides}
     shortest = AnySize(context.network_spec()).least(chosen.get("input.step", 1))
     least = chosen.get("input.least", shortest)

@@ -18,7 +18,7 @@ def features(context: Context) -> Decisions:
     always = context["transfer.kept_share"] >= 1
     if not frozen and not always:
         return {"transfer.cached_features": (False, "more than the head learns from the first epoch on")}
-    if context["input.sizing"] == "own":
+    if context["input.sizing"] != "one":
         return {"transfer.cached_features": (False, "pictures keep their own sizes, so batches differ by epoch")}
     altered = _altered(context)
     if altered:

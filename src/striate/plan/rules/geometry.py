@@ -15,7 +15,7 @@ from striate.plan.rule import Decisions, rule
     },
 )
 def geometry(context: Context) -> Decisions:
-    own = context["input.sizing"] == "own"
+    own = context["input.sizing"] != "one"
     aspect = context.audit.sizes["aspect"]
     low, middle, high = aspect["min"], aspect["median"], aspect["max"]
     spread = f"width over height from {low:.2f} to {high:.2f}, median {middle:.2f}"
@@ -25,7 +25,12 @@ def geometry(context: Context) -> Decisions:
         policy, why = "crop", f"most shapes are mild ({spread}): the centre crop loses little"
     else:
         policy, why = "pad", f"most pictures are long ({spread}): nothing is cut off"
-    if own:
+    if context["input.sizing"] == "patch":
+        policy, why = (
+            "pad",
+            "pictures keep their scale; of smaller ones than a patch the reflection is seen around them",
+        )
+    elif own:
         policy, why = "crop", "sides are cut to a multiple of input.step: padding would draw a frame that pooling sees"
     elif context["task.kind"] == "regress" and policy == "crop":
         policy, why = "squash", f"what is measured may lie at the border ({spread})"

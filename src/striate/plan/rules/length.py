@@ -19,7 +19,7 @@ from striate.plan.rule import Decisions, rule
     },
 )
 def length(context: Context) -> Decisions:
-    count, budget = len(context.train_samples), context.budget
+    count, budget = context.shown, context.budget
     gain = (0.0, "any gain counts")
     extensions: tuple[dict[int, int], str] = ({}, "the Run was not extended; `--resume RUN --epochs +N` does")
     patience = (1000, "the rate falls to the last step, so stopping early would cut the gain short")

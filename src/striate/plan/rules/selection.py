@@ -33,6 +33,8 @@ def selection(context: Context) -> Decisions:
             metric = ("expected_cost", "mistakes cost what you say, and the least is looked for")
     elif kind == "multilabel":
         metric = ("macro_f1", "each label counts the same")
+    elif context.per_pixel:
+        metric = ("mean_iou", "each class counts the same, however few pixels it has")
     else:
         metric = _of_values(context)
     mean = context.overrides.get("train.swa")

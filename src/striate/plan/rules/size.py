@@ -3,6 +3,7 @@
 import math
 
 from striate.data.detail import ENLARGED
+from striate.plan import masks
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -32,6 +33,8 @@ SCRATCH_SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 def size(context: Context) -> Decisions:
     if context["input.sizing"] == "own":
         return _largest(context)
+    if context["input.sizing"] == "patch":
+        return masks.patch(context)
     sizes = context.audit.sizes
     typical = round(min(sizes["height"]["median"], sizes["width"]["median"]))
     sidecar = context.weights.sidecar if context.weights else None

@@ -59,7 +59,7 @@ def validated(context: Context) -> Decisions:
 
 def _other(key: str) -> str:
     return {
-        "predict.calibration": "for probabilities, which values have not",
+        "predict.calibration": "for probabilities of samples, which values and masks have not",
         "evaluate.label_thresholds": "for several labels at once",
         "evaluate.coverage": "for single classes and values",
     }[key]

@@ -43,10 +43,14 @@ def of_so_many(value: float, bounds: tuple[float, float] | None) -> str:
 def _meaning(facts: Facts, found: Judged) -> Html | None:
     if facts.task == "regress":
         return _off(facts, found)
-    name = "subset_accuracy" if facts.task == "multilabel" else "accuracy"
+    names = {"multilabel": "subset_accuracy", "segment": "pixel_accuracy"}
+    name = names.get(facts.task, "accuracy")
     value = found.value(name)
     if value is None:
         return None
+    if facts.task == "segment":
+        words = of_so_many(value, found.bounds(name)).replace("new pictures", "pixels of new pictures")
+        return join([words, " will get the right class."])
     ends = "exactly the right labels" if facts.task == "multilabel" else "the right name"
     return join([of_so_many(value, found.bounds(name)), f" will get {ends}."])
 
@@ -91,6 +95,7 @@ def _guess(facts: Facts, found: Judged) -> Html | None:
     counts = supports(facts, found.key)
     if not counts:
         return None
+    what = " pixels" if facts.task == "segment" else ""
     name, most = max(counts.items(), key=lambda one: one[1])
     total = sum(counts.values())
     return join(
@@ -101,7 +106,7 @@ def _guess(facts: Facts, found: Judged) -> Html | None:
             number(most),
             " of ",
             number(total),
-            f": {100 * most / total:.0f} of 100.",
+            f"{what}: {100 * most / total:.0f} of 100.",
         ]
     )
 

@@ -8,7 +8,7 @@ from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number
 from striate.report.tables import Column, missing, share_bar, table
 
-_SHARES = ("precision", "recall", "f1")
+_SHARES = ("precision", "recall", "f1", "iou", "dice")
 
 
 def classes(facts: Facts) -> Html | None:
@@ -30,7 +30,8 @@ def _table(facts: Facts) -> Html:
         return missing("metrics.json holds no figures class by class.")
     words, entries = found
     names = list(dict.fromkeys(name for entry in entries for name in entry if name != "class"))
-    entries = sorted(entries, key=lambda entry: (entry.get("f1") is None, entry.get("f1") or 0.0))
+    by = "dice" if facts.task == "segment" else "f1"
+    entries = sorted(entries, key=lambda entry: (entry.get(by) is None, entry.get(by) or 0.0))
     rows = [
         [
             str(entry.get("class")),

@@ -78,7 +78,7 @@ def _classes(facts: Facts) -> Html | None:
     totals = facts.audit.get("classes")
     totals = totals if isinstance(totals, dict) else {}
     fates: dict[str, Counter[str]] = {}
-    if facts.task != "regress":
+    if facts.task not in ("regress", "segment"):
         for row in facts.split:
             target = row.get("target") or ""
             for name in target.split(";") if facts.task == "multilabel" else [target]:

@@ -30,6 +30,11 @@ MEANINGS = {
     "calibration_error": "how far confidence is from how often it is right, in 15 bins; lower is better",
     "log_loss": "mean of −log of the probability given to the right class; lower is better",
     "expected_cost": "mean cost of what was decided, by the costs of mistakes that were given; lower is better",
+    "mean_iou": "of the pixels that are a class or called so, the share that is both; mean over classes",
+    "dice": "twice the pixels that are a class and called so, over those of both; of two classes of the second",
+    "pixel_accuracy": "share of the pixels whose class is the right one",
+    "boundary_f1": "precision and recall of outlines, within 0.75 % of the diagonal; mean over pictures",
+    "hausdorff95": "distance in pixels that 95 % of outlines are within; mean over pictures; lower is better",
     "loss": "the training loss, on these pictures; lower is better",
     "mae": "mean distance from the true value, in its unit; lower is better",
     "rmse": "root of the mean squared distance; large misses weigh more; lower is better",
@@ -39,7 +44,7 @@ MEANINGS = {
     "pinball": "mean of q × what falls short and (1 − q) × what exceeds, q being {share}; lower is better",
     "r2": "share of the variance explained; 1 is perfect, 0 is the mean's guess",
 }
-_UNIT_SCALE = ("accuracy", "f1", "precision", "recall", "r2", "auc")
+_UNIT_SCALE = ("accuracy", "f1", "iou", "dice", "precision", "recall", "r2", "auc")
 _SPLITS = (("val", "validation"), ("test", "test"))
 
 

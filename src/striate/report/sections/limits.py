@@ -68,12 +68,12 @@ def _weak(facts: Facts, found: Judged) -> list[Html]:
         if row.get("split") == "train":
             for name in (row.get("target") or "").split(";") if facts.task == "multilabel" else [row.get("target", "")]:
                 learnt[name] = learnt.get(name, 0) + 1
-    told = []
+    told, what = [], "pixels" if facts.task == "segment" else "pictures"
     for entry in judged_[:WEAKEST]:
         name = str(entry.get("class"))
         from_ = f", and was learnt from {shown(learnt[name])}" if name in learnt else ""
         parts = [f", which is recognised in {100 * entry['recall']:.0f} % of its ", f"{shown(entry.get('support'))} ",
-                 f"{found.words} pictures{from_}."]  # fmt: skip
+                 f"{found.words} {what}{from_}."]  # fmt: skip
         told.append(join(["more pictures of ", tag("b", name), *parts]))
     return told
 

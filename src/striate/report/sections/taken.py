@@ -23,22 +23,24 @@ def taken(facts: Facts) -> Html | None:
     for key, words in _SPLITS:
         content = confusion(facts, key)
         if content is not None:
-            return _shown(*content, words)
+            return _shown(*content, words, facts.task == "segment")
     if facts.task == "multilabel":
         return tag("p", "A picture may have several classes here, so no class is taken for another.", class_="note")
     return missing("metrics.json holds no confusion matrix.")
 
 
-def _shown(names: list[str], matrix: list[list[int]], words: str) -> Html:
+def _shown(names: list[str], matrix: list[list[int]], words: str, pixels: bool) -> Html:
     note = (
         "A row is a true class, a column what its pictures were called: blue is right, orange is wrong, and a stronger "
         "shade is a larger share of the row."
     )
-    drawn = _few(names, matrix, words) if len(names) <= MATRIX_LIMIT else matrix_map(names, matrix, words)
-    return join([tag("p", note, class_="note"), drawn, _pairs(names, matrix, words)])
+    what = "pixels" if pixels else "pictures"
+    note = note.replace("its pictures", f"its {what}")
+    drawn = _few(names, matrix, words, what) if len(names) <= MATRIX_LIMIT else matrix_map(names, matrix, words)
+    return join([tag("p", note, class_="note"), drawn, _pairs(names, matrix, words, what)])
 
 
-def _few(names: list[str], matrix: list[list[int]], words: str) -> Html:
+def _few(names: list[str], matrix: list[list[int]], words: str, what: str) -> Html:
     head = tag(
         "tr",
         tag("th", "true ↓ called →", scope="col", class_="name corner"),
@@ -54,7 +56,7 @@ def _few(names: list[str], matrix: list[list[int]], words: str) -> Html:
         )
         for row, name in enumerate(names)
     ]
-    caption = f"Confusion on the {words} split, in pictures"
+    caption = f"Confusion on the {words} split, in {what}"
     content = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), class_="confusion")
     return scroll(caption, content, fitted=True)
 
@@ -70,7 +72,7 @@ def _cell(names: list[str], row: int, column: int, counts: list[int]) -> Html:
     return tag("td", number(count), class_=kind, style=f"--shade:{shade:.3f}", title=title)
 
 
-def _pairs(names: list[str], matrix: list[list[int]], words: str) -> Html:
+def _pairs(names: list[str], matrix: list[list[int]], words: str, what: str) -> Html:
     pairs = confused(names, matrix)
     if not pairs:
         return tag("p", f"No class was taken for another on the {words} split.")
@@ -81,7 +83,7 @@ def _pairs(names: list[str], matrix: list[list[int]], words: str) -> Html:
     columns = [
         Column("true class", "name"),
         Column("called"),
-        Column("pictures", "number"),
+        Column(what, "number"),
         Column("share of the true class", "number"),
     ]
     caption = f"The {len(rows)} most confused of {shown(len(pairs))} confused pairs on the {words} split"

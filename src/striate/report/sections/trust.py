@@ -200,7 +200,7 @@ def _conflicts(facts: Facts, found: Judged) -> Check | None:
 
 
 def _small_classes(facts: Facts, found: Judged) -> Check | None:
-    counts = supports(facts, found.key)
+    counts = supports(facts, found.key, "pictures" if facts.task == "segment" else "support")
     if not counts:
         return None
     few = sorted((name for name, count in counts.items() if count < FEW), key=lambda name: (counts[name], name))
