@@ -218,6 +218,10 @@ def test_a_mask_that_is_no_use_is_named(data: Path, tmp_path: Path, how: str) ->
 def test_shapes_are_told_apart_in_minutes(tmp_path: Path) -> None:
     """A floor of what 120 pictures of 64 px teach; mean IoU is 0.97 and more."""
     data = write_scenes(tmp_path / "data", 120)
-    plan = {**PLAN, "network.arguments": {"width": 8, "depth": 3, "norm": True}, "optimizer.rate": 0.008}
+    arguments = {"width": 8, "depth": 3, "norm": True}
+    plan = {**PLAN, "network.arguments": arguments, "optimizer.rate": 0.008, "evaluate.tidying": "validated"}
     run = st.train(data, out=tmp_path / "run", epochs=25, set=plan)
     assert run.metrics["test"]["mean_iou"] >= 0.95
+    said = run.metrics["tidying"]
+    assert len(said["tried"]) >= 6
+    assert any(said["how"].values()) == (st.load(run.path, device="cpu").task.settings.tidying is not None)

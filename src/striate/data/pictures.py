@@ -247,6 +247,13 @@ class Patches(Pictures):
         self.whole.close()
 
 
+def patches_of(pictures: Pictures, size: tuple[int, int]) -> Patches:
+    """Parts of pictures that keep their own sizes. Raises `ValueError` where all were brought to one size."""
+    if not isinstance(pictures, OwnPictures | StreamingOwnPictures):
+        raise ValueError(f"patches are cut from pictures of their own sizes, not from {type(pictures).__name__}")
+    return Patches(pictures, size)
+
+
 def assembled(arrays: Sequence[NDArray[Any]], sizes: NDArray[np.int64], preprocessing: Preprocessing) -> NDArray[Any]:
     """Pictures (C, H, W) of one bucket as a batch (N, C, H, W), each cut or padded to it where it is of another.
 

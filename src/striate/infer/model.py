@@ -348,8 +348,7 @@ class Model:
         """
         task = self._of_pixels
         for number, image in enumerate(images):
-            for outputs, _ in self._stream([batch_of(image[None])], lambda _, number=number: str(number)):
-                yield task.classes(outputs)[0]
+            yield task.classes(self._alone(image, str(number)))[0]
 
     @property
     def _of_pixels(self) -> Segment:
@@ -409,10 +408,13 @@ class Model:
         task = self._of_pixels
         with freed_memory_kept() if workers else contextlib.nullcontext():
             for key, pixels in self._whole(items, workers, max(1, workers), on_damaged):
-                batch = batch_of(torch.from_numpy(pixels)[None])
-                for outputs, _ in self._stream([batch], lambda _, key=key: key):
-                    mask = task.classes(outputs)[0]
-                    yield replace(self._prediction(key, task.shares(mask)), mask=mask)
+                mask = task.classes(self._alone(torch.from_numpy(pixels), key))[0]
+                yield replace(self._prediction(key, task.shares(mask)), mask=mask)
+
+    def _alone(self, image: Tensor, key: str) -> Tensor:
+        """The raw outputs of one picture (C, H, W), (1, …)."""
+        ((outputs, _),) = self._stream([batch_of(image[None])], lambda _: key)
+        return outputs
 
     def _stream(self, batches: Iterable[Batch], name: Callable[[int], str]) -> Iterator[tuple[Tensor, Any]]:
         return stream_outputs(

@@ -47,7 +47,7 @@ def make_task(
     )
 
 
-LATER = ("temperature", "thresholds", "sets")
+LATER = ("temperature", "thresholds", "sets", "tidying")
 """Settings that Models from before they were known have not: None is what those do."""
 
 

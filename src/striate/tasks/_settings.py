@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from striate.tasks._costs import Costs
+from striate.tasks._tidying import Tidying
 
 Weighting: TypeAlias = str | Mapping[str, float]
 """How classes weigh: one of `striate.losses.WEIGHTINGS`, or numbers by class."""
@@ -41,6 +42,7 @@ class TaskSettings:
         temperature: what outputs are divided by before they become probabilities, or None.
         thresholds: the probability from which on each label is held present, or None where it is a half.
         sets: what is held possible, or None where that is not said.
+        tidying: what is done to predicted masks, or None.
     """
 
     loss: str
@@ -53,6 +55,7 @@ class TaskSettings:
     temperature: float | None = None
     thresholds: tuple[float, ...] | None = None
     sets: Sets | None = None
+    tidying: Tidying | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -62,7 +65,7 @@ class TaskSettings:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> TaskSettings:
         """The settings from plain values, as JSON gives them."""
-        temperature, sets = content["temperature"], content["sets"]
+        temperature, sets, tidying = content["temperature"], content["sets"], content["tidying"]
         return cls(
             loss=content["loss"],
             loss_options=dict(content["loss_options"]),
@@ -74,6 +77,7 @@ class TaskSettings:
             temperature=None if temperature is None else float(temperature),
             thresholds=_numbers(content["thresholds"]),
             sets=None if sets is None else Sets(float(sets["coverage"]), tuple(map(float, sets["bounds"]))),
+            tidying=None if tidying is None else Tidying.from_dict(tidying),
         )
 
 

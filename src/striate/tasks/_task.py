@@ -21,6 +21,7 @@ from striate.metrics import METRICS, Metric, checked, metric_names
 from striate.nets import hearing
 from striate.tasks._costs import cost_matrix
 from striate.tasks._settings import Sets, TaskSettings, Weighting
+from striate.tasks._tidying import Tidying
 
 if TYPE_CHECKING:
     from striate.data.loader import Batch
@@ -201,12 +202,14 @@ class Task(ABC):
         temperature: float | None = None,
         thresholds: Sequence[float] | None = None,
         sets: Sets | None = None,
+        tidying: Tidying | None = None,
     ) -> Self:
         """The same task with what validation decided of predictions; what is None is as it was."""
         found = {
             "temperature": temperature,
             "thresholds": None if thresholds is None else tuple(thresholds),
             "sets": sets,
+            "tidying": tidying,
         }
         chosen: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
         return type(self)(self.target_names, replace(self.settings, **chosen))
@@ -234,6 +237,10 @@ class Task(ABC):
             brief: whether what takes long, and chooses nothing, may be left out.
         """
         return outputs
+
+    def classes(self, outputs: Tensor) -> NDArray[np.uint8]:
+        """The class of each pixel, (N, H, W), from raw outputs, where pixels have one."""
+        raise NotImplementedError(f"pixels have no classes in the task {self.name!r}")
 
     def guessed(self, targets: Tensor) -> Tensor:
         """Raw outputs that are nearly right about targets as a batch has them, to take the time of judging by."""
@@ -323,8 +330,11 @@ class Task(ABC):
     # -- on disk
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the Model's JSON."""
-        return {"name": self.name, "target_names": list(self.target_names), **asdict(self.settings)}
+        """Plain values, for the Model's JSON; of tidying only where masks are tidied."""
+        settings = asdict(self.settings)
+        if self.settings.tidying is None:
+            del settings["tidying"]
+        return {"name": self.name, "target_names": list(self.target_names), **settings}
 
     # -- for subclasses
 

@@ -17,6 +17,7 @@ from striate.metrics import by_class, split_rows, statistics, width
 from striate.tasks import TASKS
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, defined, no_target
+from striate.tasks._tidying import tidied
 
 
 @TASKS.register("segment")
@@ -78,8 +79,10 @@ class Segment(Task):
         return torch.from_numpy(np.stack(rows) if rows else np.zeros((0, width(self.outputs))))
 
     def classes(self, outputs: Tensor) -> NDArray[np.uint8]:
-        """The likeliest class of each pixel, (N, H, W), from raw outputs (N, K, H, W)."""
-        return np.asarray(outputs.argmax(dim=1).to(torch.uint8).cpu().numpy())
+        """The likeliest class of each pixel, (N, H, W), from raw outputs (N, K, H, W); tidied where that was chosen."""
+        found = np.asarray(outputs.argmax(dim=1).to(torch.uint8).cpu().numpy())
+        how = self.settings.tidying
+        return found if how is None else np.stack([tidied(mask, how) for mask in found])
 
     def shares(self, mask: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The share of each class in the pixels of a mask, (K,)."""
@@ -104,8 +107,9 @@ class Segment(Task):
 
     def made(self, samples: int, random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores and targets of so many made samples, to take the time of judging by."""
-        maps = random.integers(self.outputs, size=(2, 16, 16)).astype(np.uint8)
-        return np.repeat(statistics(*maps, self.outputs)[None], samples, axis=0), np.zeros((samples, 0))
+        found, true = random.integers(self.outputs, size=(2, 16, 16)).astype(np.uint8)
+        row = statistics(found, true, self.outputs)
+        return np.repeat(row[None], samples, axis=0), np.zeros((samples, 0))
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """IoU, Dice, precision, recall, boundary F1 and Hausdorff distance of each class, and its pixels."""

@@ -73,7 +73,8 @@ def fit_head(
         )
     task = recipe.task.unsmoothed()
     look = Look(network.to(recipe.device), recipe, reporter)
-    known = look.at(samples).shown_by(recipe.batches.sampler)
+    sampler = recipe.batches.sampler
+    known = look.at(samples).shown_by(sampler if isinstance(sampler, Sampler) else None)
     neighbours, seed = recipe.plan["transfer.smote"], recipe.plan["train.seed"]
     folded = recipe.plan["transfer.probe_folds"]
     unseen = None

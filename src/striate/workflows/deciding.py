@@ -30,13 +30,15 @@ class Decided:
 
     Args:
         task: with what was decided.
-        calibration, thresholds, sets: method, value and because of each; empty where nothing was to be decided.
+        calibration, thresholds, sets, tidying: method, value and because of each; empty where nothing was to be
+            decided.
     """
 
     task: Task
     calibration: dict[str, Any] = field(default_factory=dict)
     thresholds: dict[str, Any] = field(default_factory=dict)
     sets: dict[str, Any] = field(default_factory=dict)
+    tidying: dict[str, Any] = field(default_factory=dict)
 
 
 def decide(materials: Materials, plan: Plan, outputs: Tensor | None, reporter: Reporter) -> Decided:
@@ -67,7 +69,7 @@ def decided_figures(
 
     Returns:
         `calibration`, with the metrics `before` and `after` by split where there is a temperature; `thresholds`;
-        `possible`, with figures by split.
+        `possible`, with figures by split; `tidying`, with what was tried.
     """
     found: dict[str, dict[str, Any]] = {}
     if decided.calibration:
@@ -79,6 +81,8 @@ def decided_figures(
             }
     if decided.thresholds:
         found["thresholds"] = decided.thresholds
+    if decided.tidying:
+        found["tidying"] = decided.tidying
     if decided.sets:
         found["possible"] = dict(decided.sets)
         for part, one in outputs.items() if decided.task.settings.sets is not None else ():
@@ -99,6 +103,11 @@ def not_held_out(decided: Decided, refitted: bool) -> list[str]:
         said.append(
             "The temperature was fitted to the validation samples: their log loss, Brier score and calibration error "
             "are a little optimistic."
+        )
+    if settings.tidying is not None:
+        said.append(
+            "How masks are tidied was chosen by the validation samples, so that validation figures are a little "
+            "optimistic."
         )
     if settings.sets is not None:
         said.append(

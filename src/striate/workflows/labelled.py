@@ -162,7 +162,8 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
     for sample in samples:
         try:
             prepared = model.prepare([decode_sample(store, sample)])
-            masks += [decode_mask(store, sample, tuple(prepared.shape[2:]))] if model.task.per_pixel else []
+            if model.task.per_pixel:
+                masks.append(decode_mask(store, sample, (prepared.shape[2], prepared.shape[3])))
             pictures.append(prepared)
         except (DecodeError, OSError) as error:
             damaged.append((sample.key, str(error)))

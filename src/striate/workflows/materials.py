@@ -25,11 +25,11 @@ from striate.core.wording import plural
 from striate.data.buckets import count_batches, numbered
 from striate.data.loader import Batch, EvalBatches, TrainBatches
 from striate.data.pack import pack
-from striate.data.pictures import Patches, Pictures
+from striate.data.pictures import Pictures, patches_of
 from striate.data.prepare import Preprocessing
 from striate.data.sampling import Draws, Repeats, patch_counts, sampler
 from striate.evaluate import units_of
-from striate.infer import ForwardWay, Views, made_ready, on_whole, predict_outputs
+from striate.infer import ForwardWay, Ready, Views, made_ready, on_whole, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
 from striate.plan.rules.batch import usual_size
 from striate.tasks import Task
@@ -196,7 +196,7 @@ class Materials:
         """What the training follows, by a plan of which something may be left to measure."""
         pictures = self.pictures["train"]
         batches = TrainBatches(
-            Patches(pictures, self.shape[1:]) if self.preprocessing.patches else pictures,
+            patches_of(pictures, self.shape[1:]) if self.preprocessing.patches else pictures,
             self.targets["train"],
             self.task.weights(self.samples["train"]),
             batch_size=min(self.batch_size(plan), self.shown),
@@ -261,7 +261,10 @@ class Materials:
         outputs = known.outputs(network) if known is not None else None
         if outputs is None:
             ready = self.ready(network, way)
-            outputs = compute(ready) if known is None else known.watch(network, ready, compute)
+            if known is not None and isinstance(ready, Ready):
+                outputs = known.watch(network, ready, compute)
+            else:
+                outputs = compute(ready)
         return batches.sorted(outputs)
 
     def _kept(self, brief: bool = False) -> Callable[[Tensor, Batch], Tensor]:
@@ -352,8 +355,9 @@ def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Mat
         for part, found in samples.items()
         if found
     }
-    if preprocessing.sizing == "own":
-        _tell_sizes(numbered(pictures["train"].sizes), plan, reporter)
+    sizes = pictures["train"].sizes
+    if preprocessing.sizing == "own" and sizes is not None:
+        _tell_sizes(numbered(sizes), plan, reporter)
     targets = {part: task.encode(samples[part]) for part in pictures}
     normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
     return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets)

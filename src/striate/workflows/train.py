@@ -40,6 +40,7 @@ from striate.workflows.referee import referee
 from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
+from striate.workflows.tidying import tidy
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,11 @@ def _train(run: RunFolder, prepared: Prepared, follow: Sequence[str], reporter: 
     outputs, views = {}, recipe.plan["predict.views"]
     if "val" in materials.held_out:  # first: what it finds out about the head that it chose stands
         outputs["val"] = materials.outputs(network, "val", recipe.plan, views=views)
+    materials, tidier, tidying = tidy(materials, network, recipe.plan, reporter)
+    if tidier is not None:
+        outputs["val"] = tidier
     decided = decide(materials, recipe.plan, outputs.get("val"), reporter)
+    decided = replace(decided, tidying=tidying)
     materials = replace(materials, task=decided.task)
     learnt = materials.learnt(network, recipe.plan)
     refits = head.judges is not None and _refits(recipe.plan, state.counters)

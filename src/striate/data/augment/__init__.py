@@ -318,9 +318,10 @@ def _moved(masks: Tensor, one: ImageAugmentation, draws: Draws, **settings: Any)
     """Masks (N, 1, H, W) moved as pictures are by the same draws."""
     if one.bytes:
         return one.apply(masks, draws, **settings)
-    present = masks.unique()
+    present = torch.unique(masks)
     shares = one.apply((masks == present.view(1, -1, 1, 1)).float(), draws, **settings)
-    return present[shares.argmax(dim=1, keepdim=True)]
+    moved: Tensor = present[shares.argmax(dim=1, keepdim=True)]
+    return moved
 
 
 AGAIN = 2**32

@@ -8,11 +8,17 @@ from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
 
-_OFF = {"predict.calibration": "none", "evaluate.label_thresholds": "half", "evaluate.coverage": None}
+_OFF = {
+    "predict.calibration": "none",
+    "evaluate.label_thresholds": "half",
+    "evaluate.coverage": None,
+    "evaluate.tidying": "none",
+}
 _KINDS = {
     "predict.calibration": ("classify", "multilabel"),
     "evaluate.label_thresholds": ("multilabel",),
     "evaluate.coverage": ("classify", "regress"),
+    "evaluate.tidying": ("segment",),
 }
 
 
@@ -34,6 +40,11 @@ _KINDS = {
             high=0.999,
             none=True,
         ),
+        "evaluate.tidying": Leaf(
+            str,
+            "whether small regions, all but the largest, and holes of masks go where validation gains",
+            names=("validated", "none"),
+        ),
     },
 )
 def validated(context: Context) -> Decisions:
@@ -48,6 +59,7 @@ def validated(context: Context) -> Decisions:
             "f1",
             "a half is seldom the best of a rare label; each is chosen on validation, where enough samples have it",
         ),
+        "evaluate.tidying": ("none", "off: it takes a while, and what it is worth was not measured"),
         "evaluate.coverage": (0.9, "nine of ten new samples; validation finds what has to be held possible for it"),
     }
     without = "there are no validation samples to fit it on"
@@ -62,6 +74,7 @@ def _other(key: str) -> str:
         "predict.calibration": "for probabilities of samples, which values and masks have not",
         "evaluate.label_thresholds": "for several labels at once",
         "evaluate.coverage": "for single classes and values",
+        "evaluate.tidying": "for masks",
     }[key]
 
 
