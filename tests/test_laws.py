@@ -34,9 +34,10 @@ LAW: tuple[tuple[str, ...], ...] = (
 RANK = {name: rank for rank, names in enumerate(LAW) for name in names}
 
 # Imports inside functions. Optional dependencies may be imported so anywhere; start-up time excuses the packages here.
-OPTIONAL = {"onnx", "onnxruntime", "onnxscript", "captum", "tensorboard", "mlflow"}
+OPTIONAL = {"onnx", "onnxruntime", "onnxscript", "captum", "tensorboard", "mlflow", "segmentation_models_pytorch"}
 START_UP = {
     "striate.nets.libraries": {"timm", "torchvision"},  # a second or two; most networks are our own
+    "striate.nets.smp": {"timm"},  # of which its encoders may be
     "striate.data.readers.digits": {"sklearn"},  # only the built-in data needs it
 }
 

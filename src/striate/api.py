@@ -312,7 +312,7 @@ def plan(
         data, task, reader, label_depth, root, group, val, test, relabel: see `audit`.
         time: a table's column of dates or numbers, or "exif", for when each picture was taken, by which the samples
             are divided: the latest are the test, those before them validate, the rest is trained on.
-        model: a family, "timm/NAME", "torchvision/NAME", or a network file.
+        model: a family, "timm/NAME", "torchvision/NAME", "smp/NAME", or a network file.
         weights: a weights file with its sidecar, a Run, "hub", or "none"; or several files and Runs, of which those
             are taken whose features tell most of the data.
         minutes, epochs: the budget; at most one of them.
@@ -486,7 +486,7 @@ def bench(
     """Measure this machine: its limits, and how fast it trains and runs a network in each way of execution.
 
     Args:
-        model: a family, `timm/NAME`, `torchvision/NAME` or a network file; its weights are random.
+        model: a family, `timm/NAME`, `torchvision/NAME`, `smp/NAME` or a network file; its weights are random.
         size: side of its pictures, in pixels.
         batch: pictures a step.
         device: "auto", "cpu", "cuda" or "mps".
@@ -519,7 +519,8 @@ def inspect(
     """What every layer of a network makes, costs and sees, and the memory that it will take.
 
     Args:
-        network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run, a Model, or any `nn.Module`.
+        network: a family, `timm/NAME`, `torchvision/NAME`, `smp/NAME`, a network file, a Run, a Model, or any
+            `nn.Module`.
         height, width, channels: of the input, 3×224×224 unless given; a Run's are its own.
         classes: outputs, 1,000 unless given; a file's network keeps its own, and so does a Run's.
         input: the whole shape of a sample in place of these: (1, 128) for a signal.

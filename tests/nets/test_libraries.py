@@ -222,5 +222,5 @@ def test_known_costs() -> None:
     [("fcn_resnet50", "segmentation"), ("fasterrcnn_resnet50_fpn", "detection"), ("r3d_18", "video")],
 )
 def test_a_network_of_another_task_is_said_to_be_one(name: str, what: str) -> None:
-    with pytest.raises(UsageError, match=f"torchvision/{name} is for {what}, which no task has yet"):
+    with pytest.raises(UsageError, match=f"torchvision/{name} is for {what}: of torchvision only"):
         check_name(f"torchvision/{name}")

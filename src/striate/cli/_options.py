@@ -72,7 +72,8 @@ Relabel = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help=f"The network: {_names('striate.nets.families')}, timm/NAME, torchvision/NAME, or a .yaml or .json file.",
+        help=f"The network: {_names('striate.nets.families')}, timm/NAME, torchvision/NAME, smp/NAME, or a .yaml or "
+        ".json file.",
         metavar="NAME|FILE",
         rich_help_panel=_DECIDE,
     ),

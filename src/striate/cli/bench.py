@@ -12,7 +12,7 @@ from striate.cli._console import print_json, print_table, reporting, say
 
 def bench(
     model: Annotated[
-        str, typer.Option("--model", help="A family, timm/NAME, torchvision/NAME or a file.")
+        str, typer.Option("--model", help="A family, timm/NAME, torchvision/NAME, smp/NAME or a file.")
     ] = "resnet18",
     size: Annotated[int, typer.Option("--size", min=8, max=4096, help="Side of its pictures, in pixels.")] = 224,
     batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Pictures a step.")] = 32,

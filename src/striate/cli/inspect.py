@@ -23,7 +23,9 @@ _PROVE = "Gradients"
 def inspect(
     network: Annotated[
         str,
-        typer.Argument(help="A family, timm/NAME, torchvision/NAME, a .yaml or .json file, or a Run.", metavar="NET"),
+        typer.Argument(
+            help="A family, timm/NAME, torchvision/NAME, smp/NAME, a .yaml or .json file, or a Run.", metavar="NET"
+        ),
     ],
     size: Annotated[int | None, typer.Option("--size", min=1, help="Side of the input; 224 unless given.")] = None,
     height: Annotated[int | None, typer.Option("--height", min=1, help="In place of --size.")] = None,

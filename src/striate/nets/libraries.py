@@ -1,8 +1,8 @@
-"""Networks of timm and torchvision by name, with arguments taken strictly.
+"""Networks of timm, torchvision and segmentation-models-pytorch by name, with arguments taken strictly.
 
-Both libraries hand `**kwargs` from function to function, and what no function knows vanishes or fails deep inside.
-Here an argument must be one that the class of the model names in its own signature. Both are imported only when a
-name of theirs is asked for: they cost a second.
+All hand `**kwargs` from function to function, and what no function knows vanishes or fails deep inside. Here an
+argument must be one that the class of the model names in its own signature. A library is imported only when a name of
+its is asked for: they cost a second. Of the third see `striate.nets.smp`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import torch
 from torch import nn
 
 from striate.core.errors import NetworkError, UnknownName, UsageError, WeightsError
+from striate.nets import smp
 from striate.nets.weights import Weights
 
-LIBRARIES = ("timm", "torchvision")
+LIBRARIES = ("timm", "torchvision", "smp")
 
 # Set by the task and the input's size, never by the user.
 _OURS = {"num_classes", "in_chans", "img_size", "image_size", "input_size", "aux_logits"}
@@ -44,16 +45,16 @@ def is_library(name: str) -> bool:
 
 def check_name(name: str) -> None:
     """Raise `UnknownName`, which offers the nearest names, unless the library has that network; and `UsageError` where
-    it has one that is not to classify pictures."""
+    torchvision has one that is not to classify pictures, or the library is not installed."""
     library, network = name.split("/", 1)
-    known = _timm_names() if library == "timm" else _torchvision_names()
+    known = {"timm": _timm_names, "torchvision": _torchvision_names, "smp": smp.names}[library]()
     base = network.split(".", 1)[0] if library == "timm" else network  # timm names weights behind a dot
     if base not in known:
         asked = _asked_elsewhere(base) if library == "torchvision" else None
         if asked is not None:
             raise UsageError(
-                f"{name} is for {asked}, which no task has yet: only networks for classification are taken",
-                fix="choose another, or a family that gives a grid (docs/networks.md)",
+                f"{name} is for {asked}: of torchvision only networks for classification are taken",
+                fix="choose another; for classes of pixels a family such as unet, or smp/NAME (docs/networks.md)",
             )
         near = difflib.get_close_matches(base, known, n=8, cutoff=0.4)
         raise UnknownName(f"network in {library}", network, near or list(known[:40]))
@@ -69,18 +70,23 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     if not arguments:
         return
     known = known_arguments(name)
+    library = name.split("/", 1)[0]
     for argument in arguments:
-        if argument in _OURS:
+        if argument in (smp.OURS if library == "smp" else _OURS):
             raise UsageError(
                 f"{argument} of {name} is set by the task and the input's size", fix=f"leave {argument} out"
             )
         if argument not in known:
             raise UnknownName(f"argument of {name}", argument, known)
+    if library == "smp":
+        smp.check_encoder(arguments)
 
 
 def known_arguments(name: str) -> tuple[str, ...]:
     """The arguments that a library's network takes by its class's own signature, following base classes only where
-    a class hands unnamed ones on."""
+    a class hands unnamed ones on; smp's hand them to their encoders, which lose them."""
+    if name.startswith("smp/"):
+        return smp.known_arguments(name.split("/", 1)[1])
     found: list[str] = []
     for base in _class_of(name).__mro__:
         if "__init__" not in vars(base) or base is nn.Module:
@@ -99,7 +105,7 @@ def build_library(
     """A library's network with random weights; never downloads.
 
     Args:
-        name: "timm/NAME" or "torchvision/NAME".
+        name: "timm/NAME", "torchvision/NAME" or "smp/NAME".
         arguments: of its class; checked.
         outputs, channels: of the head and the input.
         height, width: the input's size, which networks with positional encodings must know.
@@ -110,9 +116,9 @@ def build_library(
     """
     check_name(name)
     check_arguments(name, arguments)
-    make = _timm if name.startswith("timm/") else _torchvision
+    makers = {"timm": _timm, "torchvision": _torchvision, "smp": _smp}
     try:
-        return make(name.split("/", 1)[1], dict(arguments), outputs, channels, height, width)
+        return makers[name.split("/", 1)[0]](name.split("/", 1)[1], dict(arguments), outputs, channels, height, width)
     except NetworkError:
         raise
     except Exception as error:  # whatever a library raises over its arguments is the caller's to mend
@@ -150,6 +156,10 @@ def _torchvision(
     if channels != 3:
         _replace_stem(module, channels)
     return module
+
+
+def _smp(name: str, arguments: dict[str, Any], outputs: int, channels: int, height: int, width: int) -> nn.Module:
+    return smp.make(name, arguments, outputs, channels)
 
 
 def _replace_stem(module: nn.Module, channels: int) -> None:
@@ -237,8 +247,9 @@ def pretrained_weights(name: str, arguments: Mapping[str, Any]) -> Weights | Non
     """The weights that a library's hub offers for a network, with their preprocessing.
 
     Args:
-        name: "timm/NAME" (or "timm/NAME.TAG") or "torchvision/NAME".
-        arguments: of the network; only such as change no weight's meaning (dropout, stochastic depth).
+        name: "timm/NAME" (or "timm/NAME.TAG"), "torchvision/NAME" or "smp/NAME".
+        arguments: of the network; only such as change no weight's meaning (dropout, stochastic depth). Of smp's any,
+            for only the encoder has weights, which must be timm's.
 
     Returns:
         The weights, or None where the hub has none for this network, or the network is of no library.
@@ -251,6 +262,8 @@ def pretrained_weights(name: str, arguments: Mapping[str, Any]) -> Weights | Non
         return None
     check_name(name)
     check_arguments(name, arguments)
+    if name.startswith("smp/"):
+        return _smp_weights(name, arguments)
     changing = [one for one in arguments if not one.startswith(HARMLESS)]
     if changing:
         raise WeightsError(
@@ -268,25 +281,38 @@ def _timm_weights(name: str) -> Weights | None:
     if config is None or not config.has_weights:
         return None
     module = _from_hub(name, lambda: timm.create_model(network, pretrained=True))
+    return Weights(dict(module.state_dict()), {"network": name, "arguments": {}, **_said_by_timm(name, config)}, "hub")
+
+
+def _said_by_timm(name: str, config: Any) -> dict[str, Any]:
+    """What timm says of a network's weights, for their sidecar."""
     height, width = config.input_size[1:]
-    return Weights(
-        dict(module.state_dict()),
-        {
-            "network": name,
-            "arguments": {},
-            "preprocessing": {
-                "mean": [float(value) for value in config.mean],
-                "std": [float(value) for value in config.std],
-                "size": min(height, width),
-                "crop_pct": float(config.crop_pct),
-                "interpolation": _interpolation(str(config.interpolation)),
-            },
-            "classes": int(config.num_classes),
-            "license": str(config.license or "not stated"),
-            "source": f"timm's hub, {name}.{config.tag}" if config.tag else f"timm's hub, {name}",
+    return {
+        "preprocessing": {
+            "mean": [float(value) for value in config.mean],
+            "std": [float(value) for value in config.std],
+            "size": min(height, width),
+            "crop_pct": float(config.crop_pct),
+            "interpolation": _interpolation(str(config.interpolation)),
         },
-        "hub",
-    )
+        "classes": int(config.num_classes),
+        "license": str(config.license or "not stated"),
+        "source": f"timm's hub, {name}.{config.tag}" if config.tag else f"timm's hub, {name}",
+    }
+
+
+def _smp_weights(name: str, arguments: Mapping[str, Any]) -> Weights | None:
+    """An encoder's weights from timm's hub; what decodes has none and stays new."""
+    import timm
+
+    network = name.split("/", 1)[1]
+    encoder = smp.timm_encoder(network, arguments)
+    config = timm.get_pretrained_cfg(encoder)
+    if config is None or not config.has_weights:
+        return None
+    tensors = _from_hub(name, lambda: smp.encoder_tensors(network, arguments))
+    said = {**_said_by_timm(f"timm/{encoder}", config), "classes": 0}  # of pixels it knows none
+    return Weights(tensors, {"network": name, "arguments": dict(arguments), **said}, "hub", part=smp.ENCODER)
 
 
 def _torchvision_weights(name: str) -> Weights | None:

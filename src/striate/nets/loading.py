@@ -20,6 +20,7 @@ from striate.nets.weights import Weights
 _POSITIONS = ("pos_embed", "pos_embedding", "positions")  # timm's, torchvision's and ours
 _SET_APART = re.compile(rf"\.{BEFORE}\.")  # a part that an edit put something behind
 _SHOWN = 5
+_NAMED = 12  # of what is new: a head and auxiliary heads, but not all of a decoder
 ENOUGH = 0.25
 """Share of an edited network's numbers, its head aside, that weights must bring."""
 
@@ -48,7 +49,7 @@ class LoadReport:
         """One sentence for the user."""
         parts = [f"{self.loaded} tensors loaded"]
         if self.reinitialised:
-            parts.append(f"new: {', '.join(self.reinitialised)}")
+            parts.append(f"new: {some(self.reinitialised, _NAMED)}")
         if self.unexpected:
             parts.append(f"left out: {', '.join(self.unexpected)}")
         return "weights: " + "; ".join([*parts, *self.adapted])
@@ -116,7 +117,7 @@ def match_weights(
         used.add(given)
         in_head = name.startswith(heads)
         if tensor is None:
-            if in_head or edited:
+            if in_head or edited or not name.startswith(weights.part):
                 new.append(name)
             if in_head or not name.endswith("num_batches_tracked"):
                 missing.append(name)
@@ -144,7 +145,9 @@ def match_weights(
         _enough(weights, own, loaded, head)
     _refuse(
         weights,
-        missing=[] if edited else [name for name in missing if not name.startswith(heads)],
+        missing=[]
+        if edited
+        else [name for name in missing if name.startswith(weights.part) and not name.startswith(heads)],
         unexpected=[]
         if edited
         else [name for name in unexpected if not name.startswith(heads) and not _auxiliary(name)],

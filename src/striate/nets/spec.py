@@ -83,7 +83,8 @@ def read_base(name: str | Path) -> Base | None:
         base, arguments = content["base"], content.get("arguments", {})
         if not isinstance(base, str) or base.endswith(FILES):
             raise NetworkError(
-                f"`base` must be a family, timm/NAME or torchvision/NAME, not {base!r}", fix="write base: resnet18"
+                f"`base` must be a family, timm/NAME, torchvision/NAME or smp/NAME, not {base!r}",
+                fix="write base: resnet18",
             )
         if not isinstance(arguments, Mapping) or not all(isinstance(key, str) for key in arguments):
             raise NetworkError("`arguments` must be a mapping", fix="write arguments: {width: 32}")
@@ -91,6 +92,10 @@ def read_base(name: str | Path) -> Base | None:
     except NetworkError as error:
         raise NetworkError(f"{name}: {error.message}", error.fix) from None
     return Base(base, dict(arguments), [one.to_dict() for one in edits])
+
+
+class _WrongOutputs(NetworkError):
+    """A network gives something else than was asked for, whatever the size of its input."""
 
 
 def resolve(
@@ -106,8 +111,8 @@ def resolve(
     """A network by name, for this input and these outputs, checked to fit both.
 
     Args:
-        name: a family ("compact"), "timm/NAME", "torchvision/NAME", a .yaml or .json file of nodes or of edits (`base`,
-            `arguments`, `edits`), or the `model.json` of a Model.
+        name: a family ("compact"), "timm/NAME", "torchvision/NAME", "smp/NAME", a .yaml or .json file of nodes or of
+            edits (`base`, `arguments`, `edits`), or the `model.json` of a Model.
         outputs: what the task needs; a head of that size is put on.
         channels, height, width: the input.
         arguments: of the family or the library's network; a misspelt one is refused.
@@ -148,8 +153,7 @@ def resolve_shape(
     if name.endswith(FILES):
         return _from_file(Path(name), given, shape, outputs, grid)
     if is_library(name):
-        if len(shape) != 3 or grid:
-            raise NetworkError(f"{name} takes pictures and gives one row for each", fix="choose a family, or a file")
+        _check_library(name, shape, grid)
         return _from_library(name, given, shape, outputs)
     return _from_family(name, given, shape, outputs, grid) | {"name": name, "arguments": given}
 
@@ -236,8 +240,7 @@ def _from_edits(path: Path, base: Base, shape: Shape, outputs: int, grid: bool) 
     """A family or a library's network, changed as a file says."""
     try:
         if is_library(base.name):
-            if len(shape) != 3 or grid:
-                raise NetworkError(f"{base.name} takes pictures and gives one row for each", fix="choose a family")
+            _check_library(base.name, shape, grid)
             return _from_library(base.name, base.arguments, shape, outputs, base.edits)
         found = _from_family(base.name, base.arguments, shape, outputs, grid, edits_from_plain(base.edits))
     except NetworkError as error:
@@ -277,6 +280,13 @@ def _nodes(network: Network, shape: tuple[int, ...], outputs: int) -> dict[str, 
     }
 
 
+def _check_library(name: str, shape: Shape, grid: bool) -> None:
+    """Raise `NetworkError` where a library's network is asked for another kind of input or of outputs."""
+    if len(shape) != 3 or grid != in_grid(name):
+        given = "a grid of outputs" if in_grid(name) else "one row"
+        raise NetworkError(f"{name} takes pictures and gives {given} for each", fix="choose another, or a file")
+
+
 def _from_library(
     name: str, arguments: dict[str, Any], shape: Shape, outputs: int, edits: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
@@ -286,7 +296,8 @@ def _from_library(
     try:
         checked(spec)
     except NetworkError as error:
-        near = None if isinstance(error.__cause__, TypeError | NetworkError) else _nearest_side(spec)
+        hopeless = isinstance(error, _WrongOutputs) or isinstance(error.__cause__, TypeError | NetworkError)
+        near = None if hopeless else _nearest_side(spec)
         raise NetworkError(
             error.message, error.fix if near is None else f"the nearest multiple of 32 that it takes is {near} px"
         ) from (error.__cause__)
@@ -322,11 +333,15 @@ def _forward(spec: Mapping[str, Any], device: str) -> nn.Module:
     finally:
         for handle in handles:
             handle.remove()
-    if not isinstance(outputs, Tensor) or tuple(outputs.shape[:2]) != (1, spec["outputs"]):
+    grid = spec["kind"] == "library" and in_grid(spec["name"])
+    wanted = (1, spec["outputs"], *spec["input"][1:]) if grid else (1, spec["outputs"])
+    if not isinstance(outputs, Tensor) or tuple(outputs.shape[: len(wanted)]) != wanted:
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise NetworkError(
-            f"{spec['name']} gives {found} for one picture of {size}, not (1, {spec['outputs']})",
-            fix="choose a network for classification",
+        raise _WrongOutputs(
+            f"{spec['name']} gives {found} for one picture of {size}, not {wanted}",
+            fix="leave its arguments `upsampling` and `encoder_depth` as they are"
+            if grid
+            else "choose a network for classification",
         )
     return module
 

@@ -50,12 +50,14 @@ class Weights:
             `sources` (what they were trained from in their turn); None where the file has none.
         source: what they were read from: the path as given, or "hub".
         task: what they were trained for, where a Model says so; the classes of a sidecar are those of "classify".
+        part: what the names of the network's part begin with that they are of; the rest stays new. "" for the whole.
     """
 
     tensors: dict[str, Tensor]
     sidecar: Sidecar | None
     source: str
     task: str = "classify"
+    part: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:

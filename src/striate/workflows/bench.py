@@ -79,7 +79,7 @@ def bench(network: str, size: int, batch: int, device: str, reporter: Reporter) 
     """Measure this machine, and the ways to train and to run a network on it.
 
     Args:
-        network: a family, `timm/NAME`, `torchvision/NAME` or a network file, with random weights.
+        network: a family, `timm/NAME`, `torchvision/NAME`, `smp/NAME` or a network file, with random weights.
         size: side of its pictures, in pixels.
         batch: pictures a step.
         device: "auto", or where to compute.

@@ -143,7 +143,8 @@ def find(
     """The network that is meant.
 
     Args:
-        network: a family, `timm/NAME`, `torchvision/NAME`, a network file, a Run or Model or its folder, or a module.
+        network: a family, `timm/NAME`, `torchvision/NAME`, `smp/NAME`, a network file, a Run or Model or its folder, or
+            a module.
         channels, height, width: of the input: 3×224×224 unless given; a Run's own.
         classes: 1,000 unless given; what a file's network gives; a Run's own.
         input: the whole shape of a sample, in place of channels, height and width: signals, volumes, tokens.

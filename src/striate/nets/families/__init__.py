@@ -47,8 +47,8 @@ def gives_grid(family: str) -> None:
 
 
 def in_grid(family: str) -> bool:
-    """Whether a name is of a family that gives outputs for each position."""
-    return family in FAMILIES and family in _GRIDS  # the first loads them
+    """Whether a name is of a family that gives outputs for each position, or of such a library."""
+    return family.startswith("smp/") or (family in FAMILIES and family in _GRIDS)  # the middle one loads them
 
 
 def same_as(family: str, network: str, **about: Any) -> None:

@@ -21,7 +21,7 @@ EPOCHS, LOOKS = 8, 120_000  # fewer passes, or fewer looks in all, cost more tha
 @rule(
     "network",
     {
-        "network.name": Leaf(str, "a family, timm/NAME, torchvision/NAME, or a network file"),
+        "network.name": Leaf(str, "a family, timm/NAME, torchvision/NAME, smp/NAME, or a network file"),
         "network.arguments": Leaf(dict, "arguments of the network"),
         "network.weights": Leaf(str, "a weights file, a Run, or hub", none=True),
     },
