@@ -28,6 +28,8 @@ PLAN: dict[str, Any] = {
     "input.sizing": "one",
     "input.step": 1,
     "input.least": 1,
+    "input.tile": 0,
+    "input.overlap": 0,
     "execution.precision": "float32",
     "execution.channels_last": False,
     "execution.fold_norms": False,

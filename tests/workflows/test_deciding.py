@@ -155,10 +155,12 @@ def test_values_have_a_reach() -> None:
     [
         ("regress", "predict.calibration", "temperature", "probabilities"),
         ("classify", "evaluate.label_thresholds", "f1", "several labels"),
+        ("classify", "evaluate.tidying", "validated", "for masks"),
     ],
 )
 def test_what_a_task_has_not_is_refused_before_the_training(kind: str, key: str, value: Any, words: str) -> None:
     off = {"predict.calibration": "none", "evaluate.label_thresholds": "half", "evaluate.coverage": None}
+    off["evaluate.tidying"] = "none"
     decisions = {one: Decision(was, "") for one, was in off.items()} | {"task.kind": Decision(kind, "")}
     check_validated(decisions, validated=False)
     with pytest.raises(PlanError, match=words):
