@@ -16,6 +16,8 @@ from striate.data.decode import decode_values
 from striate.data.outlines import fill_polygon, inside_runs
 from striate.data.store import Store
 
+_SEVERAL, _MOSTLY = 8, 0.8  # pixels of unknown values, and the share of them beside known ones, that tell of smoothing
+
 
 def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The class of each pixel of a sample's picture.
@@ -37,10 +39,10 @@ def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[
     if mask.code.kind == "files":
         found = np.full(size, mask.code.background, np.uint8)
         for number, source in enumerate(mask.sources):
-            inside = _values(store, source, size).reshape(*size, -1).any(2)
+            inside = mask_values(store, source, size).reshape(*size, -1).any(2)
             found[inside] = dict(mask.code.classes)[number]
         return found
-    return coded(_values(store, mask.sources[0], size), mask.code, str(mask.sources[0]))
+    return coded(mask_values(store, mask.sources[0], size), mask.code, str(mask.sources[0]))
 
 
 def painted(mask: Mask, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -93,14 +95,29 @@ def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
     place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
     unknown = known[order][place] != numbers
     if unknown.any():
-        row, column = (int(one) for one in np.argwhere(unknown)[0])
-        raise DataError(
-            f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {int(unknown.sum()):,} "
-            f"pixels in all hold values that stand for no class)",
-            fix="name that value among the classes, or as void, or correct the mask",
-        )
+        raise _without_class(values, unknown, name)
     classes = np.array([one for _, one in code.classes], np.uint8)
     return np.asarray(classes[order][place], np.uint8)
+
+
+def _without_class(values: NDArray[Any], unknown: NDArray[np.bool_], name: str) -> DataError:
+    """What to say of pixels whose values stand for no class; those along borders were likely smoothed."""
+    row, column = (int(one) for one in np.argwhere(unknown)[0])
+    count = int(unknown.sum())
+    said = (
+        f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {count:,} pixels in all hold "
+    )
+    padded = np.pad(~unknown, 1)
+    beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    if count >= _SEVERAL and (beside & unknown).sum() >= _MOSTLY * count:
+        return DataError(
+            f"{said}values that stand for no class, along borders: it was smoothed, or resized with smoothing)",
+            fix="save masks without smoothing: as PNG, resized by the nearest pixel",
+        )
+    return DataError(
+        f"{said}values that stand for no class)",
+        fix="name that value among the classes, or as void, or correct the mask",
+    )
 
 
 def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -121,8 +138,15 @@ def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[
     return values[..., :3].astype(np.int64) @ scale, colors @ scale
 
 
-def _values(store: Store, source: Source, size: tuple[int, int]) -> NDArray[Any]:
-    """What a mask file holds, (H, W) or (H, W, C)."""
+def mask_values(store: Store, source: Source, size: tuple[int, int]) -> NDArray[Any]:
+    """What a mask file holds, (H, W) or (H, W, C).
+
+    Args:
+        size: (height, width) of the picture, which the mask must have.
+
+    Raises:
+        DataError: the mask is damaged, or of another size.
+    """
     content = store.read(source)
     values = decode_values(content) if isinstance(content, bytes) else content
     if values.shape[:2] != size:

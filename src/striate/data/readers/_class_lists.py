@@ -30,7 +30,6 @@ LIST_NAMES = frozenset(
 """What a list of classes is called, before its suffix."""
 SUFFIXES = (".txt", ".csv", ".names", ".tsv")
 VOIDS = frozenset({"void", "ignore", "ignored", "ignore_index", "unlabelled", "unlabeled", "not labelled"})
-BACKGROUNDS = frozenset({"background", "_background_", "__background__", "bg", "backgroud"})
 
 _NAME = frozenset({"name", "class", "class_name", "label", "category", "classes"})
 _VALUE = frozenset({"value", "index", "id", "class_id", "class_index", "label_id", "number"})

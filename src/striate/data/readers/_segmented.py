@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from striate.core.errors import DataError
 from striate.core.records import Dataset, Mask, MaskCode, Sample, Split
 from striate.core.wording import plural, some
+from striate.data.classes import BACKGROUNDS
 from striate.data.readers import ReadOptions
-from striate.data.readers._class_lists import BACKGROUNDS, ClassList
+from striate.data.readers._class_lists import ClassList
 from striate.data.readers._groups import groups_of
 from striate.data.readers._mask_codes import Coded, code_of, look
 from striate.data.readers._mask_pairs import Pair

@@ -23,9 +23,9 @@ from striate.core.errors import DataError
 from striate.core.machine import memory_bytes
 from striate.core.records import VOID, Dataset, Mask, MaskCode, Region, Sample, Source, Split
 from striate.core.wording import plural, some
+from striate.data.classes import BACKGROUNDS
 from striate.data.outlines import runs_from_text
 from striate.data.readers import READERS, ReadOptions
-from striate.data.readers._class_lists import BACKGROUNDS
 from striate.data.readers._glance import glance
 from striate.data.readers._json_stream import elements
 from striate.data.readers._listing import SPLIT_NAMES, Listing
