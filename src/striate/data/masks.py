@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from striate.core.errors import DataError
 from striate.core.records import Mask, MaskCode, Sample, Source
@@ -16,7 +17,8 @@ from striate.data.decode import decode_values
 from striate.data.outlines import fill_polygon, inside_runs
 from striate.data.store import Store
 
-_SEVERAL, _MOSTLY = 8, 0.8  # pixels of unknown values, and the share of them beside known ones, that tell of smoothing
+_SEVERAL, _MOSTLY = 8, 0.8  # pixels of unknown values, and the share of them between known ones, that tell of smoothing
+_REACH = 5  # pixels around one in which two known values make it one between them
 
 
 def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -95,21 +97,23 @@ def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
     place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
     unknown = known[order][place] != numbers
     if unknown.any():
-        raise _without_class(values, unknown, name)
+        raise _without_class(values, unknown, numbers, name)
     classes = np.array([one for _, one in code.classes], np.uint8)
     return np.asarray(classes[order][place], np.uint8)
 
 
-def _without_class(values: NDArray[Any], unknown: NDArray[np.bool_], name: str) -> DataError:
+def _without_class(
+    values: NDArray[Any], unknown: NDArray[np.bool_], numbers: NDArray[np.int64], name: str
+) -> DataError:
     """What to say of pixels whose values stand for no class; those along borders were likely smoothed."""
     row, column = (int(one) for one in np.argwhere(unknown)[0])
     count = int(unknown.sum())
     said = (
         f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {count:,} pixels in all hold "
     )
-    padded = np.pad(~unknown, 1)
-    beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
-    if count >= _SEVERAL and (beside & unknown).sum() >= _MOSTLY * count:
+    highest = ndimage.maximum_filter(np.where(unknown, -1, numbers), _REACH)
+    lowest = ndimage.minimum_filter(np.where(unknown, 1 << 24, numbers), _REACH)
+    if count >= _SEVERAL and ((highest > lowest) & unknown).sum() >= _MOSTLY * count:
         return DataError(
             f"{said}values that stand for no class, along borders: it was smoothed, or resized with smoothing)",
             fix="save masks without smoothing: as PNG, resized by the nearest pixel",

@@ -7,13 +7,13 @@ from collections import Counter
 from striate.core.wording import plural, some
 from striate.data.oddities import Examined, Oddity, oddity, worst
 
-RATIO = 20
+RATIO = 100
 """Of the largest class to the smallest, in pixels."""
 
 
 @oddity("rare_pixels", order=3)
 def rare_pixels(examined: Examined) -> Oddity | None:
-    """The largest class has twenty times the pixels of the smallest, or more; classes without any are told apart."""
+    """The largest class has a hundred times the pixels of the smallest, or more; classes without any are told apart."""
     counts: Counter[int] = Counter()
     for _, mask in examined.masks:
         counts.update({one.place: one.pixels for one in mask.classes})
@@ -29,7 +29,7 @@ def rare_pixels(examined: Examined) -> Oddity | None:
     return Oddity(
         "classes of few pixels",
         f"{examined.names[largest]} holds {counts[largest] / total:.1%} of the pixels; "
-        f"{plural(len(small), 'class holds', 'classes hold')} a twentieth of it or less: {shown}",
+        f"{plural(len(small), 'class holds', 'classes hold')} a hundredth of it or less: {shown}",
         len(rarest),
         worst(examined.keys([number for _, number in rarest])),
         "medium",
