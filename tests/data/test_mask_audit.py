@@ -142,7 +142,7 @@ def test_regions_against_opening_by_a_square(seed: int) -> None:
 
 
 def test_values_between_by_hand() -> None:
-    index = MaskCode("index")
+    index = MaskCode("index", tuple((number, number) for number in (0, 1, 2, VOID)))
     assert _between(np.array([[0, 0, 1, 2, 2], [0, 0, 2, 2, 2]]), index) == 1
     assert _between(np.array([[2, 2, 1, 0, 0]]).T, index) == 1
     assert _between(np.array([[0, 1, 1, 2], [2, 0, 0, 2], [0, 1, VOID, VOID]]), index) == 0

@@ -125,6 +125,8 @@ def _between(values: NDArray[Any], code: MaskCode) -> int:
         grey = values if values.ndim == 2 else values[..., :3].mean(2)
         white = 2 * code.threshold - 1
         return int(((grey > white / NEAR) & (grey < white - white / NEAR)).sum())
+    if len({place for _, place in code.classes} - {VOID}) < 3:
+        return 0  # no number lies between two
     numbers = (values if values.ndim == 2 else values[..., 0]).astype(np.int32)
     found = np.zeros(numbers.shape, np.bool_)
     for turned, marked in ((numbers, found), (numbers.T, found.T)):

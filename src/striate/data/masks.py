@@ -93,13 +93,19 @@ def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
         grey = values if values.ndim == 2 else values[..., :3].mean(2)
         return (grey >= code.threshold).astype(np.uint8)
     numbers, known = _numbered(values, code, name)
-    order = np.argsort(known)
-    place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
-    unknown = known[order][place] != numbers
-    if unknown.any():
-        raise _without_class(values, unknown, numbers, name)
     classes = np.array([one for _, one in code.classes], np.uint8)
-    return np.asarray(classes[order][place], np.uint8)
+    if numbers.dtype == np.uint8:
+        named = (known >= 0) & (known < 256)
+        table, is_known = np.zeros(256, np.uint8), np.zeros(256, np.bool_)
+        table[known[named]], is_known[known[named]] = classes[named], True
+        found, unknown = table[numbers], ~is_known[numbers]
+    else:
+        order = np.argsort(known)
+        place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
+        found, unknown = classes[order][place], known[order][place] != numbers
+    if unknown.any():
+        raise _without_class(values, unknown, numbers.astype(np.int64), name)
+    return np.asarray(found, np.uint8)
 
 
 def _without_class(
@@ -124,7 +130,7 @@ def _without_class(
     )
 
 
-def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """A whole number for each pixel, and for each value that the code knows."""
     if code.kind == "index":
         if values.ndim == 3:
@@ -134,7 +140,8 @@ def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[
                     fix="give the colours of the classes",
                 )
             values = values[..., 0]
-        return values.astype(np.int64), np.array([value for value, _ in code.classes], np.int64)
+        numbers = values if values.dtype == np.uint8 else values.astype(np.int64)
+        return numbers, np.array([value for value, _ in code.classes], np.int64)
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     scale = np.array([1 << 16, 1 << 8, 1])
