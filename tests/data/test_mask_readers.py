@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from shape_files import (
     write_pictures,
     write_voc,
 )
-from shapes import CLASSES, Scene
+from shapes import CLASSES, Scene, scene
 
 from striate.core.errors import DataError
 from striate.core.records import VOID, Dataset, Mask
@@ -239,6 +240,30 @@ def test_archives_hold_any_of_them(tmp_path: Path, layout: str) -> None:
     check(found)
     assert found.reader == "archive"
     assert [sample.key for sample in found.samples] == [sample.key for sample in open_dataset(folder).samples]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_written_comes_back(tmp_path: Path, seed: int) -> None:
+    """Pictures of many sizes, in each layout."""
+    random = np.random.default_rng(seed)
+    made: dict[str, Scene] = {}
+    for name in ("a", "b2", "c_d", "e-f", "x.y"):
+        made[name] = scene(int(random.integers(1 << 30)), tuple(random.integers(3, 70, 2).tolist()), 5)
+    made["all"] = MADE["003"]
+    writers = {
+        **{kind: partial(write_masks, kind=kind) for kind in ("index", "palette", "color")},
+        "camvid": write_camvid,
+        "voc": write_voc,
+        **{how: partial(write_coco, how=how) for how in ("polygons", "runs", "text")},
+    }
+    for layout, write in writers.items():
+        folder = write(tmp_path / layout, made)
+        rows = [",".join(map(str, (name, place, *COLORS[place]))) for place, name in enumerate(CLASSES)]
+        (folder / "classes.csv").write_text("\n".join(["name,value,r,g,b", *rows]))
+        (folder / "class_names.txt").unlink(missing_ok=True)
+        found = open_dataset(folder)
+        check(found, made)
+        assert found.target_names == CLASSES
 
 
 # What values stand for
