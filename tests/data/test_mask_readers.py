@@ -339,6 +339,10 @@ def test_names_come_from_a_list(written: Path) -> None:
     (written / "classes.txt").write_text("name,value\ntriangle,3\nbackground,0\nsquare,2\ndisc,1\n")
     found = open_dataset(written)
     assert found.target_names == ("triangle", "background", "square", "disc")
+    (written / "classes.txt").write_text("1 disc\n2: square\n0 ground floor\n3 triangle\n")
+    found = open_dataset(written)
+    assert found.target_names == ("disc", "square", "ground floor", "triangle")
+    assert (np.array([1, 2, 0, 3])[decoded(found)["003"]] == MADE["003"].mask).all()
     (written / "classes.txt").write_text("disc\ndisc\n")
     with pytest.raises(DataError, match="the name 'disc' twice"):
         open_dataset(written)
