@@ -88,6 +88,21 @@ def test_a_file_a_class(tmp_path: Path, kind: str) -> None:
         assert (np.array(order)[mask] == MADE[name].mask).all()
 
 
+def test_a_file_a_thing(tmp_path: Path) -> None:
+    """As nuclei are given: a folder a picture, and in it a mask of each; names that are no classes."""
+    random = np.random.default_rng(0)
+    for name, one in MADE.items():
+        save(tmp_path / name / f"images/{name}.png", one.pixels)
+        things = random.integers(0, 12, one.mask.shape) * (one.mask > 0) + (one.mask > 0)
+        for number in range(1, 13):
+            save(tmp_path / name / f"masks/{name}{number:02}abc.png", ((things == number) * 255).astype(np.uint8))
+    found = open_dataset(tmp_path)
+    assert found.target_names == ("background", "foreground")
+    assert said(found, "72 names of files are no classes but things")
+    for name, mask in decoded(found).items():
+        assert (mask == (MADE[name].mask > 0)).all()
+
+
 @pytest.mark.parametrize("ending", ["_mask", "_L", "_seg", "-gt", "_label", "_segmentation"])
 def test_masks_may_end_otherwise(tmp_path: Path, ending: str) -> None:
     write_pictures(tmp_path / "images", MADE, ".jpg")
