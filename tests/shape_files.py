@@ -1,4 +1,4 @@
-"""Made scenes as files, in each of the layouts that readers of masks know."""
+"""Made scenes as files, in each of the layouts that readers of masks know, and what is read of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import numpy as np
 from PIL import Image
 from shapes import CLASSES, Scene, scene
 
+from striate.core.records import Dataset
+from striate.data.decode import decode_sample
+from striate.data.masks import decode_mask
 from striate.data.outlines import runs_of, runs_to_text
+from striate.data.store import Store
 
 VOID = 255
 COLORS = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), VOID: (224, 224, 192)}
@@ -144,3 +148,29 @@ def write_coco(folder: Path, made: Mapping[str, Scene], how: str = "polygons") -
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     (folder / "annotations/instances.json").write_text(json.dumps(coco(made, how)))
     return folder
+
+
+# What is read of them.
+
+
+def decoded(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The mask of each sample, by the stem of its picture."""
+    store = Store(dataset.arrays)
+    found = {}
+    for sample in dataset.samples:
+        size = decode_sample(store, sample).pixels.shape[:2]
+        found[Path(sample.key).stem] = decode_mask(store, sample, size)
+    return found
+
+
+def check(dataset: Dataset, made: Mapping[str, Scene]) -> None:
+    """The Dataset is of all scenes and nothing else, with their very masks."""
+    assert dataset.task == "segment"
+    found = decoded(dataset)
+    assert sorted(found) == sorted(made)
+    for name, mask in found.items():
+        assert (mask == made[name].mask).all(), name
+
+
+def said(dataset: Dataset, words: str) -> bool:
+    return any(words in note for note in dataset.notes)

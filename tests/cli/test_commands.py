@@ -714,6 +714,21 @@ def test_runs_where_there_are_none(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "no Run" in err
 
 
+def test_audit_prints_shares_of_pixels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    content = {
+        **AUDIT,
+        "classes": {},
+        "pixel_shares": {"sky": 0.25, "road": 0.75},
+        "pictures_of_class": {"sky": 3, "road": 9},
+    }
+    fake_api.patch(monkeypatch, audit=SimpleNamespace(to_dict=lambda: content))
+    assert main(["audit", "p"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["class", "of", "the", "pixels", "in", "pictures"] in lines
+    first = lines.index(["road", "75.00", "%", "9"])
+    assert lines[first + 1] == ["sky", "25.00", "%", "3"]
+
+
 def test_audit_lists_likely_wrong_labels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     one = {"path": "a/1.jpg", "label": "a", "suggested": "b", "confidence": 0.97, "reason": "…"}
     doubted = {

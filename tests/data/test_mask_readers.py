@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 from shape_files import (
     COLORS,
-    coco,
+    check,
     colored,
+    decoded,
+    said,
     save,
     scenes,
     write_camvid,
@@ -21,42 +23,18 @@ from shape_files import (
     write_pictures,
     write_voc,
 )
-from shapes import CLASSES, Scene
+from shapes import CLASSES, Scene, scene
 
 from striate.core.errors import DataError
-from striate.core.records import VOID, Dataset, Mask
+from striate.core.records import VOID, Mask
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode_sample
 from striate.data.masks import decode_mask
-from striate.data.readers import ReadOptions, _json_stream
-from striate.data.readers import coco as coco_reader
+from striate.data.readers import ReadOptions
 from striate.data.readers._mask_codes import LOOKED_AT
 from striate.data.store import Store
 
 MADE = scenes(6, seed=1, height=24, width=40)
-
-
-def decoded(dataset: Dataset) -> dict[str, np.ndarray]:
-    """The mask of each sample, by the stem of its picture."""
-    store = Store(dataset.arrays)
-    found = {}
-    for sample in dataset.samples:
-        size = decode_sample(store, sample).pixels.shape[:2]
-        found[Path(sample.key).stem] = decode_mask(store, sample, size)
-    return found
-
-
-def check(dataset: Dataset, made: dict[str, Scene] = MADE) -> None:
-    """The Dataset is of all scenes and nothing else, with their very masks."""
-    assert dataset.task == "segment"
-    found = decoded(dataset)
-    assert sorted(found) == sorted(made)
-    for name, mask in found.items():
-        assert (mask == made[name].mask).all(), name
-
-
-def said(dataset: Dataset, words: str) -> bool:
-    return any(words in note for note in dataset.notes)
 
 
 @pytest.fixture
@@ -72,7 +50,7 @@ def written(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("folders", [("images", "masks"), ("img", "labels"), ("Images", "annotations"), ("rgb", "gt")])
 def test_folders_of_pictures_and_masks(tmp_path: Path, kind: str, folders: tuple[str, str]) -> None:
     found = open_dataset(write_masks(tmp_path, MADE, kind, *folders))
-    check(found)
+    check(found, MADE)
     assert found.reader == "masks"
     assert found.samples[0].key == f"{folders[0]}/000.png"
     assert found.target_names == ("class 0", "class 1", "class 2", "class 3")
@@ -87,19 +65,34 @@ def test_a_file_a_class(tmp_path: Path, kind: str) -> None:
         assert (np.array(order)[mask] == MADE[name].mask).all()
 
 
+def test_a_file_a_thing(tmp_path: Path) -> None:
+    """As nuclei are given: a folder a picture, and in it a mask of each; names that are no classes."""
+    random = np.random.default_rng(0)
+    for name, one in MADE.items():
+        save(tmp_path / name / f"images/{name}.png", one.pixels)
+        things = random.integers(0, 12, one.mask.shape) * (one.mask > 0) + (one.mask > 0)
+        for number in range(1, 13):
+            save(tmp_path / name / f"masks/{name}{number:02}abc.png", ((things == number) * 255).astype(np.uint8))
+    found = open_dataset(tmp_path)
+    assert found.target_names == ("background", "foreground")
+    assert said(found, "72 names of files are no classes but things")
+    for name, mask in decoded(found).items():
+        assert (mask == (MADE[name].mask > 0)).all()
+
+
 @pytest.mark.parametrize("ending", ["_mask", "_L", "_seg", "-gt", "_label", "_segmentation"])
 def test_masks_may_end_otherwise(tmp_path: Path, ending: str) -> None:
     write_pictures(tmp_path / "images", MADE, ".jpg")
     for name, one in MADE.items():
         save(tmp_path / "masks" / f"{name}{ending}.png", one.mask)
-    check(open_dataset(tmp_path))
+    check(open_dataset(tmp_path), MADE)
 
 
 def test_masks_may_lie_beside_their_pictures(tmp_path: Path) -> None:
     write_pictures(tmp_path / "scans", MADE)
     for name, one in MADE.items():
         save(tmp_path / "scans" / f"{name}_mask.png", one.mask)
-    check(open_dataset(tmp_path))
+    check(open_dataset(tmp_path), MADE)
 
 
 @pytest.mark.parametrize("inner", [True, False])
@@ -110,7 +103,7 @@ def test_splits_above_or_below(tmp_path: Path, inner: bool) -> None:
         folders = (f"images/{split}", f"masks/{split}") if inner else (f"{split}/images", f"{split}/masks")
         write_masks(tmp_path, part, "index", *folders)
     found = open_dataset(tmp_path)
-    check(found)
+    check(found, MADE)
     assert [sample.split for sample in sorted(found.samples, key=lambda one: Path(one.key).stem)] == [
         *["train"] * 4,
         "val",
@@ -139,7 +132,7 @@ def test_camvid_with_a_table_of_colours(tmp_path: Path) -> None:
 
 def test_lists_of_pairs(tmp_path: Path) -> None:
     found = open_dataset(write_camvid(tmp_path, MADE))
-    check(found)
+    check(found, MADE)
     assert (found.reader, found.given_splits) == ("mask_lists", {"train", "val", "test"})
     alone = open_dataset(tmp_path / "train.txt")
     check(alone, {name: MADE[name] for name in list(MADE)[:3]})
@@ -149,14 +142,14 @@ def test_a_list_with_a_header_says_more(written: Path) -> None:
     rows = [f"masks/{name}.png,images/{name}.png,{'test' if name == '000' else 'train'},{name[1]}" for name in MADE]
     (written / "pairs.csv").write_text("\n".join(["mask,image,split,group", *rows]))
     found = open_dataset(written / "pairs.csv")
-    check(found)
+    check(found, MADE)
     assert found.given_splits == {"train", "test"}
     assert {sample.group for sample in found.samples} == {"0"}
 
 
 def test_pascal_voc(tmp_path: Path) -> None:
     found = open_dataset(write_voc(tmp_path, MADE))
-    check(found)
+    check(found, MADE)
     assert (found.reader, found.target_names) == ("voc", CLASSES)
     assert {sample.split for sample in found.samples} == {"train", "test"}, "the one part held out is the test"
 
@@ -182,49 +175,8 @@ def test_voc_in_colours_with_cvats_label_map(tmp_path: Path) -> None:
     lines = [f"{name}:{','.join(map(str, COLORS[place]))}::" for place, name in enumerate(CLASSES)]
     (tmp_path / "labelmap.txt").write_text("\n".join(["# label:color_rgb:parts:actions", *lines]))
     found = open_dataset(tmp_path)
-    check(found)
+    check(found, MADE)
     assert found.target_names == CLASSES
-
-
-@pytest.mark.parametrize("how", ["polygons", "runs", "text"])
-def test_coco(tmp_path: Path, how: str) -> None:
-    found = open_dataset(write_coco(tmp_path, MADE, how))
-    check(found)
-    assert (found.reader, found.target_names) == ("coco", CLASSES)
-    assert found.samples[0].key == "images/000.png"
-    check(open_dataset(tmp_path / "annotations/instances.json"))
-
-
-def test_coco_with_a_file_a_split(tmp_path: Path) -> None:
-    names = list(MADE)
-    (tmp_path / "annotations").mkdir()
-    for split, own in (("train2017", names[:4]), ("val2017", names[4:])):
-        part = {name: MADE[name] for name in own}
-        write_pictures(tmp_path / split, part)
-        (tmp_path / f"annotations/instances_{split}.json").write_text(json.dumps(coco(part)))
-        (tmp_path / f"annotations/captions_{split}.json").write_text('{"images": [{"file_name": "x.jpg"}]}')
-    found = open_dataset(tmp_path)
-    check(found)
-    assert found.given_splits == {"train", "test"}
-    beside = tmp_path / "robo"
-    for split, own in (("train", names[:4]), ("valid", names[4:])):
-        part = {name: MADE[name] for name in own}
-        write_pictures(beside / split, part)
-        (beside / split / "_annotations.coco.json").write_text(json.dumps(coco(part)))
-    check(open_dataset(beside))
-
-
-def test_crowds_are_void_and_pictures_without_outlines_background(tmp_path: Path) -> None:
-    content = json.loads(json.dumps(coco(MADE, "runs")))
-    content["annotations"] = [one for one in content["annotations"] if one["image_id"] != 1]
-    content["annotations"][-1]["iscrowd"] = 1
-    write_coco(tmp_path, MADE)
-    (tmp_path / "annotations/instances.json").write_text(json.dumps(content))
-    found = open_dataset(tmp_path)
-    masks = decoded(found)
-    assert not masks["001"].any()
-    assert (masks["005"] == VOID).sum() == content["annotations"][-1]["area"]
-    assert said(found, "1 picture has no outline: background throughout")
 
 
 @pytest.mark.parametrize("layout", ["masks", "camvid", "voc", "coco"])
@@ -236,9 +188,33 @@ def test_archives_hold_any_of_them(tmp_path: Path, layout: str) -> None:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.write(path, path.relative_to(folder))
     found = open_dataset(tmp_path / "data.zip")
-    check(found)
+    check(found, MADE)
     assert found.reader == "archive"
     assert [sample.key for sample in found.samples] == [sample.key for sample in open_dataset(folder).samples]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_written_comes_back(tmp_path: Path, seed: int) -> None:
+    """Pictures of many sizes, in each layout."""
+    random = np.random.default_rng(seed)
+    made: dict[str, Scene] = {}
+    for name in ("a", "b2", "c_d", "e-f", "x.y"):
+        made[name] = scene(int(random.integers(1 << 30)), tuple(random.integers(3, 70, 2).tolist()), 5)
+    made["all"] = MADE["003"]
+    writers = {
+        **{kind: partial(write_masks, kind=kind) for kind in ("index", "palette", "color")},
+        "camvid": write_camvid,
+        "voc": write_voc,
+        **{how: partial(write_coco, how=how) for how in ("polygons", "runs", "text")},
+    }
+    for layout, write in writers.items():
+        folder = write(tmp_path / layout, made)
+        rows = [",".join(map(str, (name, place, *COLORS[place]))) for place, name in enumerate(CLASSES)]
+        (folder / "classes.csv").write_text("\n".join(["name,value,r,g,b", *rows]))
+        (folder / "class_names.txt").unlink(missing_ok=True)
+        found = open_dataset(folder)
+        check(found, made)
+        assert found.target_names == CLASSES
 
 
 # What values stand for
@@ -299,21 +275,25 @@ def test_void_and_gaps(written: Path) -> None:
         save(written / "masks" / f"{name}.png", one.mask * 50)
     found = open_dataset(written)
     assert found.target_names == ("class 0", "class 50", "class 100", "class 150")
-    check(found)
+    check(found, MADE)
 
 
 def test_names_come_from_a_list(written: Path) -> None:
     (written / "classes.txt").write_text("ground\ndisc\nsquare\ntriangle\n")
     found = open_dataset(written)
-    check(found)
+    check(found, MADE)
     assert found.target_names == ("ground", "disc", "square", "triangle")
     (written / "classes.txt").write_text("disc\nsquare\ntriangle\n")
     found = open_dataset(written)
-    check(found)
+    check(found, MADE)
     assert found.target_names == CLASSES, "a list without the background begins at 1"
     (written / "classes.txt").write_text("name,value\ntriangle,3\nbackground,0\nsquare,2\ndisc,1\n")
     found = open_dataset(written)
     assert found.target_names == ("triangle", "background", "square", "disc")
+    (written / "classes.txt").write_text("1 disc\n2: square\n0 ground floor\n3 triangle\n")
+    found = open_dataset(written)
+    assert found.target_names == ("disc", "square", "ground floor", "triangle")
+    assert (np.array([1, 2, 0, 3])[decoded(found)["003"]] == MADE["003"].mask).all()
     (written / "classes.txt").write_text("disc\ndisc\n")
     with pytest.raises(DataError, match="the name 'disc' twice"):
         open_dataset(written)
@@ -473,109 +453,6 @@ def test_voc_without_masks_or_pictures(tmp_path: Path) -> None:
     (boxes / "Annotations/000.xml").write_text("<annotation/>")
     with pytest.raises(DataError, match="detection is not there yet"):
         open_dataset(boxes)
-
-
-def _changed(tmp_path: Path, change: str) -> Path:
-    write_coco(tmp_path, MADE)
-    path = tmp_path / "annotations/instances.json"
-    content = json.loads(path.read_text())
-    if change == "category":
-        content["annotations"][2]["category_id"] = 99
-    elif change == "image":
-        content["annotations"][2]["image_id"] = 99
-    elif change == "boxes":
-        for one in content["annotations"]:
-            del one["segmentation"]
-    elif change == "empty":
-        content["annotations"] = []
-    elif change == "images":
-        content["images"] = []
-    elif change == "odd":
-        content["annotations"][2]["segmentation"] = [[1, 2, 3]]
-    elif change == "text":
-        content["annotations"][2]["segmentation"] = {"size": [24, 40], "counts": "é"}
-    elif change == "shape":
-        content["annotations"][2]["segmentation"] = {"runs": []}
-    elif change == "no id":
-        del content["images"][0]["id"]
-    elif change == "no object":
-        content["categories"].append(3)
-    elif change == "files":
-        for one in content["images"]:
-            one["file_name"] = "x" + one["file_name"]
-    text = json.dumps(content)
-    path.write_text({"cut": text[:-200], "syntax": text.replace('"id": 3', '"id": oops', 1)}.get(change, text))
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("category", r"annotation 2 of .* is of the category 99, which is not among its categories \(10, 20, 30\)"),
-        ("image", r"1 annotation of .* are of an image that it does not list: 99"),
-        ("boxes", r"boxes and no outline: detection is not there yet"),
-        ("empty", r"holds no annotations"),
-        ("images", r"lists no images"),
-        ("odd", r"annotation 2 of .*: an outline has 3 numbers"),
-        ("text", r"annotation 2 of .*: run lengths hold the character 'é'"),
-        ("shape", r"annotation 2 of .* neither polygons nor run lengths"),
-        ("no id", r"one of its \"images\" without 'id'"),
-        ("no object", r"has 3 among its \"categories\""),
-        ("files", r"none of the pictures that annotations/instances.json lists is there, such as x000.png"),
-        ("cut", r"annotations/instances.json is cut off: it ends after [\d,]+ characters"),
-        ("syntax", r"no JSON that can be read: at character [\d,]+, Expecting value"),
-    ],
-)
-def test_coco_that_cannot_be_used(tmp_path: Path, change: str, words: str) -> None:
-    with pytest.raises(DataError, match=words) as caught:
-        open_dataset(_changed(tmp_path, change))
-    assert caught.value.fix
-
-
-def test_a_coco_picture_that_is_absent_or_of_another_size(tmp_path: Path) -> None:
-    write_coco(tmp_path, MADE)
-    (tmp_path / "images/002.png").unlink()
-    found = open_dataset(tmp_path)
-    assert said(found, "1 picture is not there: the audit names them")
-    save(tmp_path / "images/003.png", MADE["003"].pixels[:20])
-    sample = next(one for one in found.samples if one.key.endswith("003.png"))
-    with pytest.raises(DataError, match="of 24 × 40 pixels, the picture has 20 × 40"):
-        decode_mask(Store(), sample, (20, 40))
-
-
-def test_annotations_larger_than_the_memory_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_coco(tmp_path, MADE)
-    monkeypatch.setattr(coco_reader, "memory_bytes", lambda: 2**30)
-    with open(tmp_path / "annotations/instances.json", "r+b") as file:
-        file.seek(2**30)  # a gigabyte, of which the disk holds nothing
-        file.write(b"}")
-    with pytest.raises(DataError, match=r"take up to 8,589,934,600 bytes of memory, and 1,073,741,824 are free"):
-        open_dataset(tmp_path)
-
-
-def test_json_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever the pieces, the elements are those of the whole; and no more than a piece and an element is held."""
-    content = coco(MADE, "text") | {"notes": {"é": ['\\"]}', -1.5e3, None, True]}}
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1))
-    for chunk in (1, 7, 100, 10**6):
-        monkeypatch.setattr(_json_stream, "CHUNK", chunk)
-        with open(path, "rb") as file:
-            found = list(_json_stream.elements(file, ("images", "annotations"), "a.json"))
-        assert [one for key, one in found if key == "images"] == content["images"]
-        assert [one for key, one in found if key == "annotations"] == content["annotations"]
-    monkeypatch.setattr(_json_stream, "CHUNK", 256)
-    with open(path, "rb") as file:
-        walk = _json_stream.elements(file, ("images",), "a.json")
-        next(walk)
-        assert file.seek(0, 1) <= 1024
-
-
-@pytest.mark.parametrize("text", ['{"images": [1, 2', '{"images": [{"a": "b', '{"images"', "{", ""])
-def test_json_that_ends_early(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.json").write_text(text)
-    with open(tmp_path / "a.json", "rb") as file, pytest.raises(DataError, match="cut off"):
-        list(_json_stream.elements(file, ("images",), "a.json"))
 
 
 def test_no_pictures(tmp_path: Path) -> None:

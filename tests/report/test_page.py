@@ -169,6 +169,18 @@ def test_findings_are_told_with_their_pictures_and_flags(tmp_path: Path) -> None
     assert "Findings" not in page(read_facts(run))
 
 
+def test_classes_of_masks_are_shown_by_their_pixels(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", "classify", TRASH)
+    content = read_json(run.audit)
+    shares = {"sky <b>": 0.375, "road": 0.625}
+    write_json(run.audit, {**content, "pixel_shares": shares, "pictures_of_class": {"sky <b>": 17, "road": 29}})
+    read = Page(page(read_facts(run))).text
+    assert "Classes by their share of the masks' pixels: 2" in read
+    assert read.index("62.50 %") < read.index("37.50 %")
+    assert "sky <b>" in read
+    assert "Classes by number of pictures" not in read
+
+
 def test_the_page_loads_nothing(tmp_path: Path) -> None:
     page = read(make_run(tmp_path / "run"))
     for name, attributes in page.elements:

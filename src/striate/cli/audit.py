@@ -109,6 +109,7 @@ def _show(audit: dict[str, Any]) -> None:
     print_table(["what", "found"], rows)
     _show_findings(audit.get("findings") or [])
     _show_classes(audit["classes"])
+    _show_pixels(audit.get("pixel_shares") or {}, audit.get("pictures_of_class") or {})
     _show_targets(audit.get("target_summary") or {})
     _list("damaged", [f"{one.get('path')}: {one.get('reason')}" for one in audit["quarantined"]])
     conflicts = {tuple(group) for group in audit["conflicts"]}
@@ -178,6 +179,16 @@ def _show_classes(classes: dict[str, int]) -> None:
         rows = [[name, f"{count:,}", f"{100 * count / total:.1f} %"] for name, count in ordered[: 2 * LISTED]]
         say()
         print_table(["class", "samples", "share"], rows, right=["samples", "share"])
+        if len(ordered) > len(rows):
+            say(f"… and {len(ordered) - len(rows):,} more classes")
+
+
+def _show_pixels(shares: dict[str, float], pictures: dict[str, int]) -> None:
+    if shares:
+        ordered = sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))
+        rows = [[name, f"{100 * share:.2f} %", f"{pictures[name]:,}"] for name, share in ordered[: 2 * LISTED]]
+        say()
+        print_table(["class", "of the pixels", "in pictures"], rows, right=["of the pixels", "in pictures"])
         if len(ordered) > len(rows):
             say(f"… and {len(ordered) - len(rows):,} more classes")
 

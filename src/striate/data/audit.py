@@ -20,9 +20,17 @@ import numpy as np
 
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
-from striate.core.records import Damaged, Dataset, Label, Sample
+from striate.core.records import Damaged, Dataset, Label, Mask, Sample
 from striate.core.wording import plural
-from striate.data.audit_figures import full_scale, orientation_of, sizes, statistics, target_summary
+from striate.data.audit_figures import (
+    full_scale,
+    orientation_of,
+    pictures_of_class,
+    pixel_shares,
+    sizes,
+    statistics,
+    target_summary,
+)
 from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.near import SECONDS
@@ -36,6 +44,7 @@ DAMAGE_LIMIT = 0.05
 """Share of damaged samples above which training stops."""
 
 _CHUNK = 32
+_OF_MASKS = ("pixel_shares", "pictures_of_class")
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Audit:
         conflicts: those of the groups whose targets differ.
         leaks: pairs that straddle splits which the data itself gives, as {"test", "train", "kind"}; "test" is the
             one held out for testing or, failing that, for validation.
-        classes: undamaged samples of each class, also of none; empty for regression.
+        classes: undamaged samples of each class, also of none; empty for regression and for masks.
         sizes: min, median and max of "height", "width" (pixels) and "aspect" (width over height).
         by_size: samples by height and width, such as "480x640".
         channels: samples by number of channels, as text.
@@ -68,6 +77,9 @@ class Audit:
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
         near: what is known of near-duplicates.
         findings: what is odd about the undamaged samples, the severest first; see `striate.data.oddities`.
+        pixel_shares: the share of each class in the pixels of the masks, void left out, also of none; from the training
+            part where the data gives splits. Empty without masks, and then in no file.
+        pictures_of_class: undamaged samples in which a class is found, whatever their split; as `pixel_shares`.
         remarks: sentences for the user.
         fingerprint: SHA-256 over keys, pixels and targets: equal where the data are.
         hashes: SHA-256 of each undamaged sample's pixels by key; not written to files.
@@ -95,6 +107,8 @@ class Audit:
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
     near: Near = field(default_factory=Near)
     findings: tuple[Oddity, ...] = ()
+    pixel_shares: dict[str, float] = field(default_factory=dict)
+    pictures_of_class: dict[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
     hashes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -111,6 +125,9 @@ class Audit:
             content[name] = list(content[name])
         content["findings"] = [{**asdict(one), "samples": list(one.samples)} for one in self.findings]
         del content["near"]
+        for name in _OF_MASKS:
+            if not content[name]:
+                del content[name]
         return content | self.near.to_dict()
 
     @classmethod
@@ -119,7 +136,12 @@ class Audit:
         known = {one.name for one in fields(cls)} - {"hashes", "sides", "near"}
         content = {key: value for key, value in content.items() if key != "samples_by_size"}  # a Run keeps it beside
         near = Near.take(content)
-        later = {"orientation", "by_size", "findings"}  # audits from before these were looked for may be read
+        later = {
+            "orientation",
+            "by_size",
+            "findings",
+            *_OF_MASKS,
+        }  # audits from before these were looked for may be read
         if (set(content) ^ known) - later:
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
@@ -142,7 +164,8 @@ class Audit:
             "of these with different targets": f"{len(self.conflicts):,}",
             "leaks between given splits": f"{len(self.leaks):,}",
             "groups of near-duplicates": f"{len(self.near.duplicates):,}" if self.near.checked else "not checked",
-            "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
+            "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items())
+            or ", ".join(f"{name}: {share:.2%} of the pixels" for name, share in self.pixel_shares.items()),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
             "recognised when flipped": ", ".join(
@@ -189,7 +212,8 @@ def run_audit(
         alike[found.digest].append(sample)
     doubled = sorted((group for group in alike.values() if len(group) > 1), key=lambda group: group[0].key)
     kept = [[sample for sample in group if sample.key not in dataset.left_out] for group in doubled]
-    twofold = [group for group in kept if len({sample.target for sample in group}) > 1]
+    targets = {sample.key: _target_of(sample, found) for sample, found in whole}
+    twofold = [group for group in kept if len({targets[sample.key] for sample in group}) > 1]
     similar = _near(whole, dataset.left_out, seconds, reporter) if near else Near()
     depth = max((found.depth for _, found in whole), default=8)
     deepest = [found for _, found in whole if found.depth == depth]
@@ -229,9 +253,18 @@ def run_audit(
             audit.classes,
             frozenset(dataset.given_splits),
             depth,
+            dataset.target_names,
+            dataset.unpaired,
         )
     )
     audit = replace(audit, mean=mean, std=std, orientation=orientation_of(training), findings=odd)
+    if dataset.task == "segment":
+        names, masks = dataset.target_names, [found for _, found in taken]
+        audit = replace(
+            audit,
+            pixel_shares=pixel_shares(names, [found for _, found in training]),
+            pictures_of_class=pictures_of_class(names, masks),
+        )
     return replace(audit, remarks=tuple(_remarks(audit, dataset, limit)))
 
 
@@ -240,9 +273,7 @@ def _examine(samples: list[Sample], examine: Examine, workers: int, reporter: Re
     reporter.stage("audit")
     started = time.monotonic()
     size = max(1, min(_CHUNK, math.ceil(len(samples) / max(1, 4 * workers))))
-    items = (
-        [(samples[number].key, samples[number].sources) for number in numbers] for numbers in chunks(len(samples), size)
-    )
+    items = ([_row(samples[number]) for number in numbers] for numbers in chunks(len(samples), size))
     findings: list[Finding] = []
     damaged = 0
     with WorkerPool(examine, min(workers, math.ceil(len(samples) / size)), _describe) as pool:
@@ -256,6 +287,15 @@ def _examine(samples: list[Sample], examine: Examine, workers: int, reporter: Re
         pace = duration(time.monotonic() - started)
         reporter.line(f"audit: {len(samples):,} samples read and decoded in {pace}, {damaged:,} damaged")
     return findings
+
+
+def _row(sample: Sample) -> Row:
+    return sample.key, sample.sources, sample.target if isinstance(sample.target, Mask) else None
+
+
+def _target_of(sample: Sample, found: Facts) -> object:
+    """What is equal where targets are: of masks, wherever they lie, their classes."""
+    return sample.target if found.mask is None else found.mask.digest
 
 
 def _keys_of_classes(samples: Iterable[Sample]) -> dict[str, list[str]]:
@@ -326,7 +366,8 @@ def _fingerprint(pairs: Iterable[tuple[Sample, Finding]]) -> str:
     content = hashlib.sha256()
     for sample, found in pairs:
         digest = found.digest if isinstance(found, Facts) else "damaged"
-        line = f"{sample.key}\0{digest}\0{sample.target!r}\n"
+        target = found.mask.digest if isinstance(found, Facts) and found.mask else repr(sample.target)
+        line = f"{sample.key}\0{digest}\0{target}\n"
         content.update(line.encode("utf-8", "surrogateescape"))
     return content.hexdigest()
 

@@ -16,7 +16,7 @@ from striate.core.artifacts import read_json, write_json
 from striate.core.cache import Cache
 from striate.core.errors import CacheError, StriateError
 from striate.core.machine import versions
-from striate.core.records import Dataset
+from striate.core.records import Dataset, Mask
 from striate.data import (
     audit,
     audit_figures,
@@ -26,10 +26,13 @@ from striate.data import (
     examination,
     likeness,
     looks,
+    mask_facts,
+    masks,
     naming,
     near,
     oddities,
     orientation,
+    outlines,
     store,
     twins,
 )
@@ -38,7 +41,7 @@ from striate.data.audit import Audit
 _FILE = "audit.json"
 _CODE = (
     *(audit, audit_figures, classes, decode, detail, examination, likeness, looks, naming, near, orientation, store),
-    twins,
+    *(twins, mask_facts, masks, outlines),
 )
 
 
@@ -51,8 +54,11 @@ def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
     if dataset.arrays:
         return None
     found = hashlib.sha256(
-        repr([dataset.task, dataset.target_names, sorted(dataset.left_out), search]).encode("utf-8", "surrogateescape")
+        repr(
+            [dataset.task, dataset.target_names, sorted(dataset.left_out), search, sorted(dataset.unpaired.items())]
+        ).encode("utf-8", "surrogateescape")
     )
+    found.update(repr(sorted(dataset.unpaired.items())).encode("utf-8", "surrogateescape"))
     found.update(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
     code = [Path(str(module.__file__)) for module in _CODE]
     for path in [*code, *sorted(Path(str(oddities.__file__)).parent.glob("*.py"))]:
@@ -61,7 +67,7 @@ def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
     seen: set[str] = set()
     for sample in dataset.samples:
         found.update(repr(sample).encode("utf-8", "surrogateescape"))
-        for source in sample.sources:
+        for source in (*sample.sources, *(sample.target.sources if isinstance(sample.target, Mask) else ())):
             if source.path in seen:
                 continue
             seen.add(source.path)

@@ -96,6 +96,25 @@ def target_summary(dataset: Dataset, samples: list[Sample]) -> dict[str, dict[st
     }
 
 
+def pixel_shares(names: Sequence[str], found: Iterable[Facts]) -> dict[str, float]:
+    """The share of each class in the pixels of masks, void left out; none where no pixel has a class."""
+    counts = dict.fromkeys(range(len(names)), 0)
+    for one in found:
+        for of_class in one.mask.classes if one.mask else ():
+            counts[of_class.place] += of_class.pixels
+    total = sum(counts.values())
+    return {names[place]: count / total for place, count in counts.items()} if total else {}
+
+
+def pictures_of_class(names: Sequence[str], found: Iterable[Facts]) -> dict[str, int]:
+    """In how many pictures' masks each class is found."""
+    counts = dict.fromkeys(names, 0)
+    for one in found:
+        for of_class in one.mask.classes if one.mask else ():
+            counts[names[of_class.place]] += 1
+    return counts
+
+
 def keys_by_size(sides: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
     """The keys of each size, height by width, as a Run keeps them.
 

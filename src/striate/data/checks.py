@@ -28,6 +28,8 @@ def check_audit(audit: Audit, dataset: Dataset, limit: float = DAMAGE_LIMIT) -> 
     _check_targets(dataset, samples)
     if dataset.task in ("classify", "multilabel"):
         _check_classes(audit, dataset)
+    elif dataset.task == "segment":
+        _check_masks(audit)
     elif audit.target_summary and all(one["distinct"] < 2 for one in audit.target_summary.values()):
         raise DataError(
             f"every sample has the same target, {next(iter(audit.target_summary.values()))['min']:g}: there is nothing "
@@ -78,6 +80,18 @@ def _check_targets(dataset: Dataset, samples: list[Sample]) -> None:
         raise DataError(
             f"{plural(len(odd), 'sample has', 'samples have')} a target that is not a finite number: {some(odd)}",
             fix="fill in or remove these rows",
+        )
+
+
+def _check_masks(audit: Audit) -> None:
+    present = [name for name, share in audit.pixel_shares.items() if share]
+    if len(present) < 2:
+        found = (
+            f"all pixels of the training masks are {present[0]!r}" if present else "no pixel of the masks has a class"
+        )
+        raise DataError(
+            f"{found}: telling classes apart takes at least two",
+            fix="check that these are the right masks, and what their values stand for",
         )
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from striate.core.records import Dataset, Label, Labels, Sample, Target
 
+BACKGROUNDS = frozenset({"background", "_background_", "__background__", "bg"})
+"""What the class of pixels is called, in small letters, that are of nothing that is looked for."""
+
 
 def target_classes(target: Target | None) -> tuple[str, ...]:
     """The classes in a target; none for regression.

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.errors import DataError
-from striate.core.records import Picture, Sample, Source
+from striate.core.records import Mask, Picture, Sample, Source
 from striate.data.decode import decode_sample
 from striate.data.detail import detail
 from striate.data.likeness import miniature
 from striate.data.looks import Looks, looks
+from striate.data.mask_facts import MaskFacts, measure_mask
 from striate.data.orientation import thumbnail
 from striate.data.store import Store
 
@@ -36,6 +37,7 @@ class Facts(NamedTuple):
         miniature: what tells near-duplicates; see `striate.data.likeness`.
         looks: what a glance tells; see `striate.data.looks`.
         camera, taken: by EXIF; "" where it is not said.
+        mask: what a look at its mask tells; None where it has none.
     """
 
     digest: str
@@ -54,10 +56,11 @@ class Facts(NamedTuple):
     looks: Looks
     camera: str = ""
     taken: str = ""
+    mask: MaskFacts | None = None
 
 
 Finding: TypeAlias = Facts | str
-Row: TypeAlias = tuple[str, tuple[Source, ...]]
+Row: TypeAlias = tuple[str, tuple[Source, ...], Mask | None]
 
 
 class Examine:
@@ -75,8 +78,8 @@ class Examine:
         self.copied = copied
 
     def __call__(self, rows: Sequence[Row]) -> list[Finding]:
-        """For each key and its sources: the facts, or the reason why there are none."""
-        return [self._one(Sample(key, sources)) for key, sources in rows]
+        """For each key, its sources and its mask: the facts, or the reason why there are none."""
+        return [self._one(Sample(key, sources, mask)) for key, sources, mask in rows]
 
     def _one(self, sample: Sample) -> Finding:
         try:
@@ -87,7 +90,13 @@ class Examine:
             raise DataError(
                 f"memory ran out while decoding {sample.key}", fix="use fewer workers, or free memory"
             ) from error
-        return _facts(picture, near=self.near, copied=sample.key in self.copied)
+        found = _facts(picture, near=self.near, copied=sample.key in self.copied)
+        if sample.target is None or isinstance(found, str):
+            return found
+        try:
+            return found._replace(mask=measure_mask(self.store, sample, (found.height, found.width)))
+        except DataError as error:
+            return f"its mask: {error.message}"
 
 
 def _facts(picture: Picture, *, near: bool, copied: bool) -> Finding:

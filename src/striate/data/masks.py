@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from striate.core.errors import DataError
 from striate.core.records import Mask, MaskCode, Sample, Source
 from striate.data.decode import decode_values
 from striate.data.outlines import fill_polygon, inside_runs
 from striate.data.store import Store
+
+_SEVERAL, _MOSTLY = 8, 0.8  # pixels of unknown values, and the share of them between known ones, that tell of smoothing
+_REACH = 5  # pixels around one in which two known values make it one between them
 
 
 def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -37,10 +41,10 @@ def decode_mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[
     if mask.code.kind == "files":
         found = np.full(size, mask.code.background, np.uint8)
         for number, source in enumerate(mask.sources):
-            inside = _values(store, source, size).reshape(*size, -1).any(2)
+            inside = mask_values(store, source, size).reshape(*size, -1).any(2)
             found[inside] = dict(mask.code.classes)[number]
         return found
-    return coded(_values(store, mask.sources[0], size), mask.code, str(mask.sources[0]))
+    return coded(mask_values(store, mask.sources[0], size), mask.code, str(mask.sources[0]))
 
 
 def painted(mask: Mask, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -89,21 +93,44 @@ def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
         grey = values if values.ndim == 2 else values[..., :3].mean(2)
         return (grey >= code.threshold).astype(np.uint8)
     numbers, known = _numbered(values, code, name)
-    order = np.argsort(known)
-    place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
-    unknown = known[order][place] != numbers
-    if unknown.any():
-        row, column = (int(one) for one in np.argwhere(unknown)[0])
-        raise DataError(
-            f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {int(unknown.sum()):,} "
-            f"pixels in all hold values that stand for no class)",
-            fix="name that value among the classes, or as void, or correct the mask",
-        )
     classes = np.array([one for _, one in code.classes], np.uint8)
-    return np.asarray(classes[order][place], np.uint8)
+    if numbers.dtype == np.uint8:
+        named = (known >= 0) & (known < 256)
+        table, is_known = np.zeros(256, np.uint8), np.zeros(256, np.bool_)
+        table[known[named]], is_known[known[named]] = classes[named], True
+        found, unknown = table[numbers], ~is_known[numbers]
+    else:
+        order = np.argsort(known)
+        place = np.minimum(np.searchsorted(known[order], numbers), len(known) - 1)
+        found, unknown = classes[order][place], known[order][place] != numbers
+    if unknown.any():
+        raise _without_class(values, unknown, numbers.astype(np.int64), name)
+    return np.asarray(found, np.uint8)
 
 
-def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _without_class(
+    values: NDArray[Any], unknown: NDArray[np.bool_], numbers: NDArray[np.int64], name: str
+) -> DataError:
+    """What to say of pixels whose values stand for no class; those along borders were likely smoothed."""
+    row, column = (int(one) for one in np.argwhere(unknown)[0])
+    count = int(unknown.sum())
+    said = (
+        f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {count:,} pixels in all hold "
+    )
+    highest = ndimage.maximum_filter(np.where(unknown, -1, numbers), _REACH)
+    lowest = ndimage.minimum_filter(np.where(unknown, 1 << 24, numbers), _REACH)
+    if count >= _SEVERAL and ((highest > lowest) & unknown).sum() >= _MOSTLY * count:
+        return DataError(
+            f"{said}values that stand for no class, along borders: it was smoothed, or resized with smoothing)",
+            fix="save masks without smoothing: as PNG, resized by the nearest pixel",
+        )
+    return DataError(
+        f"{said}values that stand for no class)",
+        fix="name that value among the classes, or as void, or correct the mask",
+    )
+
+
+def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """A whole number for each pixel, and for each value that the code knows."""
     if code.kind == "index":
         if values.ndim == 3:
@@ -113,7 +140,8 @@ def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[
                     fix="give the colours of the classes",
                 )
             values = values[..., 0]
-        return values.astype(np.int64), np.array([value for value, _ in code.classes], np.int64)
+        numbers = values if values.dtype == np.uint8 else values.astype(np.int64)
+        return numbers, np.array([value for value, _ in code.classes], np.int64)
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     scale = np.array([1 << 16, 1 << 8, 1])
@@ -121,8 +149,15 @@ def _numbered(values: NDArray[Any], code: MaskCode, name: str) -> tuple[NDArray[
     return values[..., :3].astype(np.int64) @ scale, colors @ scale
 
 
-def _values(store: Store, source: Source, size: tuple[int, int]) -> NDArray[Any]:
-    """What a mask file holds, (H, W) or (H, W, C)."""
+def mask_values(store: Store, source: Source, size: tuple[int, int]) -> NDArray[Any]:
+    """What a mask file holds, (H, W) or (H, W, C).
+
+    Args:
+        size: (height, width) of the picture, which the mask must have.
+
+    Raises:
+        DataError: the mask is damaged, or of another size.
+    """
     content = store.read(source)
     values = decode_values(content) if isinstance(content, bytes) else content
     if values.shape[:2] != size:

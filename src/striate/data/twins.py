@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.core.records import Sample
+from striate.core.records import Mask, Sample, Target
 from striate.core.wording import plural
 from striate.data.examination import Facts
 from striate.data.likeness import SMALLEST
@@ -141,7 +141,7 @@ def near_duplicates(
 
     def doubt(row: tuple[Sample, Sample, float]) -> tuple[bool, float, str, str]:
         one, other, similarity = row
-        same = one.target == other.target and splits[one.key] == splits[other.key]
+        same = _label(one) == _label(other) and splits[one.key] == splits[other.key]
         return same, similarity, one.key, other.key
 
     first = [equal[found.digest][0] for found in facts]
@@ -151,7 +151,7 @@ def near_duplicates(
         conflicts=tuple(
             tuple(sample.key for sample in kept)
             for kept in ([sample for sample in group if sample.key not in left_out] for group in groups)
-            if len({sample.target for sample in kept}) > 1
+            if len({_label(sample) for sample in kept}) > 1
         ),
         pairs=tuple(
             {"one": one.key, "other": other.key, "similarity": round(value, 3)} for one, other, value in rows[:PICTURED]
@@ -167,6 +167,11 @@ def near_duplicates(
 
 def _key(sample: Sample) -> str:
     return sample.key
+
+
+def _label(sample: Sample) -> Target | None:
+    """What near-equal pictures must agree in; masks differ as the pictures do."""
+    return None if isinstance(sample.target, Mask) else sample.target
 
 
 def _none() -> Any:

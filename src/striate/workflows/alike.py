@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from striate.core.artifacts import make_folder, write_bytes
-from striate.core.records import Dataset, Label, Labels, Sample, Target, Value
+from striate.core.records import Dataset, Label, Labels, Mask, Sample, Target, Value
 from striate.data.decode import decode_sample
 from striate.data.prepare import Preprocessing
 from striate.data.store import Store
@@ -68,7 +68,7 @@ def small(store: Store, sample: Sample, full_scale: float, shade: float = 255.0)
 
 def _caption(one: Sample, other: Sample, similarity: float) -> str:
     words = [f"{similarity:.2f} alike: {one.key} and {other.key}"]
-    if one.target != other.target:
+    if one.target != other.target and not isinstance(one.target, Mask):
         words.append(f"labelled {_named(one.target)} and {_named(other.target)}")
     if one.split != other.split:
         words.append(f"given for {one.split or 'training'} and {other.split or 'training'}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.records import Label, Sample
+from striate.data.classes import BACKGROUNDS
 from striate.data.examination import Facts
+from striate.data.mask_facts import MaskFacts
 from striate.data.prepare import LUMA
 
 CONSTANT = 1.3
@@ -31,6 +33,8 @@ class Examined:
         classes: undamaged samples of each class, also of none; empty for values.
         given: the splits that the data itself gives.
         depth: bits of the deepest pictures, also of those that the user leaves out.
+        names: the classes by place, as masks have them.
+        unpaired: files without their mask or their picture, and which of the two is missing.
     """
 
     samples: Sequence[Sample]
@@ -39,6 +43,8 @@ class Examined:
     classes: dict[str, int]
     given: frozenset[str] = frozenset()
     depth: int = 16
+    names: Sequence[str] = ()
+    unpaired: Mapping[str, str] = field(default_factory=dict)
 
     def white(self, number: int) -> float:
         """The value that means white in a sample's picture."""
@@ -46,6 +52,16 @@ class Examined:
         if depth == 16 and self.depth > 16:  # the scale is that of the deepest
             return 65535.0
         return 255.0 if depth == 8 else self.full_scale
+
+    @cached_property
+    def masks(self) -> list[tuple[int, MaskFacts]]:
+        """The number of each sample with a mask, and what a look at the mask told."""
+        return [(number, one.mask) for number, one in enumerate(self.facts) if one.mask is not None]
+
+    @property
+    def background(self) -> int | None:
+        """The place of the background among the classes; None where none is called so."""
+        return 0 if self.names and self.names[0].lower() in BACKGROUNDS else None
 
     @cached_property
     def brightness(self) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Lists of classes beside masks: their names and, where the list has them, their values or colours.
 
-Four forms are read, told apart by what the lines hold: names alone, in the order of their values from 0; a table with
-a header (`name,r,g,b`, or `name,value`); CVAT's `name:r,g,b:parts:actions`; and CamVid's `r g b name`. A class called
-void, ignore or the like is none: nothing is learnt from its pixels.
+Five forms are read, told apart by what the lines hold: names alone, in the order of their values from 0; a value before
+each name; a table with a header (`name,r,g,b`, or `name,value`); CVAT's `name:r,g,b:parts:actions`; and CamVid's
+`r g b name`. A class called void, ignore or the like is none: nothing is learnt from its pixels.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ LIST_NAMES = frozenset(
 """What a list of classes is called, before its suffix."""
 SUFFIXES = (".txt", ".csv", ".names", ".tsv")
 VOIDS = frozenset({"void", "ignore", "ignored", "ignore_index", "unlabelled", "unlabeled", "not labelled"})
-BACKGROUNDS = frozenset({"background", "_background_", "__background__", "bg", "backgroud"})
 
 _NAME = frozenset({"name", "class", "class_name", "label", "category", "classes"})
 _VALUE = frozenset({"value", "index", "id", "class_id", "class_index", "label_id", "number"})
 _CHANNELS = (frozenset({"r", "red"}), frozenset({"g", "green"}), frozenset({"b", "blue"}))
 _CVAT = re.compile(r"(?P<name>[^:]+):(?P<color>\d+,\d+,\d+):[^:]*:[^:]*")
+_NUMBERED = re.compile(r"(?P<value>\d+)[\s:,=]+(?P<name>\S.*)")
 _CAMVID = re.compile(r"(?P<color>\d+[\s,]+\d+[\s,]+\d+)[\s,]+(?P<name>\S.*)")
 
 
@@ -135,6 +135,11 @@ def read_list(content: bytes, path: str) -> ClassList:
         if all(matches):
             found = [Listed(_named(one["name"]), color=_color(one["color"], shown)) for one in matches if one]
             return _checked(ClassList(shown, tuple(found)))
+    matches = [_NUMBERED.fullmatch(line) for line in lines]
+    if all(matches):
+        return _checked(
+            ClassList(shown, tuple(Listed(_named(one["name"]), int(one["value"])) for one in matches if one))
+        )
     table = _table(content, path)
     if table is not None:
         return _checked(ClassList(shown, tuple(table)))

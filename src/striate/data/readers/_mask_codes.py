@@ -28,8 +28,9 @@ from scipy import ndimage
 from striate.core.errors import DataError
 from striate.core.records import VOID, MaskCode, Source
 from striate.core.wording import plural, some
+from striate.data.classes import BACKGROUNDS
 from striate.data.decode import decode_values
-from striate.data.readers._class_lists import BACKGROUNDS, ClassList, Color
+from striate.data.readers._class_lists import ClassList, Color
 from striate.data.store import Store, printable
 
 LOOKED_AT = 500

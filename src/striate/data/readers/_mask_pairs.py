@@ -3,7 +3,7 @@
 A folder's name says what it holds (`images`, `masks`, `train_labels`, `valannot`) and of which split; what is left of
 the path, with the file's stem, is the pair's key. A mask's stem may end in `_mask`, `_L`, `_seg` and the like, or begin
 with `mask_`. Where a mask's key has one folder more, that folder or its stem is a class: `masks/STEM/CLASS.png`,
-`masks/CLASS/STEM.png`.
+`masks/CLASS/STEM.png`. Or a file is one thing of several in a picture: `STEM/images/STEM.png`, `STEM/masks/*.png`.
 """
 
 from __future__ import annotations
@@ -216,7 +216,9 @@ def _owner_of_class(mask: Placed, by_key: dict[Key, Placed], how: str) -> Placed
     if len(mask.key) < 2:
         return None
     *folders, last, stem = mask.key
-    return by_key.get((*folders, last)) if how == "stem" else _owner(mask._replace(key=(*folders, stem)), by_key)
+    if how == "stem":
+        return by_key.get((*folders, last)) or by_key.get((*folders, last, last))
+    return _owner(mask._replace(key=(*folders, stem)), by_key)
 
 
 def _class_of(mask: Placed, how: str) -> str:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from striate.core.errors import DataError
 from striate.core.records import Dataset, Mask, MaskCode, Sample, Split
 from striate.core.wording import plural, some
+from striate.data.classes import BACKGROUNDS
 from striate.data.readers import ReadOptions
-from striate.data.readers._class_lists import BACKGROUNDS, ClassList
+from striate.data.readers._class_lists import ClassList
 from striate.data.readers._groups import groups_of
-from striate.data.readers._mask_codes import Coded, code_of, look
+from striate.data.readers._mask_codes import MOST_COLORS, Coded, code_of, look
 from striate.data.readers._mask_pairs import Pair
 from striate.data.store import printable
 
@@ -129,15 +130,27 @@ def given_splits(splits: Sequence[Split | None]) -> tuple[list[Split | None], li
 
 
 def _of_files(pairs: Sequence[Pair]) -> tuple[list[Mask], Coded]:
-    """Masks of one file a class. A class without a file is not in the picture; the last by name covers the others."""
+    """Masks of one file a class. A class without a file is not in the picture; the last by name covers the others.
+
+    More names than a mask has colours are no classes but things, each in a file of its own: all are foreground.
+    """
     found = sorted({name for pair in pairs for name, _ in pair.masks})
+    if len(found) > MOST_COLORS:
+        codes = {count: _of_things(count) for count in {len(pair.masks) for pair in pairs}}
+        masks = [Mask(codes[len(pair.masks)], tuple(source for _, source in pair.masks)) for pair in pairs]
+        rule = f"{len(found):,} names of files are no classes but things, of which each is foreground"
+        return masks, Coded(masks[0].code, ("background", "foreground"), rule)
     background = next((name for name in found if name.lower() in BACKGROUNDS), "background")
     names = (background, *(name for name in found if name != background))
-    codes: dict[tuple[str, ...], MaskCode] = {}
+    of_names: dict[tuple[str, ...], MaskCode] = {}
     masks = []
     for pair in pairs:
         own = tuple(name for name, _ in pair.masks)
-        if own not in codes:
-            codes[own] = MaskCode("files", tuple((number, names.index(name)) for number, name in enumerate(own)))
-        masks.append(Mask(codes[own], tuple(source for _, source in pair.masks)))
-    return masks, Coded(codes[next(iter(codes))], names, "a file a class, whatever is not 0 in it; later names cover")
+        if own not in of_names:
+            of_names[own] = MaskCode("files", tuple((number, names.index(name)) for number, name in enumerate(own)))
+        masks.append(Mask(of_names[own], tuple(source for _, source in pair.masks)))
+    return masks, Coded(masks[0].code, names, "a file a class, whatever is not 0 in it; later names cover")
+
+
+def _of_things(count: int) -> MaskCode:
+    return MaskCode("files", tuple((number, 1) for number in range(count)))

@@ -23,9 +23,9 @@ from striate.core.errors import DataError
 from striate.core.machine import memory_bytes
 from striate.core.records import VOID, Dataset, Mask, MaskCode, Region, Sample, Source, Split
 from striate.core.wording import plural, some
+from striate.data.classes import BACKGROUNDS
 from striate.data.outlines import runs_from_text
 from striate.data.readers import READERS, ReadOptions
-from striate.data.readers._class_lists import BACKGROUNDS
 from striate.data.readers._glance import glance
 from striate.data.readers._json_stream import elements
 from striate.data.readers._listing import SPLIT_NAMES, Listing
@@ -35,7 +35,7 @@ from striate.data.readers._segmented import Found, check_task, finished, given_s
 from striate.data.store import Store, printable
 
 KEPT = 8
-"""Bytes of memory that outlines may take for each byte of JSON."""
+"""Bytes of memory that outlines may take for each byte of JSON; of polygons and of run lengths 3 to 7 were measured."""
 PEEKED_BYTES = 65536
 MOST_AT_TOP = 8
 """JSON files at the top above which they are labels of pictures rather than annotations."""
@@ -125,12 +125,21 @@ def _chosen(names: list[str]) -> list[str]:
 
 @dataclass
 class _File:
-    """What one JSON file holds: pictures by id, categories by id, and regions by picture."""
+    """What one JSON file holds.
+
+    Args:
+        images: by id.
+        categories: names by id.
+        outlines: annotations with one, by the id of their image.
+        boxes: annotations without an outline.
+        runs: each run length, kept once: those of one file are few, and many.
+    """
 
     images: dict[Any, dict[str, Any]] = field(default_factory=dict)
     categories: dict[Any, str] = field(default_factory=dict)
     outlines: dict[Any, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     boxes: int = 0
+    runs: dict[int, int] = field(default_factory=dict)
 
 
 def dataset_of(
@@ -304,7 +313,7 @@ def _root(found: _File, name: str, places: Places) -> str:
 
 def _regions(found: _File, image: Any, places: Mapping[Any, int], shown: str) -> tuple[Region, ...]:
     size = _size(found.images[image])
-    return tuple(_region(one, size, places, shown) for one in found.outlines.pop(image, ()))
+    return tuple(_region(one, size, places, found.runs, shown) for one in found.outlines.pop(image, ()))
 
 
 def _check_all_taken(found: _File, shown: str) -> None:
@@ -323,7 +332,9 @@ def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) and height and width else None
 
 
-def _region(one: Mapping[str, Any], size: tuple[int, int] | None, places: Mapping[Any, int], shown: str) -> Region:
+def _region(
+    one: Mapping[str, Any], size: tuple[int, int] | None, places: Mapping[Any, int], kept: dict[int, int], shown: str
+) -> Region:
     what = f"annotation {one['id']!r} of {shown}"
     if one["category_id"] not in places:
         known = some([str(key) for key in places], 8)
@@ -336,8 +347,8 @@ def _region(one: Mapping[str, Any], size: tuple[int, int] | None, places: Mappin
     try:
         if isinstance(outline, dict):
             counts, of = outline["counts"], outline["size"]
-            runs = runs_from_text(counts) if isinstance(counts, str) else tuple(int(run) for run in counts)
-            return Region(place, counts=runs, size=(int(of[0]), int(of[1])))
+            runs = runs_from_text(counts) if isinstance(counts, str) else map(int, counts)
+            return Region(place, counts=tuple(kept.setdefault(run, run) for run in runs), size=(int(of[0]), int(of[1])))
         return Region(place, polygons=tuple(_corners(polygon) for polygon in outline), size=size)
     except DataError as error:
         raise DataError(f"{what}: {error.message}", fix=error.fix) from error

@@ -74,7 +74,23 @@ def _groups(facts: Facts) -> Html | None:
     return tag("p", f"{grouped}, each on one side of the split; the largest, ", tag("b", largest), f", has {most}.")
 
 
+def _pixels(facts: Facts) -> Html | None:
+    """The classes of masks by their pixels; None without masks."""
+    shares, pictures = facts.audit.get("pixel_shares"), facts.audit.get("pictures_of_class")
+    if not isinstance(shares, dict) or not isinstance(pictures, dict):
+        return None
+    rows = [
+        [name, join([tag("span", f"{100 * share:.2f} %"), share_bar(share)], " "), number(pictures.get(name))]
+        for name, share in sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))
+    ]
+    columns = [Column("class", "name"), Column("of the pixels", "number"), Column("in pictures", "number")]
+    caption = f"Classes by their share of the masks' pixels: {shown(len(rows))}"
+    return join([tag("h3", "Classes"), table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
+
+
 def _classes(facts: Facts) -> Html | None:
+    if facts.audit.get("pixel_shares"):
+        return _pixels(facts)
     totals = facts.audit.get("classes")
     totals = totals if isinstance(totals, dict) else {}
     fates: dict[str, Counter[str]] = {}
