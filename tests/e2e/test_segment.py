@@ -210,8 +210,10 @@ def test_a_mask_that_is_no_use_is_named(data: Path, tmp_path: Path, how: str) ->
         (folder / "classes.txt").write_text("\n".join(f"{place} {name}" for place, name in enumerate(CLASSES)))
         mask[3, 4] = 77
         Image.fromarray(mask).save(path)
-    with pytest.raises(StriateError, match="005"):
-        st.train(folder, out=tmp_path / "run", epochs=1, set=PLAN)
+    run = st.train(folder, out=tmp_path / "run", epochs=1, set={**PLAN, "split.damage_limit": 0.5})
+    (damaged,) = json.loads((run.path / "audit.json").read_text())["quarantined"]
+    assert damaged["path"] == "images/005.png"
+    assert "its mask" in damaged["reason"]
 
 
 @pytest.mark.slow
