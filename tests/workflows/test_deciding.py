@@ -24,6 +24,7 @@ PLAN = {
     "evaluate.thresholds": "likeliest",
     "evaluate.label_thresholds": "half",
     "evaluate.coverage": 0.9,
+    "evaluate.tidying": "none",
 }
 
 
