@@ -99,7 +99,7 @@ class FakeRun:
 
 def prediction(key: str, **filled: Any) -> SimpleNamespace:
     """One prediction, as the api gives it."""
-    named = {"label": None, "probability": None, "labels": None, "values": None, "scores": {}}
+    named = {"label": None, "probability": None, "labels": None, "values": None, "scores": {}, "mask": None}
     named |= {"possible": None, "unsure": None, "ranges": None, **filled}
     found = SimpleNamespace(key=key, **named)
     found.to_dict = lambda: {"key": key, **{name: value for name, value in named.items() if value is not None}}
@@ -111,7 +111,9 @@ def predicting(
 ) -> fake_api.FakeApi:
     """An api that gives these predictions and reports so many damaged pictures before them."""
 
-    def predict(model: Any, paths: Any, batch_size: Any, device: Any, on_damaged: Any) -> Iterator[SimpleNamespace]:
+    def predict(
+        model: Any, paths: Any, batch_size: Any, device: Any, on_damaged: Any, **_: Any
+    ) -> Iterator[SimpleNamespace]:
         for number in range(damaged):
             on_damaged(f"broken{number}.jpg", "truncated")
         yield from predictions
@@ -170,7 +172,7 @@ def test_it_runs_as_a_module() -> None:
     ("arguments", "words"),
     [
         (["trian"], "did you mean 'train'?"),
-        (["train", "--modle", "x"], "there is no option --modle; did you mean --model?"),
+        (["train", "--modle", "x"], "there is no option --modle; did you mean --model"),
         (["train", "--epochs", "many"], "--epochs"),
         (["train", "--epochs", "0"], "--epochs"),
         (["train", "--epochs", "2", "--minutes", "3"], "two budgets"),
@@ -653,7 +655,7 @@ def test_names_that_are_not_unicode_come_through_as_their_bytes() -> None:
         import fake_api, striate
         from striate.cli import main
         found = N(key="caf\\udce9.jpg", label="cat", probability=1.0, labels=None, values=None)
-        found.possible = found.unsure = found.ranges = None
+        found.possible = found.unsure = found.ranges = found.mask = None
         found.to_dict = lambda: {"key": found.key}
         results = {"load": N(classes=("cat",)), "predict": lambda **_: iter([found])}
         _, module = fake_api.install(results)
