@@ -216,6 +216,17 @@ def test_a_mask_that_is_no_use_is_named(data: Path, tmp_path: Path, how: str) ->
     assert "its mask" in damaged["reason"]
 
 
+@pytest.mark.parametrize("verb", ["explain", "attack", "export"])
+def test_what_asks_for_one_answer_a_picture_is_refused(run: st.Run, data: Path, tmp_path: Path, verb: str) -> None:
+    calls = {
+        "explain": lambda: st.explain(run, [data / "images"], out=tmp_path / "out"),
+        "attack": lambda: st.attack(run, data),
+        "export": lambda: st.export(run, tmp_path / "model.onnx"),
+    }
+    with pytest.raises(UsageError, match=f"`striate {verb}` is for Models that give one answer a picture"):
+        calls[verb]()
+
+
 @pytest.mark.slow
 def test_shapes_are_told_apart_in_minutes(tmp_path: Path) -> None:
     """A floor of what 120 pictures of 64 px teach; mean IoU is 0.97 and more."""

@@ -8,6 +8,7 @@ from striate.core.events import Reporter
 from striate.core.run import RunFolder
 from striate.harden import robust_accuracy
 from striate.infer import Model
+from striate.workflows.checks import check_one_answer
 from striate.workflows.labelled import labelled, load_some
 
 
@@ -22,6 +23,7 @@ def attack(run: RunFolder, model: Model, data: str | None, reporter: Reporter, l
     Returns:
         what `striate.harden.robust_accuracy` returns, with `available` and `damaged`.
     """
+    check_one_answer(model, "attack", "no attack on masks is built in so far")
     dataset = labelled(run, model, data, reporter)
     found = load_some(dataset, model, limit)
     reporter.stage("attacking")

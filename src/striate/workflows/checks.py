@@ -12,6 +12,7 @@ from striate.data.audit import Audit
 from striate.data.augment import Augmenter
 from striate.data.buckets import sides
 from striate.data.prepare import Preprocessing
+from striate.infer import Model
 from striate.nets import read_base
 from striate.nets.sizes import AnySize
 from striate.tasks import Task
@@ -112,4 +113,13 @@ def _refuse_pull(plan: Plan) -> None:
             "transfer.l2_sp draws weights back to those they began with, and of a network with edits the new layers "
             "began with none that mean anything",
             fix="leave transfer.l2_sp out, or train the network without edits",
+        )
+
+
+def check_one_answer(model: Model, verb: str, fix: str) -> None:
+    """Raise `UsageError` for a Model that says something of each pixel, where one answer a picture is needed."""
+    if model.task.per_pixel:
+        raise UsageError(
+            f"`striate {verb}` is for Models that give one answer a picture; this one is of the task {model.task.name}",
+            fix=fix,
         )

@@ -15,6 +15,7 @@ from striate.data.dataset import list_pictures
 from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.infer import Model
+from striate.workflows.checks import check_one_answer
 from striate.workflows.figures import draw_explanations
 
 CHUNK = 16
@@ -29,6 +30,7 @@ def explain(model: Model, paths: Sequence[str | Path], out: Path, reporter: Repo
     Raises:
         DataError: not one picture could be read.
     """
+    check_one_answer(model, "explain", "`striate predict --draw DIR` shows what it says of each pixel")
     store = Store()
     entries: list[dict[str, str]] = []
     chunk: list[Sample] = []

@@ -12,6 +12,7 @@ from striate.core.run import RunFolder
 from striate.infer import Model
 from striate.infer.intake import in_sizes
 from striate.ship import EXPORTERS
+from striate.workflows.checks import check_one_answer
 from striate.workflows.labelled import labelled, load_some
 
 LARGEST_BATCH = 64
@@ -30,6 +31,9 @@ def export(run: RunFolder, model: Model, path: Path, kind: str, reporter: Report
     Raises:
         ParityError: the file disagreed with the model, and was not written.
     """
+    check_one_answer(
+        model, "export", "masks are predicted by `striate predict --draw DIR`, or `Model.load(RUN).predict`"
+    )
     found = load_some(labelled(run, model, None, reporter), model, LARGEST_BATCH).images
     samples = [_filling(images) for _, images in in_sizes(found, LARGEST_BATCH)]
     reporter.stage("exporting")
