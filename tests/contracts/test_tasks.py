@@ -23,6 +23,9 @@ from tests.tasks.parts import NAMES, images, linear, pieces, samples, whole
 CASES = [(name, loss) for name, task in TASKS.items() for loss, one in LOSSES.items() if task.kind in one.kinds]
 every_case = pytest.mark.parametrize(("name", "loss"), CASES)
 every_task = pytest.mark.parametrize("name", TASKS.names())
+# of what is said of each pixel, shapes and metrics are others: tests/tasks/test_segment.py
+each_case = pytest.mark.parametrize(("name", "loss"), [case for case in CASES if not TASKS.get(case[0]).per_pixel])
+each_task = pytest.mark.parametrize("name", [name for name, task in TASKS.items() if not task.per_pixel])
 
 
 def made(name: str, loss: str | None = None, **options: Any) -> Task:
@@ -42,7 +45,7 @@ def test_the_registry_holds_each_file_and_no_more() -> None:
     assert all(task.name == name for name, task in TASKS.items())
 
 
-@every_task
+@each_task
 def test_targets_and_weights_are_float32_of_the_batch_shape(name: str) -> None:
     task, rows = made(name), samples(TASKS.get(name).kind)
     targets, weights = task.encode(rows), task.weights(rows)
@@ -55,7 +58,9 @@ def test_targets_and_weights_are_float32_of_the_batch_shape(name: str) -> None:
 @every_task
 def test_a_target_that_is_missing_or_of_another_kind_names_its_sample(name: str) -> None:
     task, rows = made(name), samples(TASKS.get(name).kind)
-    others = [other for kind in ("label", "labels", "value") if kind != task.kind for other in samples(kind)[:1]]
+    others = [
+        other for kind in ("label", "labels", "value", "mask") if kind != task.kind for other in samples(kind)[:1]
+    ]
     for wrong in [replace(rows[0], key="s/wrong", target=None), *(replace(other, key="s/wrong") for other in others)]:
         with pytest.raises(DataError, match="s/wrong"):
             task.encode([*rows, wrong])
@@ -71,7 +76,7 @@ def test_a_wrong_weight_names_its_sample(name: str, weight: float) -> None:
         made(name).weights([replace(row, weight=0.0) for row in rows])
 
 
-@every_case
+@each_case
 def test_a_batch_in_parts_gives_the_loss_and_gradient_of_the_whole(name: str, loss: str) -> None:
     task, rows = made(name, loss), samples(TASKS.get(name).kind)
     batch = whole(images(24), task.encode(rows), task.weights(rows))
@@ -91,7 +96,7 @@ def test_a_batch_in_parts_gives_the_loss_and_gradient_of_the_whole(name: str, lo
     assert found[0][1].abs().max() > 1e-3
 
 
-@every_case
+@each_case
 def test_the_loss_is_the_weighted_mean(name: str, loss: str) -> None:
     task, rows = made(name, loss), samples(TASKS.get(name).kind)
     network, targets, weights = linear(3), task.encode(rows), task.weights(rows)
@@ -101,7 +106,7 @@ def test_the_loss_is_the_weighted_mean(name: str, loss: str) -> None:
     assert float(found["network"].detach()) == pytest.approx(np.average(losses, weights=weights.numpy()), rel=1e-12)
 
 
-@every_case
+@each_case
 def test_a_part_that_weighs_nothing_gives_no_gradient(name: str, loss: str) -> None:
     task, rows, network = made(name, loss), samples(TASKS.get(name).kind), linear(3)
     task.step({"network": network}, whole(images(24), task.encode(rows), torch.zeros(24)))["network"].backward()
@@ -110,14 +115,14 @@ def test_a_part_that_weighs_nothing_gives_no_gradient(name: str, loss: str) -> N
         assert (parameter.grad == 0).all()
 
 
-@every_task
+@each_task
 def test_a_network_of_other_outputs_is_refused(name: str) -> None:
     task, rows = made(name), samples(TASKS.get(name).kind)
     with pytest.raises(NetworkError, match=r"\(24, 4\).*\(24, 3\)"):
         task.step({"network": linear(4)}, whole(images(24), task.encode(rows), task.weights(rows)))
 
 
-@every_case
+@each_case
 def test_learning_lowers_the_loss(name: str, loss: str) -> None:
     task, rows, network = made(name, loss), samples(TASKS.get(name).kind), linear(3, 24)
     batch = whole(torch.eye(24, dtype=torch.float64)[:, :, None, None], task.encode(rows), task.weights(rows))
@@ -137,7 +142,7 @@ def test_learning_lowers_the_loss(name: str, loss: str) -> None:
     assert all(abs(found[metric] - best[metric]) < 0.05 * scale for metric in found), found
 
 
-@every_task
+@each_task
 def test_scores_are_finite_float32_and_decode_to_plain_values(name: str) -> None:
     task = made(name)
     outputs = torch.cat([linear(3)(images(24)).detach().float(), torch.full((1, 3), 1e4), torch.full((1, 3), -1e4)])
@@ -149,7 +154,7 @@ def test_scores_are_finite_float32_and_decode_to_plain_values(name: str) -> None
         json.dumps(task.decode(row), allow_nan=False)
 
 
-@every_task
+@each_task
 def test_metrics_have_a_headline_and_a_direction(name: str) -> None:
     task = made(name)
     scores, targets = judged(task)
@@ -168,7 +173,7 @@ def test_metrics_have_a_headline_and_a_direction(name: str) -> None:
         task.metrics(scores[:0], targets[:0])
 
 
-@every_task
+@each_task
 def test_the_score_is_strict_json_and_has_an_interval_around_each_metric(name: str) -> None:
     task = made(name)
     scores, targets = judged(task)
@@ -191,6 +196,8 @@ def test_a_task_comes_back_from_json(name: str, loss: str) -> None:
     assert json.dumps(again.to_dict()) == json.dumps(task.to_dict())
     rows = samples(task.kind)
     outputs, targets = linear(3)(images(24)).detach(), task.encode(rows)
+    if task.per_pixel:
+        outputs, targets = torch.randn(24, 3, 4, 5), torch.randint(3, (24, 4, 5), dtype=torch.uint8)
     assert torch.equal(again.losses(outputs, targets), task.losses(outputs, targets))
     assert torch.equal(again.scores(outputs), task.scores(outputs))
     assert torch.equal(again.weights(rows), task.weights(rows))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.core.records import Label, Labels, Sample, Target, TargetKind, Value
+from striate.core.records import Label, Labels, Mask, MaskCode, Sample, Source, Target, TargetKind, Value
 from striate.data.loader import Batch
 
 
@@ -48,6 +48,8 @@ def samples(kind: TargetKind, count: int = 24, weighted: bool = True) -> list[Sa
         targets = [Label(NAMES[place]) for place in places]
     elif kind == "labels":
         targets = [Labels(tuple(name for bit, name in enumerate(NAMES) if row >> bit & 1)) for row in range(count)]
+    elif kind == "mask":
+        targets = [Mask(MaskCode("threshold"), (Source("file", f"{row}.png"),)) for row in range(count)]
     else:
         targets = [Value((float(row), 1000.0 - row * row, 1e-3 * (row % 5))) for row in range(count)]
     return [
