@@ -39,6 +39,8 @@ START_UP = {
     "striate.nets.libraries": {"timm", "torchvision"},  # a second or two; most networks are our own
     "striate.nets.smp": {"timm"},  # of which its encoders may be
     "striate.data.readers.digits": {"sklearn"},  # only the built-in data needs it
+    "striate.data.masks": {"scipy"},  # a third of a second in each worker process, and most data has no masks
+    "striate.data.mask_facts": {"scipy"},
 }
 
 # The only places that write files.

@@ -478,7 +478,7 @@ def test_validation_calibrates_classes_and_finds_what_is_possible(photos: Plan) 
     assert photos["evaluate.label_thresholds"] == "half"
     values = planned(measured((24, 24, 3)))
     assert (values["predict.calibration"], values["evaluate.coverage"]) == ("none", 0.9)
-    assert "which values have not" in values.decisions["predict.calibration"].because
+    assert "which values and masks have not" in values.decisions["predict.calibration"].because
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_how_numbers_are_shown(value: object, text: str) -> None:
 
 
 def test_labels_of_unknown_metrics_are_their_words() -> None:
-    assert label("mean_iou") == "mean iou"
+    assert label("mean_shape") == "mean shape"
 
 
 def test_a_picture_becomes_a_uri_and_other_files_are_refused(tmp_path: Path) -> None:

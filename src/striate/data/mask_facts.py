@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from striate.core.records import VOID, Mask, MaskCode, Sample
 from striate.data.masks import coded, decode_mask, mask_values
@@ -110,6 +109,8 @@ def _regions(inside: NDArray[np.bool_]) -> tuple[int, int, int]:
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     if not len(rows):
         return 0, 0, 0
+    from scipy import ndimage
+
     labels, count = ndimage.label(inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], _WHOLE)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     corner = labels[:-1, :-1]

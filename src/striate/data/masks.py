@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from striate.core.errors import DataError
 from striate.core.records import Mask, MaskCode, Sample, Source
@@ -117,6 +116,8 @@ def _without_class(
     said = (
         f"{name} holds {values[row, column].tolist()} at row {row}, column {column} (and {count:,} pixels in all hold "
     )
+    from scipy import ndimage
+
     highest = ndimage.maximum_filter(np.where(unknown, -1, numbers), _REACH)
     lowest = ndimage.minimum_filter(np.where(unknown, 1 << 24, numbers), _REACH)
     if count >= _SEVERAL and ((highest > lowest) & unknown).sum() >= _MOSTLY * count:

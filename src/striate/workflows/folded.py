@@ -86,7 +86,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
     undefined: list[str] = []
     rows, drawn = [], {}
-    together = scored_together(runs, folded)
+    together = scored_together(runs, folded, per_pixel=task.per_pixel)
     for part, (keys, scores) in together.items():
         samples = [folded.samples[key] for key in keys]
         targets = task.encode(samples).numpy()
@@ -127,17 +127,22 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
     write_json(run.metrics, metrics)
 
 
-def scored_together(runs: Sequence[RunFolder], folded: Folded) -> dict[str, tuple[list[str], NDArray[np.float32]]]:
-    """Keys and scores of what the folds held out, each by its own network; and of a given test the mean of all."""
+def scored_together(
+    runs: Sequence[RunFolder], folded: Folded, *, per_pixel: bool = False
+) -> dict[str, tuple[list[str], NDArray[np.float32]]]:
+    """Keys and scores of what the folds held out, each by its own network; and of a given test the mean of all.
+
+    Args:
+        per_pixel: whether pixels have classes: what masks are judged by has no mean, so that the masks of the mean are.
+    """
     held = [dict(np.load(one.held_out, allow_pickle=False)) for one in runs]
     keys = [key for split in folded.splits for key in split.keys(folded.part)]
     found = {folded.part: (keys, np.concatenate([one[folded.part] for one in held]))}
     if folded.part == "val":
         tested = folded.splits[0].keys("test")
-        ensemble = Ensemble.load([one.model for one in runs])
-        if ensemble.task.per_pixel:  # what masks are judged by has no mean: the masks of the mean are judged
+        if per_pixel:
             whole = folded.dataset.select(set(tested))
-            rows, samples, _ = scored(whole, whole.samples, ensemble)
+            rows, samples, _ = scored(whole, whole.samples, Ensemble.load([one.model for one in runs]))
             found["test"] = ([sample.key for sample in samples], rows)
         else:
             found["test"] = (tested, mean_scores([one["test"] for one in held]))
