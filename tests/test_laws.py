@@ -41,6 +41,7 @@ START_UP = {
     "striate.data.readers.digits": {"sklearn"},  # only the built-in data needs it
     "striate.data.masks": {"scipy"},  # a third of a second in each worker process, and most data has no masks
     "striate.data.mask_facts": {"scipy"},
+    "striate.data.readers._mask_codes": {"scipy"},
 }
 
 # The only places that write files.

@@ -23,7 +23,6 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from striate.core.errors import DataError
 from striate.core.records import VOID, MaskCode, Source
@@ -141,6 +140,8 @@ def _solid(values: NDArray[np.generic], spread: int) -> list[int]:
     if min(values.shape) < 3:
         return []
     wide = values.astype(np.int32)
+    from scipy import ndimage
+
     varied = ndimage.maximum_filter(wide, 3) - ndimage.minimum_filter(wide, 3)
     return [int(one) for one in np.unique(wide[1:-1, 1:-1][varied[1:-1, 1:-1] <= spread])]
 
