@@ -122,8 +122,8 @@ class Box:
 
     Args:
         label: the class.
-        x1, y1, x2, y2: the edges in pixels from the picture's left and top: the first pixel reaches from 0 to 1. Finite,
-            x1 < x2 and y1 < y2; they may lie outside of the picture, where the data has them there.
+        x1, y1, x2, y2: the edges in pixels from the picture's left and top, of which the first pixel reaches from 0
+            to 1. Finite, x1 < x2 and y1 < y2; they may lie outside of the picture, where the data has them there.
         difficult: that it is hard to see: neither finding nor missing it counts.
         crowd: that it stands for many things together, as COCO's `iscrowd` and Open Images' `IsGroupOf` say.
         area: of the thing itself in pixels, where the data says it; else that of the box counts.

@@ -16,11 +16,14 @@ from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
-from striate.data.readers._targets import TASKS
+from striate.data.readers._targets import BOXES, TASKS
 from striate.data.store import printable
 
-GENERAL = "folders"
-"""The reader that takes any folder, and so steps back for one that knows more about it."""
+GENERAL = ("folders", "table", "archive")
+"""Readers that take any folder, table or archive, and so step back, in this order, for one that knows more about it."""
+
+ROOTED = ("table", "archive", "box_table", "coco", "yolo")
+"""Readers of files that name pictures by paths, for which `--root` is."""
 
 
 def open_dataset(
@@ -51,8 +54,8 @@ def open_dataset(
     (1797, 'classify', 'digits/0000')
     """
     options = options or ReadOptions()
-    if options.task is not None and options.task not in TASKS:
-        raise UnknownName("task", options.task, TASKS)
+    if options.task is not None and options.task not in (*TASKS, BOXES):
+        raise UnknownName("task", options.task, (*TASKS, BOXES))
     whole = _read(data, options, reader)
     further = {"val": val, "test": test}
     for split, path in further.items():
@@ -73,7 +76,7 @@ def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     unused = []
     if options.label_depth is not None and name not in ("folders", "archive", "shards"):
         unused.append("--label-depth has no use here: labels do not come from folders.")
-    if options.root is not None and name not in ("table", "archive"):
+    if options.root is not None and name not in ROOTED:
         unused.append("--root has no use here: there is no table.")
     return replace(found, notes=(*found.notes, *unused))
 
@@ -108,12 +111,13 @@ def _nearest_beside(path: Path) -> str | None:
 
 def _choose(data: Any) -> str:
     names = [name for name, reader in READERS.items() if reader.accepts(data)]
-    if len(names) > 1 and GENERAL in names:
-        names.remove(GENERAL)
+    for general in GENERAL:
+        if len(names) > 1 and general in names:
+            names.remove(general)
     if not names:
         raise DataError(
             f"{printable(str(data))} is of no kind that there is a reader for ({', '.join(READERS.names())})",
-            fix="give a folder of class folders, a .csv or .tsv, a .zip, a .tar or an .npz",
+            fix="give a folder of class folders or of pictures with boxes, a .csv or .tsv, a .zip, a .tar or an .npz",
         )
     if len(names) > 1:
         raise DataError(

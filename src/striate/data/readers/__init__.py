@@ -14,9 +14,10 @@ class ReadOptions:
     """What the user says about the data, over what is found by looking.
 
     Args:
-        task: "classify", "multilabel" or "regress", in place of the one inferred.
+        task: "classify", "multilabel", "regress" or "detect", in place of the one inferred.
         label_depth: how many folders make a class folder's label, counted from the root; None for all.
-        root: the folder that the paths in a table are relative to; None for the table's own.
+        root: the folder that the paths in a table, or another file that names pictures, are relative to; None for the
+            file's own.
         group: a table's column; or a pattern of file names with {group}, such as "{label}_{group}_{index}"; or a
             regular expression with (?P<group>…), searched in the key.
     """

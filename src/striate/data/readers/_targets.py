@@ -14,6 +14,9 @@ from striate.data.store import printable
 
 TASKS = ("classify", "multilabel", "regress")
 
+BOXES = "detect"
+"""The task whose targets no column or folder gives."""
+
 FEW = 20
 """Up to this many distinct numbers are classes unless some has a fraction; more are a quantity."""
 
@@ -47,7 +50,7 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
         task: the user's word, which overrules.
 
     Raises:
-        DataError: cells are empty, not numbers or not finite where numbers are called for.
+        DataError: the task needs boxes; cells are empty, not numbers or not finite where numbers are called for.
         UnknownName: there is no such task.
 
     >>> infer({"count": [str(n * n) for n in range(30)]}, str).task, infer({"kind": ["1", "2", "1"]}, str).task
@@ -55,6 +58,12 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
     >>> infer({"tags": ["a;b", "b"]}, str).values[0]
     Labels(names=('a', 'b'))
     """
+    if task == BOXES:
+        raise DataError(
+            f"this data gives {', '.join(map(repr, columns))} for each picture and no boxes, which the task 'detect' "
+            "needs",
+            fix="name data in the format of Pascal VOC, COCO or YOLO, or a table of boxes; or leave --task out",
+        )
     if task is not None and task not in TASKS:
         raise UnknownName("task", task, TASKS)
     stripped = {printable(name): [cell.strip() for cell in cells] for name, cells in columns.items()}

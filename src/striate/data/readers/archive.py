@@ -1,4 +1,4 @@
-"""A zip or tar of class folders, of pictures and the table that names them, or of pictures with labels beside them.
+"""A zip or tar of class folders, of pictures and the table that names them, or with labels or boxes beside them.
 
 Nothing is unpacked to a disk.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from striate.core.errors import DataError
 from striate.core.records import Dataset
-from striate.data.readers import READERS, ReadOptions, _pairs, folders, table
+from striate.data.readers import READERS, ReadOptions, _pairs, box_table, coco, folders, table, voc, yolo
 from striate.data.readers._listing import Listing, archive_kind, list_archive
 from striate.data.readers._places import Members
 from striate.data.store import Store, printable
@@ -31,6 +31,9 @@ class Archive:
             raise DataError(f"{data} is no archive", fix="choose another --reader, or leave it out")
         listing = list_archive(data)
         listing.require_pictures()
+        boxes = with_boxes(listing, options)
+        if boxes is not None:
+            return boxes
         tables = table.tables_among(listing)
         if len(tables) != 1:
             return labelled(listing, options, "archive")
@@ -44,6 +47,27 @@ class Archive:
 
 
 READERS.register("archive")(Archive())
+
+
+def with_boxes(listing: Listing, options: ReadOptions) -> Dataset | None:
+    """The Dataset of an archive of pictures with boxes; None where it holds none of the kinds that there are.
+
+    Raises:
+        DataError: it holds annotations of several kinds.
+    """
+    kinds = {
+        "Pascal VOC": (voc.annotations_among, voc.dataset_of),
+        "COCO": (coco.files_among, coco.dataset_of),
+        "YOLO text": (yolo.labels_among, yolo.dataset_of),
+        "tables of boxes": (box_table.tables_among, box_table.dataset_of),
+    }
+    found = [name for name, (look, _) in kinds.items() if look(listing)]
+    if len(found) > 1:
+        raise DataError(
+            f"{printable(listing.path)} holds annotations of several kinds: {', '.join(found)}",
+            fix="unpack it, and name the folder with one of --reader voc, coco, yolo and box_table",
+        )
+    return kinds[found[0]][1](listing, options, "archive") if found else None
 
 
 def labelled(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
