@@ -14,6 +14,7 @@ import striate
 
 NAMES = {
     "Audit",
+    "Converted",
     "LabelErrors",
     "Model",
     "Plan",
@@ -28,6 +29,7 @@ NAMES = {
     "calc",
     "clear_cache",
     "compare",
+    "convert",
     "evaluate",
     "explain",
     "export",

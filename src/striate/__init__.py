@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from striate.api import calc as calc
     from striate.api import clear_cache as clear_cache
     from striate.api import compare as compare
+    from striate.api import convert as convert
     from striate.api import evaluate as evaluate
     from striate.api import explain as explain
     from striate.api import export as export
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from striate.core.plan import Plan as Plan
     from striate.data.audit import Audit as Audit
     from striate.infer import Model as Model
+    from striate.workflows.convert import Converted as Converted
     from striate.workflows.labels import LabelErrors as LabelErrors
 
 __version__ = "0.1.0"
@@ -60,6 +62,7 @@ _VERBS = (
     "calc",
     "clear_cache",
     "compare",
+    "convert",
     "evaluate",
     "explain",
     "export",
@@ -79,6 +82,7 @@ _VERBS = (
 _HOMES = {
     **dict.fromkeys((*_VERBS, "Run"), "striate.api"),
     "Audit": "striate.data.audit",
+    "Converted": "striate.workflows.convert",
     "LabelErrors": "striate.workflows.labels",
     "Model": "striate.infer",
     "Plan": "striate.core.plan",
@@ -87,6 +91,7 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "Converted",
     "LabelErrors",
     "Model",
     "Plan",
@@ -101,6 +106,7 @@ __all__ = [
     "calc",
     "clear_cache",
     "compare",
+    "convert",
     "evaluate",
     "explain",
     "export",

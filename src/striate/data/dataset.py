@@ -68,6 +68,17 @@ def open_dataset(
     return whole
 
 
+def open_as_given(data: str | Path, options: ReadOptions | None = None, *, reader: str | None = None) -> Dataset:
+    """Open data with the splits just as the data names them: what is to be written anew keeps them.
+
+    Args:
+        data, options, reader: as for `open_dataset`, and the errors too.
+    """
+    found = _read(data, options or ReadOptions(), reader)
+    _check_keys(found.samples)
+    return found
+
+
 def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     if isinstance(data, str | Path):
         data = _existing(data)
