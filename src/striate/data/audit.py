@@ -23,6 +23,7 @@ from striate.core.events import Reporter, duration, time_left
 from striate.core.records import Damaged, Dataset, Label, Sample
 from striate.core.wording import plural
 from striate.data.audit_figures import full_scale, orientation_of, sizes, statistics, target_summary
+from striate.data.boxes import box_figures
 from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.near import SECONDS
@@ -66,6 +67,7 @@ class Audit:
             each group; see `striate.data.orientation`. From the training part where the data gives splits. Empty where
             they are too few or too small to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
+        boxes: for detection, see `striate.data.boxes.box_figures`; else empty.
         near: what is known of near-duplicates.
         findings: what is odd about the undamaged samples, the severest first; see `striate.data.oddities`.
         remarks: sentences for the user.
@@ -93,6 +95,7 @@ class Audit:
     detail: float = 1.0
     orientation: dict[str, float] = field(default_factory=dict)
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
+    boxes: dict[str, Any] = field(default_factory=dict)
     near: Near = field(default_factory=Near)
     findings: tuple[Oddity, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -119,7 +122,7 @@ class Audit:
         known = {one.name for one in fields(cls)} - {"hashes", "sides", "near"}
         content = {key: value for key, value in content.items() if key != "samples_by_size"}  # a Run keeps it beside
         near = Near.take(content)
-        later = {"orientation", "by_size", "findings"}  # audits from before these were looked for may be read
+        later = {"orientation", "by_size", "findings", "boxes"}  # audits from before these were looked for may be read
         if (set(content) ^ known) - later:
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
@@ -143,6 +146,7 @@ class Audit:
             "leaks between given splits": f"{len(self.leaks):,}",
             "groups of near-duplicates": f"{len(self.near.duplicates):,}" if self.near.checked else "not checked",
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items()),
+            **({"boxes": _boxes_in_words(self.boxes)} if self.boxes else {}),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
             "recognised when flipped": ", ".join(
@@ -214,6 +218,7 @@ def run_audit(
         full_scale=full_scale(depth, *value_range),
         detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
         target_summary=target_summary(dataset, [sample for sample, _ in taken]),
+        boxes=box_figures(dataset, [sample for sample, _ in taken], [found for _, found in taken]),
         fingerprint=_fingerprint(pairs),
         near=similar,
         hashes={sample.key: found.digest for sample, found in whole},
@@ -256,6 +261,11 @@ def _examine(samples: list[Sample], examine: Examine, workers: int, reporter: Re
         pace = duration(time.monotonic() - started)
         reporter.line(f"audit: {len(samples):,} samples read and decoded in {pace}, {damaged:,} damaged")
     return findings
+
+
+def _boxes_in_words(boxes: dict[str, Any]) -> str:
+    counts = ", ".join(f"{name}: {count:,}" for name, count in boxes["by_class"].items())
+    return f"{boxes['boxes']:,} ({counts}); {boxes['dropped']:,} dropped"
 
 
 def _keys_of_classes(samples: Iterable[Sample]) -> dict[str, list[str]]:

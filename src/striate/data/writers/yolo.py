@@ -30,7 +30,9 @@ class Yolo:
             folder = f"labels/{scene.split}" if scene.split else "labels"
             lines = "".join(f"{numbers[box.label]} {_fractions(box, scene.size)}\n" for box in scene.boxes)
             yield f"{folder}/{scene.stem}.txt", lines.encode()
-        parts = {split or "train": f"images/{split}" if split else "images" for split in in_splits(scenes)}
+        parts: dict[str, str] = {
+            split or "train": f"images/{split}" if split else "images" for split in in_splits(scenes)
+        }
         content: dict[str, Any] = {"path": ".", **parts, "nc": len(names), "names": list(names)}
         yield "data.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
