@@ -166,13 +166,14 @@ def _kind(near: Floats, same: Flags, other: Flags, used: Flags) -> tuple[str, in
 def box_errors(detections: Sequence[Detections], truths: Sequence[Truths], classes: int) -> BoxErrors:
     """Count the errors of each kind, and what each costs.
 
-    Mended, a detection of a wrong place or class finds the truth that it meant, where no surer one did; all other false
-    ones are taken away, and missed truths are no longer asked for.
+    Mended, a detection of a wrong place or class finds the truth that it meant, where no surer one of its kind did; all
+    other false ones are taken away, and missed truths are no longer asked for. (The authors' tool also lets a surer
+    error of the other kind take the truth; here each kind is mended alone.)
     """
     judged = [_judge(found, true) for found, true in zip(detections, truths, strict=True)]
     counts = {kind: sum(one.kinds.count(kind) for one in judged) for kind in KINDS[:-1]}
     counts["missed"] = sum(int(one.missed.sum()) for one in judged)
-    asked = np.zeros(classes, np.int64)
+    asked = np.zeros(classes, np.int64)  # truths of each class that count
     for one in judged:
         asked += np.bincount(one.true.labels[~one.true.aside], minlength=classes)
     plain = _precision(judged, asked, None)
@@ -181,7 +182,11 @@ def box_errors(detections: Sequence[Detections], truths: Sequence[Truths], class
 
 
 def _precision(judged: Sequence[_Judged], asked: Integers, mended: str | None) -> float:
-    """Average precision at 0.5, as a mean over classes with truths, with one kind of error mended."""
+    """Average precision at 0.5, as a mean over classes with truths, with one kind of error mended.
+
+    A class of which nothing is asked any more, as all of its truths were missed, still counts, with 0.
+    """
+    known = asked > 0
     if mended == "missed":
         asked = asked.copy()
         for one in judged:
@@ -191,12 +196,14 @@ def _precision(judged: Sequence[_Judged], asked: Integers, mended: str | None) -
     scores = np.array([score for _, score, _ in rows], np.float64)
     right = np.array([good for _, _, good in rows], np.bool_)
     found = []
-    for label, count in enumerate(asked):
-        if count:
-            own = np.flatnonzero(labels == label)
-            own = own[np.argsort(-scores[own], kind="stable")]
-            good = np.cumsum(right[own], dtype=np.float64)
-            found.append(float(read_off(good / count, good / np.arange(1, len(own) + 1)).mean()) if len(own) else 0.0)
+    for label in np.flatnonzero(known):
+        own = np.flatnonzero(labels == label)
+        own = own[np.argsort(-scores[own], kind="stable")]
+        if not len(own) or not asked[label]:
+            found.append(0.0)
+            continue
+        good = np.cumsum(right[own], dtype=np.float64)
+        found.append(float(read_off(good / asked[label], good / np.arange(1, len(own) + 1)).mean()))
     return float(np.mean(found)) if found else float("nan")
 
 
