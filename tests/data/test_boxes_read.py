@@ -21,6 +21,7 @@ from striate.core.records import Box, Boxes, Dataset
 from striate.data.dataset import open_dataset
 from striate.data.header import upright_size
 from striate.data.readers import ReadOptions, _json_stream, _xml, box_table
+from striate.data.readers import coco as coco_reader
 from striate.data.readers._coco import read_coco
 from striate.data.readers._json_stream import stream_lists
 from striate.data.readers._xml import parse_xml
@@ -305,6 +306,21 @@ def test_the_root_of_a_file_that_lies_elsewhere(tmp_path: Path) -> None:
         open_dataset(tmp_path / "far.json", ReadOptions(root=str(tmp_path / "nowhere")))
 
 
+def test_other_json_beside_class_folders_is_no_annotation(tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / name / "1.png")
+    (tmp_path / "about.json").write_text('{"images": 2, "author": "me"}')
+    assert open_dataset(tmp_path).reader == "folders"
+
+
+def test_a_json_for_each_picture_is_not_opened_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_reader, "MANY", 2)
+    folder = coco(tmp_path / "d")
+    for number in range(3):
+        (folder / "annotations" / f"{number}.json").write_text(json.dumps(coco_content()))
+    assert near(scenes(open_dataset(folder, reader="coco")))
+
+
 def test_crowds_and_areas(tmp_path: Path) -> None:
     content = coco_content()
     content["annotations"][0] |= {"iscrowd": 1, "area": 12.5}
@@ -477,6 +493,12 @@ def test_labels_beside_pictures_and_pictures_without(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
     found = open_dataset(tmp_path)
     assert (found.reader, scenes(found)) == ("yolo", {"a": [("0", 15.0, 7.5, 25.0, 22.5)], "b": None})
+
+
+def test_a_label_file_without_its_picture_is_said(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "d", data="names: [cat, dog]\ntrain: images\n")
+    (folder / "images" / "b.png").unlink()
+    assert said(open_dataset(folder), "1 label file has no picture: labels/b.txt")
 
 
 def test_an_outline_counts_as_the_box_around_it(tmp_path: Path) -> None:

@@ -98,15 +98,20 @@ def read_coco(source: Source, *, outlines: bool = False) -> Coco:
 
 
 def is_coco(start: bytes) -> bool:
-    """Whether the start of a file looks like COCO's JSON: an object with one of its lists, or that says nothing else.
+    """Whether the start of a file looks like COCO's JSON: an object with one of its lists and a key of their elements.
 
-    A file may begin with pages of `info` and `licenses`; those are its own keys as well.
+    A file may begin with pages of `info` and `licenses`, which are its own as well.
+
+    >>> is_coco(b'{"images": [{"id": 1, "file_name": "a.jpg"'), is_coco(b'{"images": 12, "author": "me"}')
+    (True, False)
     """
     if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return False
-    return any(f'"{key}"'.encode() in start for key in ("images", "annotations", "categories")) or (
-        b'"info"' in start and b'"contributor"' in start
+    lists = any(f'"{key}"'.encode() in start for key in LISTS)
+    inside = any(
+        key in start for key in (b'"file_name"', b'"image_id"', b'"category_id"', b'"supercategory"', b'"bbox"')
     )
+    return (lists and inside) or (b'"info"' in start and b'"contributor"' in start)
 
 
 def _read(file: IO[bytes], name: str, outlines: bool) -> Coco:

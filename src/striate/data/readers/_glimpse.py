@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DEPTH = 4
-FOLDERS = 200
-ENTRIES = 2000
+FOLDERS = 60
+ENTRIES = 500
 HEAD = 4096
 
 
 def first_file(folder: Path, fits: Callable[[str], bool], suffixes: tuple[str, ...]) -> str | None:
     """The first file, nearest to the top, that ends so and fits.
 
-    Looked at are at most 200 folders down to the fourth level, 2,000 entries in each, and ten files that end so in
-    each: data of a kind shows it early.
+    Looked at are at most 60 folders down to the fourth level, 500 entries in each, and ten files that end so in each:
+    data of a kind shows it early.
 
     Args:
         fits: asked with the path of a file; may open it.

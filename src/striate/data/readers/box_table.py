@@ -26,7 +26,7 @@ from striate.data.readers._matching import Album, split_in_name, split_of_folder
 from striate.data.store import Store, printable
 
 KIND = "a table of boxes"
-SUFFIXES = (".csv", ".tsv", ".txt")
+SUFFIXES = (".csv", ".tsv")
 MEMORY = 16
 """Bytes of memory that a byte of a table takes while it is read, measured on a table as Open Images has it."""
 

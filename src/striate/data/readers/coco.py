@@ -22,6 +22,7 @@ from striate.data.store import Store, printable
 
 KIND = "COCO"
 PEEKED_BYTES = 65536
+MANY = 100
 
 
 class CocoBoxes:
@@ -62,7 +63,12 @@ def _around(file: Path) -> Path:
 
 def files_among(listing: Listing) -> list[tuple[str, Source]]:
     """The files of COCO's format in a listing; where some are called `instances…`, those: others repeat them."""
-    found = [(name, source) for name, source in with_suffix(listing, (".json",)) if is_coco(_head(source))]
+    every = with_suffix(listing, (".json",))
+    if len(every) > MANY:  # one for each picture, it seems: only what is called so is opened
+        every = [
+            one for one in every if posixpath.basename(one[0]).startswith(("instances", "annotations", "_annotations"))
+        ]
+    found = [(name, source) for name, source in every if is_coco(_head(source))]
     instances = [one for one in found if posixpath.basename(one[0]).startswith("instances")]
     return instances or found
 

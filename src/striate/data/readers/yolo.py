@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -136,6 +136,10 @@ def _dataset(
         notes.append("No file names the classes: they are called by their numbers.")
     elif said_by:
         notes.append(f"Classes and splits are named by {said_by}." if recipe.parts else f"{said_by} names the classes.")
+    alone = _without_picture(texts, album.pictures)
+    if alone:
+        verb = plural(len(alone), "label file has", "label files have")
+        notes.append(f"{verb} no picture: {some([printable(name) for name in alone])}.")
     origin = Origin(path, reader, KIND, "put the pictures where data.yaml says, or correct it")
     return dataset_of_boxes(origin, samples, names or (), options, notes)
 
@@ -167,6 +171,13 @@ def _labels_of(picture: str, texts: dict[str, Source]) -> str | None:
     candidates.append("/".join([*folders, f"{stem(base)}.txt"]))
     candidates.append("/".join([*folders, "labels", f"{stem(base)}.txt"]))
     return next((name for name in candidates if name in texts), None)
+
+
+def _without_picture(texts: Iterable[str], pictures: Iterable[str]) -> list[str]:
+    """The files in folders of labels that are called like no picture."""
+    known = {stem(posixpath.basename(name)) for name in pictures}
+    found = [name for name in texts if "labels" in name.split("/")[:-1] and posixpath.basename(name) not in NAME_FILES]
+    return [name for name in found if stem(posixpath.basename(name)) not in known]
 
 
 def _named(listing: Listing, store: Store, notes: list[str]) -> tuple[str, ...] | None:
