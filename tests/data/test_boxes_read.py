@@ -405,6 +405,14 @@ def test_a_file_cut_off_anywhere_is_said(chunk: int, data: st.DataObject) -> Non
     assert found == [(key, one) for key in ("images", "annotations") for one in content[key]]
 
 
+def test_every_place_to_cut_off_is_said() -> None:
+    whole = b'{"a": [1.5, -2e+7, true, null, "x\\u00e9", {"b": [false, 12]}], "c": 3}'
+    assert len(list(stream_lists(io.BytesIO(whole), "a.json", ["a"]))) == 6
+    for cut in range(len(whole)):
+        with pytest.raises(DataError, match="is cut off"):
+            list(stream_lists(io.BytesIO(whole[:cut]), "a.json", ["a"]))
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

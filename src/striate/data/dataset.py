@@ -19,8 +19,11 @@ from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, 
 from striate.data.readers._targets import BOXES, TASKS
 from striate.data.store import printable
 
-GENERAL = ("folders", "table", "archive")
-"""Readers that take any folder, table or archive, and so step back, in this order, for one that knows more about it."""
+GENERAL = "folders"
+"""The reader that takes any folder, and so steps back for one that knows more about it."""
+
+STEPS_BACK = {"table": "box_table"}
+"""A reader that takes what another one knows more about: a table of boxes is a table too."""
 
 ROOTED = ("table", "archive", "box_table", "coco", "yolo")
 """Readers of files that name pictures by paths, for which `--root` is."""
@@ -122,9 +125,9 @@ def _nearest_beside(path: Path) -> str | None:
 
 def _choose(data: Any) -> str:
     names = [name for name, reader in READERS.items() if reader.accepts(data)]
-    for general in GENERAL:
-        if len(names) > 1 and general in names:
-            names.remove(general)
+    if len(names) > 1 and GENERAL in names:
+        names.remove(GENERAL)
+    names = [name for name in names if STEPS_BACK.get(name) not in names]
     if not names:
         raise DataError(
             f"{printable(str(data))} is of no kind that there is a reader for ({', '.join(READERS.names())})",

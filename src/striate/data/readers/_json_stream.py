@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Collection, Iterator
 from typing import IO, Any
 
@@ -14,6 +15,8 @@ MAX_ELEMENT = 64 * 1024**2
 """Characters of one value: the longest outline takes a few million."""
 
 _SPACE = " \t\r\n"
+_GOES_ON = (".", "e", "E")  # after the digits of a number
+_BEGUN = re.compile(r"[\w.+-]{0,9}\s*\Z")  # a number or a word that may have gone on
 
 
 def stream_lists(file: IO[bytes], name: str, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
@@ -115,6 +118,8 @@ class _Text:
             try:
                 value, end = self.decoder.raw_decode(self.window, self.place)
                 if len(self.window) - end > 2 or self.ended:  # a number may go on: "1", then "e+5"
+                    if self.window[end : end + 1] in _GOES_ON and _BEGUN.match(self.window, end):
+                        raise self._cut()
                     self.place = end
                     return value
             except json.JSONDecodeError as error:
@@ -124,7 +129,7 @@ class _Text:
             held = len(self.window) - self.place
             if self.ended or held > MAX_ELEMENT:
                 assert fault is not None or held > MAX_ELEMENT
-                at_end = fault is None or fault.pos >= len(self.window.rstrip()) or "Unterminated" in fault.msg
+                at_end = fault is None or "Unterminated" in fault.msg or _BEGUN.match(self.window, fault.pos)
                 if self.ended and at_end:
                     raise self._cut()
                 self.place = fault.pos if fault is not None else self.place
