@@ -32,7 +32,7 @@ from striate.data.readers._segmented import Found, check_task, finished, given_s
 from striate.data.store import Store, printable
 
 KEPT = 8
-"""Bytes of memory that outlines may take for each byte of JSON; of polygons and of run lengths 3 to 7 were measured."""
+"""Bytes of memory that outlines may take for each byte of JSON; of polygons and of run lengths 3 to 5 were measured."""
 
 
 class CocoMasks:
