@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from striate.core.events import Silent
-from striate.core.records import Box, Boxes, Dataset, Sample, Source
+from striate.core.records import Box, Boxes, Dataset, Label, Sample, Source
 from striate.data.anchors import anchors, overlaps
 from striate.data.audit import Audit, run_audit
 from striate.data.oddities import Oddity
@@ -213,3 +213,18 @@ def test_few_sizes_and_none() -> None:
     found, overlap = anchors(np.array([[4.0, 4], [2, 2], [4, 4], [0, 3]]), 3)
     assert (found.tolist(), overlap) == ([[2, 2], [4, 4]], 1.0)
     assert len(anchors(np.zeros((0, 2)), 3)[0]) == 0
+
+
+def test_near_equal_pictures_with_other_boxes_are_in_no_conflict() -> None:
+    """A crop has other boxes than its whole; of labels, the same pictures are in conflict."""
+    random = np.random.default_rng(3)
+    coarse = random.integers(0, 256, (8, HEIGHT // 10, WIDTH // 10, 3)).repeat(10, 1).repeat(10, 2)
+    pixels = np.concatenate([coarse, coarse[:1] + random.integers(-3, 4, coarse[:1].shape)]).clip(0, 255)
+    plain = dataset([Boxes((Box("a", 1, 2, 30, 40 + number),)) for number in range(len(pixels))])
+    boxed = replace(plain, arrays={"x": pixels.astype(np.uint8)})
+    near = run_audit(boxed, workers=0, reporter=Silent()).near
+    assert near.duplicates == (("00", "08"),)
+    assert near.conflicts == ()
+    labelled = tuple(replace(one, target=Label("ab"[one.key == "08"])) for one in boxed.samples)
+    told = run_audit(replace(boxed, task="classify", samples=labelled), workers=0, reporter=Silent()).near
+    assert told.conflicts == (("00", "08"),)
