@@ -44,6 +44,7 @@ EXPECTED = {
     "explanation",
     "attack",
     "exporter",
+    "writer",
 }
 
 LOOK_UP = """

@@ -14,6 +14,7 @@ import striate
 
 NAMES = {
     "Audit",
+    "Converted",
     "Ensemble",
     "LabelErrors",
     "Model",
@@ -29,6 +30,7 @@ NAMES = {
     "calc",
     "clear_cache",
     "compare",
+    "convert",
     "evaluate",
     "explain",
     "export",

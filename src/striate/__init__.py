@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from striate.api import calc as calc
     from striate.api import clear_cache as clear_cache
     from striate.api import compare as compare
+    from striate.api import convert as convert
     from striate.api import evaluate as evaluate
     from striate.api import explain as explain
     from striate.api import export as export
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from striate.data.audit import Audit as Audit
     from striate.infer import Ensemble as Ensemble
     from striate.infer import Model as Model
+    from striate.workflows.convert import Converted as Converted
     from striate.workflows.labels import LabelErrors as LabelErrors
 
 __version__ = "0.1.0"
@@ -61,6 +63,7 @@ _VERBS = (
     "calc",
     "clear_cache",
     "compare",
+    "convert",
     "evaluate",
     "explain",
     "export",
@@ -80,6 +83,7 @@ _VERBS = (
 _HOMES = {
     **dict.fromkeys((*_VERBS, "Run"), "striate.api"),
     "Audit": "striate.data.audit",
+    "Converted": "striate.workflows.convert",
     "Ensemble": "striate.infer",
     "LabelErrors": "striate.workflows.labels",
     "Model": "striate.infer",
@@ -89,6 +93,7 @@ _HOMES = {
 
 __all__ = [
     "Audit",
+    "Converted",
     "Ensemble",
     "LabelErrors",
     "Model",
@@ -104,6 +109,7 @@ __all__ = [
     "calc",
     "clear_cache",
     "compare",
+    "convert",
     "evaluate",
     "explain",
     "export",

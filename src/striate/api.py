@@ -23,6 +23,8 @@ from striate.core.plan import Decision, Plan
 from striate.core.records import Dataset
 from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
+from striate.data.dataset import open_as_given
+from striate.data.readers import ReadOptions
 from striate.infer import Ensemble, Model, Prediction, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
@@ -33,6 +35,7 @@ from striate.workflows import attack as attack_workflow
 from striate.workflows import augment as augment_workflow
 from striate.workflows import bench as bench_workflow
 from striate.workflows import compare as compare_workflow
+from striate.workflows import convert as convert_workflow
 from striate.workflows import explain as explain_workflow
 from striate.workflows import export as export_workflow
 from striate.workflows import folds as folds_workflow
@@ -41,6 +44,7 @@ from striate.workflows import labelled as labelled_workflow
 from striate.workflows import labels as labels_workflow
 from striate.workflows import odd as odd_workflow
 from striate.workflows.bench import Bench
+from striate.workflows.convert import Converted
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
@@ -394,6 +398,41 @@ def augment(
         "written": found.written,
         "out": None if found.out is None else str(found.out),
     }
+
+
+def convert(
+    data: str | Path,
+    to: str,
+    out: str | Path,
+    *,
+    pictures: str = "copy",
+    reader: str | None = None,
+    root: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Converted:
+    """Write annotations of boxes in another format; the data stays as it is.
+
+    Args:
+        data: a folder, a file that names pictures, or an archive.
+        to: "voc", "coco", "yolo" or "csv".
+        out: a new or empty folder, which is written whole or not at all.
+        pictures: "copy" puts them beside the annotations, as they are; "none" writes annotations alone.
+        reader, root: see `audit`.
+
+    Raises:
+        UnknownName: there is no such format.
+        DataError: the data has no boxes.
+        RunError: the folder is not empty.
+    """
+    read = _read_request(data, reader, None, None, root, None, None, None, None, None)
+    refuse_inside(read, Path(out), "--out")
+    convert_workflow.refuse_out(Path(out), to, pictures)
+    reporter = reporter or Silent()
+    reporter.stage("reading")
+    dataset = open_as_given(data, ReadOptions("detect", root=read.root), reader=reader)
+    for note in dataset.notes:
+        reporter.line(note)
+    return convert_workflow.convert(dataset, to, Path(out), pictures, reporter)
 
 
 def train(

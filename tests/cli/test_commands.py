@@ -27,7 +27,7 @@ from striate.core.registry import file_names
 
 COMMANDS = (
     *("train", "audit", "plan", "augment", "predict", "runs", "report", "evaluate", "explain", "attack", "export"),
-    *("bench", "cache", "calc", "compare", "inspect"),
+    *("bench", "cache", "calc", "compare", "convert", "inspect"),
 )
 SOURCES = str(Path(striate.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCES, str(Path(fake_api.__file__).parent)])}
@@ -467,6 +467,11 @@ def talking(result: Any) -> Any:
         (["attack", "a", "--json"], {"attack": talking({"attack": "fgsm"})}, {"attack"}),
         (["export", "a", "--json"], {"export": talking({"path": "a.onnx"})}, {"path"}),
         (["compare", "a", "b", "--json"], {"compare": {"words": "b is better"}}, {"words"}),
+        (
+            ["convert", "a", "--to", "coco", "--out", "b", "--json"],
+            {"convert": talking(SimpleNamespace(to_dict=lambda: {"out": "b", "lost": {}}))},
+            {"out", "lost"},
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

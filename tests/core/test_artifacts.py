@@ -189,3 +189,29 @@ def test_a_key_twice_in_a_large_object_is_found_at_once() -> None:
         parse_json(f'{{{pairs}, "k199999": 1}}')
     assert time.perf_counter() - started < 5
     assert parse_json(f"{{{pairs}}}")["k7"] == 0
+
+
+def test_a_folder_is_written_whole(tmp_path: Path) -> None:
+    files = [("a.txt", b"1"), ("b/c/d.bin", b"22")]
+    assert artifacts.write_folder(tmp_path / "new" / "out", files) == 2
+    assert (tmp_path / "new" / "out" / "b" / "c" / "d.bin").read_bytes() == b"22"
+    (tmp_path / "empty").mkdir()
+    assert artifacts.write_folder(tmp_path / "empty", iter(files)) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new"]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def files() -> Any:
+        yield "a.txt", b"1"
+        raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half way"):
+        artifacts.write_folder(tmp_path / "out", files())
+    with pytest.raises(StriateError, match="cannot be written"):
+        artifacts.write_folder(tmp_path / "out", [("a", b""), ("a", b"")])
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("7")
+    with pytest.raises(StriateError):
+        artifacts.write_folder(tmp_path / "out", [("a", b"")])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]

@@ -97,19 +97,19 @@ def _changed(tmp_path: Path, change: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("category", r"annotation 2 of .* is of the category 99, which is not among its categories \(10, 20, 30\)"),
-        ("image", r"1 annotation of .* are of an image that it does not list: 99"),
-        ("boxes", r"boxes and no outline: detection is not there yet"),
-        ("empty", r"holds no annotations"),
-        ("images", r"lists no images"),
-        ("odd", r"annotation 2 of .*: an outline has 3 numbers"),
+        ("category", r"annotation 2 is of the category 99, which is not known; known are 10, 20, 30"),
+        ("image", r"annotation 2 is of the picture 99, which is not among its 6 pictures"),
+        ("boxes", r"there are no boxes"),
+        ("empty", r"there are no boxes"),
+        ("images", r"names no pictures under 'images'"),
+        ("odd", r"annotation 2 has a polygon of 3 numbers"),
         ("text", r"annotation 2 of .*: run lengths hold the character 'é'"),
-        ("shape", r"annotation 2 of .* neither polygons nor run lengths"),
-        ("no id", r"one of its \"images\" without 'id'"),
-        ("no object", r"has 3 among its \"categories\""),
+        ("shape", r"annotation 2 is .* polygons, or 'counts' and 'size', were expected"),
+        ("no id", r"a picture has the 'id' None"),
+        ("no object", r"3 among 'categories'; an object was expected"),
         ("files", r"none of the pictures that annotations/instances.json lists is there, such as x000.png"),
         ("cut", r"annotations/instances.json is cut off: it ends after [\d,]+ characters"),
-        ("syntax", r"no JSON that can be read: at character [\d,]+, Expecting value"),
+        ("syntax", r"no JSON of the kind that is needed: Expecting value, near character [\d,]+"),
     ],
 )
 def test_coco_that_cannot_be_used(tmp_path: Path, change: str, words: str) -> None:
@@ -147,12 +147,12 @@ def test_json_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     for chunk in (1, 7, 100, 10**6):
         monkeypatch.setattr(_json_stream, "CHUNK", chunk)
         with open(path, "rb") as file:
-            found = list(_json_stream.elements(file, ("images", "annotations"), "a.json"))
+            found = list(_json_stream.stream_lists(file, "a.json", ("images", "annotations")))
         assert [one for key, one in found if key == "images"] == content["images"]
         assert [one for key, one in found if key == "annotations"] == content["annotations"]
     monkeypatch.setattr(_json_stream, "CHUNK", 256)
     with open(path, "rb") as file:
-        walk = _json_stream.elements(file, ("images",), "a.json")
+        walk = _json_stream.stream_lists(file, "a.json", ("images",))
         next(walk)
         assert file.seek(0, 1) <= 1024
 
@@ -161,4 +161,4 @@ def test_json_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_json_that_ends_early(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with open(tmp_path / "a.json", "rb") as file, pytest.raises(DataError, match="cut off"):
-        list(_json_stream.elements(file, ("images",), "a.json"))
+        list(_json_stream.stream_lists(file, "a.json", ("images",)))

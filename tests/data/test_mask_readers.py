@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_boxes import xml
 from PIL import Image
 from shape_files import (
     COLORS,
@@ -450,9 +451,11 @@ def test_voc_without_masks_or_pictures(tmp_path: Path) -> None:
     boxes = tmp_path / "boxes"
     write_pictures(boxes / "JPEGImages", MADE)
     (boxes / "Annotations").mkdir()
-    (boxes / "Annotations/000.xml").write_text("<annotation/>")
-    with pytest.raises(DataError, match="detection is not there yet"):
-        open_dataset(boxes)
+    (boxes / "Annotations/000.xml").write_text(xml([("cat", 1, 2, 3, 4)], "000.png"))
+    with pytest.raises(DataError, match=r"holds data for the task 'detect' \(--reader voc_boxes\)"):
+        open_dataset(boxes, ReadOptions(task="segment"))
+    with pytest.raises(DataError, match="no JPEGImages/ with SegmentationClass/ beside it"):
+        open_dataset(boxes, reader="voc")
 
 
 def test_no_pictures(tmp_path: Path) -> None:

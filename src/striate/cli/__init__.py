@@ -25,6 +25,7 @@ STARTED = time.monotonic()
 ORDER = (
     "train",
     "audit",
+    "convert",
     "plan",
     "augment",
     "predict",

@@ -30,7 +30,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; all e
 
 Task = Annotated[
     str | None,
-    typer.Option(help=f"In place of what the targets suggest: {_names('striate.tasks')}.", rich_help_panel=_READ),
+    typer.Option(
+        help=f"In place of what the targets suggest: {_names('striate.tasks')}; detect, which is not trained yet.",
+        rich_help_panel=_READ,
+    ),
 ]
 Reader = Annotated[
     str | None,

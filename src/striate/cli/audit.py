@@ -11,6 +11,13 @@ from striate.cli._console import figure, print_json, print_table, reporting, say
 from striate.core.errors import UsageError
 
 LISTED = 20
+_OF_BOXES = {
+    "per_picture": "in a picture",
+    "width": "width, px",
+    "height": "height, px",
+    "share": "share of the picture",
+    "aspect": "width over height",
+}
 
 
 def audit(
@@ -111,6 +118,7 @@ def _show(audit: dict[str, Any]) -> None:
     _show_classes(audit["classes"])
     _show_pixels(audit.get("pixel_shares") or {}, audit.get("pictures_of_class") or {})
     _show_targets(audit.get("target_summary") or {})
+    _show_boxes(audit.get("boxes") or {})
     _list("damaged", [f"{one.get('path')}: {one.get('reason')}" for one in audit["quarantined"]])
     conflicts = {tuple(group) for group in audit["conflicts"]}
     twins = sorted((tuple(group) for group in audit["duplicates"]), key=lambda group: group not in conflicts)
@@ -199,6 +207,23 @@ def _show_targets(summary: dict[str, dict[str, Any]]) -> None:
         rows = [[target, *(figure(column.get(name)) for name in names)] for target, column in summary.items()]
         say()
         print_table(["target", *names], rows, right=names)
+
+
+def _show_boxes(boxes: dict[str, Any]) -> None:
+    if not boxes:
+        return
+    rows: list[list[object]] = [["boxes", f"{boxes['boxes']:,}"], ["… of each class", _flat(boxes["by_class"])]]
+    rows.append(["dropped, as they are none", f"{boxes['dropped']:,}"])
+    pictures = {name.replace("_", " "): count for name, count in boxes["pictures"].items()}
+    rows.append(["pictures", _flat(pictures)])
+    for name, words in _OF_BOXES.items():
+        if name in boxes:
+            rows.append([words, _flat(boxes[name])])
+    for count, told in boxes.get("anchors", {}).items():
+        sizes = "  ".join(f"{width:.0f}×{height:.0f}" for width, height in told["sizes"])
+        rows.append([f"{count} anchors", f"{sizes}   (mean overlap {told['mean_iou']:.3f})"])
+    say()
+    print_table(["of boxes", "found"], rows)
 
 
 def _list(title: str, lines: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The one writer: every file that striate leaves behind goes through `write_parts`, whole or not at all."""
+"""The one writer: every file that striate leaves behind goes through `write_parts` or `write_folder`, whole or not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,44 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview], size: int = 0) 
                 aside.unlink()
             raise
         sync_folder(path.parent)
+
+
+def write_folder(path: Path, files: Iterable[tuple[str, bytes]]) -> int:
+    """Write a folder of files whole or not at all: aside, flushed to the disk, and renamed into place.
+
+    Args:
+        path: of a folder that is not there yet, or empty.
+        files: (name below the folder with forward slashes, content); taken one after another.
+
+    Returns:
+        how many were written.
+
+    Raises:
+        DiskFull, StriateError: as for `write_parts`; then nothing is left behind.
+        Exception: what making a file raises; likewise.
+    """
+    make_folder(path.parent)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    count = 0
+    with _explained(path):
+        try:
+            aside.mkdir()
+            for name, content in files:
+                file = aside / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with open(file, "xb") as handle:
+                    handle.write(content)
+                    handle.flush()
+                    os.fsync(handle.fileno())
+                count += 1
+            for folder, _, _ in os.walk(aside):
+                sync_folder(Path(folder))
+            os.replace(aside, path)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        sync_folder(path.parent)
+    return count
 
 
 def _reserve(handle: int, size: int) -> None:

@@ -116,8 +116,51 @@ class Mask:
     regions: tuple[Region, ...] = ()
 
 
-Target: TypeAlias = Label | Labels | Value | Mask
-TargetKind = Literal["label", "labels", "value", "mask"]
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where one thing is in a picture, and what.
+
+    Args:
+        label: the class.
+        x1, y1, x2, y2: the edges in pixels from the picture's left and top, of which the first pixel reaches from 0
+            to 1. Finite, x1 < x2 and y1 < y2; they may lie outside of the picture, where the data has them there.
+        difficult: that it is hard to see: neither finding nor missing it counts.
+        crowd: that it stands for many things together, as COCO's `iscrowd` and Open Images' `IsGroupOf` say.
+        area: of the thing itself in pixels, where the data says it; else that of the box counts.
+    """
+
+    label: str
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    difficult: bool = False
+    crowd: bool = False
+    area: float | None = None
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """The edges alone: x1, y1, x2, y2."""
+        return self.x1, self.y1, self.x2, self.y2
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """All things in a picture; none where it was looked at and nothing is there.
+
+    Args:
+        boxes: in the order of the data.
+        size: (height, width) of the picture as the annotation states it, by which a wrong one is found.
+        dropped: boxes of the data that are none, each with the reason.
+    """
+
+    boxes: tuple[Box, ...]
+    size: tuple[int, int] | None = None
+    dropped: tuple[str, ...] = ()
+
+
+Target: TypeAlias = Label | Labels | Value | Mask | Boxes
+TargetKind = Literal["label", "labels", "value", "mask", "boxes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +195,10 @@ class Dataset:
     Args:
         path: what the user named, absolute.
         reader: the reader's name.
-        task: the task inferred from the targets ("classify", "multilabel", "regress", "segment"), or None without.
+        task: the task inferred from the targets ("classify", "multilabel", "regress", "segment", "detect"), or None
+            without.
         samples: the rows, sorted by key.
-        target_names: class names (sorted) for classification, column names for regression.
+        target_names: class names (sorted) for classification and detection, column names for regression.
         arrays: arrays that samples of kind "array" point into, (N, H, W) or (N, H, W, C).
         notes: what was inferred, in sentences for the user.
         relabelled: by key, the class that a sample had before the user corrected it.

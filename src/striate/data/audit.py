@@ -31,6 +31,7 @@ from striate.data.audit_figures import (
     statistics,
     target_summary,
 )
+from striate.data.boxes import box_figures
 from striate.data.classes import count_classes
 from striate.data.examination import Examine, Facts, Finding, Row
 from striate.data.near import SECONDS
@@ -75,6 +76,7 @@ class Audit:
             each group; see `striate.data.orientation`. From the training part where the data gives splits. Empty where
             they are too few or too small to judge.
         target_summary: for regression, {column: {mean, std, min, max, distinct}}.
+        boxes: for detection, see `striate.data.boxes.box_figures`; else empty.
         near: what is known of near-duplicates.
         findings: what is odd about the undamaged samples, the severest first; see `striate.data.oddities`.
         pixel_shares: the share of each class in the pixels of the masks, void left out, also of none; from the training
@@ -105,6 +107,7 @@ class Audit:
     detail: float = 1.0
     orientation: dict[str, float] = field(default_factory=dict)
     target_summary: dict[str, dict[str, float]] = field(default_factory=dict)
+    boxes: dict[str, Any] = field(default_factory=dict)
     near: Near = field(default_factory=Near)
     findings: tuple[Oddity, ...] = ()
     pixel_shares: dict[str, float] = field(default_factory=dict)
@@ -136,12 +139,8 @@ class Audit:
         known = {one.name for one in fields(cls)} - {"hashes", "sides", "near"}
         content = {key: value for key, value in content.items() if key != "samples_by_size"}  # a Run keeps it beside
         near = Near.take(content)
-        later = {
-            "orientation",
-            "by_size",
-            "findings",
-            *_OF_MASKS,
-        }  # audits from before these were looked for may be read
+        # audits from before these were looked for may be read
+        later = {"orientation", "by_size", "findings", "boxes", *_OF_MASKS}
         if (set(content) ^ known) - later:
             odd = ", ".join(sorted(set(content) ^ known))
             raise DataError(f"this is not an audit of this version of striate: {odd}", fix="run `striate audit` again")
@@ -166,6 +165,7 @@ class Audit:
             "groups of near-duplicates": f"{len(self.near.duplicates):,}" if self.near.checked else "not checked",
             "classes": ", ".join(f"{name}: {count:,}" for name, count in self.classes.items())
             or ", ".join(f"{name}: {share:.2%} of the pixels" for name, share in self.pixel_shares.items()),
+            **({"boxes": _boxes_in_words(self.boxes)} if self.boxes else {}),
             "sizes": ", ".join(sides),
             "detail": f"{self.detail:.0%} of the resolution",
             "recognised when flipped": ", ".join(
@@ -238,6 +238,7 @@ def run_audit(
         full_scale=full_scale(depth, *value_range),
         detail=float(np.median([found.detail for _, found in whole])) if whole else 1.0,
         target_summary=target_summary(dataset, [sample for sample, _ in taken]),
+        boxes=box_figures(dataset, [sample for sample, _ in taken], [found for _, found in taken]),
         fingerprint=_fingerprint(pairs),
         near=similar,
         hashes={sample.key: found.digest for sample, found in whole},
@@ -296,6 +297,11 @@ def _row(sample: Sample) -> Row:
 def _target_of(sample: Sample, found: Facts) -> object:
     """What is equal where targets are: of masks, wherever they lie, their classes."""
     return sample.target if found.mask is None else found.mask.digest
+
+
+def _boxes_in_words(boxes: dict[str, Any]) -> str:
+    counts = ", ".join(f"{name}: {count:,}" for name, count in boxes["by_class"].items())
+    return f"{boxes['boxes']:,} ({counts}); {boxes['dropped']:,} dropped"
 
 
 def _keys_of_classes(samples: Iterable[Sample]) -> dict[str, list[str]]:

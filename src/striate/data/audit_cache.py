@@ -18,8 +18,10 @@ from striate.core.errors import CacheError, StriateError
 from striate.core.machine import versions
 from striate.core.records import Dataset, Mask
 from striate.data import (
+    anchors,
     audit,
     audit_figures,
+    boxes,
     classes,
     decode,
     detail,
@@ -40,8 +42,8 @@ from striate.data.audit import Audit
 
 _FILE = "audit.json"
 _CODE = (
-    *(audit, audit_figures, classes, decode, detail, examination, likeness, looks, naming, near, orientation, store),
-    *(twins, mask_facts, masks, outlines),
+    *(anchors, audit, audit_figures, boxes, classes, decode, detail, examination, likeness, looks, naming, near),
+    *(orientation, store, twins, mask_facts, masks, outlines),
 )
 
 

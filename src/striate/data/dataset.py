@@ -16,7 +16,7 @@ from striate.core.errors import DataError, UnknownName
 from striate.core.records import Dataset, Sample, Source, Split
 from striate.data.by_time import read_time
 from striate.data.decode import taken
-from striate.data.readers import EXIF, READERS, Reader, ReadOptions
+from striate.data.readers import EXIF, READERS, ReadOptions
 from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
 from striate.data.readers._same_classes import with_same_classes
 from striate.data.readers._targets import TASKS
@@ -24,6 +24,12 @@ from striate.data.store import Store, printable
 
 GENERAL = "folders"
 """The reader that takes any folder, and so steps back for one that knows more about it."""
+
+STEPS_BACK = {"table": "box_table"}
+"""A reader that takes what another one knows more about: a table of boxes is a table too."""
+
+ROOTED = ("table", "archive", "box_table", "coco", "coco_boxes", "mask_lists", "yolo")
+"""Readers of files that name pictures by paths, for which `--root` is."""
 
 
 def open_dataset(
@@ -68,6 +74,17 @@ def open_dataset(
     return whole
 
 
+def open_as_given(data: str | Path, options: ReadOptions | None = None, *, reader: str | None = None) -> Dataset:
+    """Open data with the splits just as the data names them: what is to be written anew keeps them.
+
+    Args:
+        data, options, reader: as for `open_dataset`, and the errors too.
+    """
+    found = _read(data, options or ReadOptions(), reader)
+    _check_keys(found.samples)
+    return found
+
+
 def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     if isinstance(data, str | Path):
         data = _existing(data)
@@ -76,7 +93,7 @@ def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     unused = []
     if options.label_depth is not None and name not in ("folders", "archive", "shards"):
         unused.append("--label-depth has no use here: labels do not come from folders.")
-    if options.root is not None and name not in ("table", "archive", "mask_lists", "coco"):
+    if options.root is not None and name not in ROOTED:
         unused.append("--root has no use here: there is no table.")
     if options.time is not None and not any(sample.time is not None for sample in found.samples):
         if options.time != EXIF:
@@ -147,27 +164,47 @@ def _nearest_beside(path: Path) -> str | None:
 
 
 def _choose(data: Any, task: str | None) -> str:
-    names = [name for name, reader in READERS.items() if _of_task(reader) in (None, task or _of_task(reader))]
-    names = [name for name in names if READERS.get(name).accepts(data)]
-    of_task = [name for name in names if task is not None and _of_task(READERS.get(name)) == task]
-    names = of_task or names
+    """The reader that fits data and task.
+
+    Raises:
+        DataError: none does, several do, or what is there is for another task.
+    """
+    fitting = [name for name, reader in READERS.items() if reader.accepts(data)]
+    names = [name for name in fitting if _of_task(name) in (None, task or _of_task(name))]
+    own = [name for name in names if task is not None and _of_task(name) == task]
+    names = own or names
+    others = {other: name for name in fitting if (other := _of_task(name)) not in (None, task)}
+    if task is not None and task in map(_of_task, READERS.names()) and not own and others:
+        held = " and ".join(f"{other!r} (--reader {name})" for other, name in others.items())
+        raise DataError(
+            f"{printable(str(data))} holds data for the task {held}, and nothing for the task {task!r}",
+            fix="name other data, or leave --task out where it is given",
+        )
     if len(names) > 1 and GENERAL in names:
         names.remove(GENERAL)
+    names = [name for name in names if STEPS_BACK.get(name) not in names]
     if not names:
         raise DataError(
             f"{printable(str(data))} is of no kind that there is a reader for ({', '.join(READERS.names())})",
-            fix="give a folder of class folders, a .csv or .tsv, a .zip, a .tar or an .npz",
+            fix="give a folder of class folders or of pictures with boxes, a .csv or .tsv, a .zip, a .tar or an .npz",
         )
     if len(names) > 1:
-        raise DataError(
-            f"{printable(str(data))} can be read in several ways: {', '.join(names)}", fix="choose one with --reader"
-        )
+        raise _several(printable(str(data)), {name: _of_task(name) for name in names})
     return names[0]
 
 
-def _of_task(reader: Reader) -> str | None:
+def _several(data: str, ways: Mapping[str, str | None]) -> DataError:
+    """The error that data can be read in several ways: by readers of these names, for these tasks."""
+    tasks = set(ways.values())
+    if len(tasks) == len(ways) and None not in tasks:
+        shown = ", ".join(f"{name} (--task {task})" for name, task in ways.items())
+        return DataError(f"{data} can be read in several ways: {shown}", fix="choose one with --task")
+    return DataError(f"{data} can be read in several ways: {', '.join(ways)}", fix="choose one with --reader")
+
+
+def _of_task(name: str) -> str | None:
     """The one task that a reader is for; None for one that reads data of several."""
-    return getattr(reader, "task", None)
+    return getattr(READERS.get(name), "task", None)
 
 
 def _joined(whole: Dataset, part: Dataset, split: Split) -> Dataset:

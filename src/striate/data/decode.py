@@ -159,7 +159,7 @@ def picture_of(image: Image.Image) -> Picture:
     """The Picture in an open Pillow image, by the same rules (but 16-bit colour, which Pillow has already cut)."""
     image.load()
     pixels, notes = _pixels(image, 255 if image.mode == "1" else 1)
-    turned = _orientation(image)
+    turned = orientation(image)
     if turned != 1:
         notes.append("turned by EXIF")
     return Picture(np.ascontiguousarray(_turn(_checked(pixels), turned)), image.mode, tuple(notes))
@@ -255,7 +255,7 @@ def _decode(content: bytes, pixel_cap: int) -> Picture:
         pixels, notes = _pixels(image, step)
     else:
         pixels, notes, mode, image = deep
-    turned = _orientation(image)
+    turned = orientation(image)
     if turned != 1 or _turned_by_pillow(content, image):
         notes.append("turned by EXIF")
     frames = getattr(image, "n_frames", 1)
@@ -302,7 +302,7 @@ def _unidentified(content: bytes) -> str:
     return "it is not a picture of a known format (JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, JPEG 2000, AVIF)"
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """The EXIF orientation still to be applied, 1 to 8; 1 where there is none or it cannot be read."""
     try:
         found = image.getexif().get(_ORIENTATION, 1)
@@ -326,7 +326,7 @@ def _shot(image: Image.Image) -> tuple[str, str]:
 
 def _turned_by_pillow(content: bytes, image: Image.Image) -> bool:
     """Whether loading has turned the picture already, as Pillow does for TIFF, removing the tag."""
-    return image.format == "TIFF" and _orientation(_open(content)) != 1
+    return image.format == "TIFF" and orientation(_open(content)) != 1
 
 
 def _turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
-from striate.core.records import SPLITS, Dataset, Label, Labels, Mask, Sample, Target
+from striate.core.records import SPLITS, Boxes, Dataset, Label, Labels, Mask, Sample, Target
 from striate.core.wording import some
 from striate.data.audit import Audit
 from striate.data.by_time import periods
@@ -404,4 +404,6 @@ def _target_text(target: Target | None) -> str:
         return ";".join(target.names)
     if isinstance(target, Mask):
         return ";".join(map(str, target.sources)) or f"{len(target.regions)} regions"
+    if isinstance(target, Boxes):
+        return ";".join(" ".join([box.label, *(f"{edge:g}" for edge in box.corners)]) for box in target.boxes)
     return ";".join(repr(value) for value in target.values) if target else ""

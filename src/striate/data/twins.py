@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.core.records import Mask, Sample, Target
+from striate.core.records import Boxes, Mask, Sample, Target
 from striate.core.wording import plural
 from striate.data.examination import Facts
 from striate.data.likeness import SMALLEST
@@ -170,8 +170,8 @@ def _key(sample: Sample) -> str:
 
 
 def _label(sample: Sample) -> Target | None:
-    """What near-equal pictures must agree in; masks differ as the pictures do."""
-    return None if isinstance(sample.target, Mask) else sample.target
+    """What near-equal pictures must agree in; masks and boxes differ as the pictures do."""
+    return None if isinstance(sample.target, Mask | Boxes) else sample.target
 
 
 def _none() -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from striate.core.artifacts import make_folder, write_bytes
-from striate.core.records import Dataset, Label, Labels, Mask, Sample, Target, Value
+from striate.core.records import Boxes, Dataset, Label, Labels, Mask, Sample, Target, Value
+from striate.core.wording import plural
 from striate.data.decode import decode_sample
 from striate.data.prepare import Preprocessing
 from striate.data.store import Store
@@ -80,4 +81,6 @@ def _named(target: Target | None) -> str:
         return target.name
     if isinstance(target, Labels):
         return ", ".join(target.names) or "nothing"
+    if isinstance(target, Boxes):
+        return plural(len(target.boxes), "box", "boxes")
     return ", ".join(f"{value:g}" for value in target.values) if isinstance(target, Value) else "nothing"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from striate.core.errors import PlanError, UsageError
+from striate.core.errors import DataError, PlanError, UsageError
 from striate.core.plan import Plan
-from striate.core.records import Sample
+from striate.core.records import Dataset, Sample
 from striate.data.audit import Audit
 from striate.data.augment import Augmenter
 from striate.data.buckets import sides
@@ -15,12 +15,22 @@ from striate.data.prepare import Preprocessing
 from striate.infer import Model
 from striate.nets import read_base
 from striate.nets.sizes import AnySize
-from striate.tasks import Task
+from striate.tasks import TASKS, Task
 from striate.train.recipe import refuse_contradictions
 from striate.workflows.augmenting import refuse_values
 
 TRIED = 32
 """Sizes that a network is tried on, evenly spread over those that there are."""
+
+
+def check_learnable(dataset: Dataset) -> None:
+    """Raise `DataError` where the data asks for a task that is not trained yet, before all of it is read."""
+    if dataset.task is not None and dataset.task not in TASKS.names():
+        raise DataError(
+            f"{dataset.path} is for the task {dataset.task!r}, which can be read, audited and converted, but not "
+            f"trained yet; trained are {', '.join(TASKS.names())}",
+            fix="`striate audit` says what is there, and `striate convert` writes it in other formats",
+        )
 
 
 def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:

@@ -27,6 +27,7 @@ from striate.data.folds import rotates
 from striate.data.split import SplitTable, make_split
 from striate.train.followers import require
 from striate.workflows import train as single
+from striate.workflows.checks import check_learnable
 from striate.workflows.folded import Folded, finish_folds
 from striate.workflows.lineage import keep_lineage, known_fates
 from striate.workflows.request import Request, array_bytes, check_function, environment, keep_list, kept_list
@@ -154,6 +155,7 @@ def _divide(run: RunFolder, request: Request, count: int, reporter: Reporter) ->
     check_function(request)
     chosen = {key: decision.value for key, decision in request.overrides.items()}
     dataset = read_dataset(request.read, reporter)
+    check_learnable(dataset)
     limit, near = chosen.get("split.damage_limit", DAMAGE_LIMIT), chosen.get("split.near_duplicates", True)
     cache = small_cache("audits", chosen)
     audit = audited(dataset, run, processors(), limit, cache, reporter, near, request.minutes)

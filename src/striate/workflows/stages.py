@@ -46,7 +46,7 @@ from striate.plan.rules.size import asks_for_speed
 from striate.tasks import TASKS, Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
-from striate.workflows.checks import check_plan, check_sizes
+from striate.workflows.checks import check_learnable, check_plan, check_sizes
 from striate.workflows.choosing import Candidate, choose_weights
 from striate.workflows.fitting import check_at_once, check_fit
 from striate.workflows.lineage import keep_lineage, known_fates, met_before
@@ -329,6 +329,7 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
         _check_name(name.value)
     check_at_once(weights, chosen)
     dataset = read_dataset(request.read, reporter)
+    check_learnable(dataset)
     limit, near = chosen.get("split.damage_limit"), chosen.get("split.near_duplicates")
     audit = audited(
         dataset,
@@ -365,6 +366,7 @@ def prepare_whole(
     weights, candidates = _asked(request, None)  # before the audit: a wrong file should be said at once
     check_at_once(weights, chosen)
     dataset = read_dataset(request.read, reporter)
+    check_learnable(dataset)
     near = chosen.get("split.near_duplicates")
     cache = small_cache("audits", chosen)
     audit = audited(dataset, None, processors(), None, cache, reporter, near.value if near else True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.records import Label, Sample
+from striate.data.boxes import AllBoxes, all_boxes
 from striate.data.classes import BACKGROUNDS
 from striate.data.examination import Facts
 from striate.data.mask_facts import MaskFacts
@@ -90,6 +91,11 @@ class Examined:
             if isinstance(sample.target, Label):
                 found[sample.target.name].append(number)
         return dict(sorted(found.items()))
+
+    @cached_property
+    def boxes(self) -> AllBoxes:
+        """The boxes of all samples; of other targets there are none."""
+        return all_boxes(self.samples, self.facts)
 
     def keys(self, numbers: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """The keys of samples, in the order of their numbers."""

@@ -17,9 +17,10 @@ class ReadOptions:
     """What the user says about the data, over what is found by looking.
 
     Args:
-        task: "classify", "multilabel", "regress" or "segment", in place of the one inferred.
+        task: "classify", "multilabel", "regress", "segment" or "detect", in place of the one inferred.
         label_depth: how many folders make a class folder's label, counted from the root; None for all.
-        root: the folder that the paths in a table are relative to; None for the table's own.
+        root: the folder that the paths in a table, or another file that names pictures, are relative to; None for the
+            file's own.
         group: a table's column; or a pattern of file names with {group}, such as "{label}_{group}_{index}"; or a
             regular expression with (?P<group>…), searched in the key.
         time: a table's column of dates or numbers, by which the samples are divided; or `EXIF`, for when each picture
@@ -36,7 +37,7 @@ class ReadOptions:
 class Reader(Protocol):
     """Reads one kind of data. Never alters it.
 
-    One that is for a single task may say so in an attribute `task`: it is then not asked where the user wants another,
+    One that is for a single task may say so in an attribute `task`: it is then not taken where the user wants another,
     and goes before those for any where the user wants this one.
     """
 

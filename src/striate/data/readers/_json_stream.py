@@ -1,126 +1,163 @@
-"""A large JSON file piece by piece: the elements of some lists at its top, without holding the text of it all."""
+"""JSON too large to be held: the elements of the lists at its top, one after another, in memory for one of them."""
 
 from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Collection, Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from striate.core.errors import DataError
 
 CHUNK = 1 << 20
-LONGEST = 1 << 28
-"""Bytes of one element above which the file is taken for something else."""
+MAX_ELEMENT = 64 * 1024**2
+"""Characters of one value: the longest outline takes a few million."""
 
-_SPACE = " \t\n\r"
+_SPACE = " \t\r\n"
+_GOES_ON = (".", "e", "E")  # after the digits of a number
+_BEGUN = re.compile(r"[\w.+-]{0,9}\s*\Z")  # a number or a word that may have gone on
 
 
-def elements(file: BinaryIO, wanted: Collection[str], shown: str) -> Iterator[tuple[str, Any]]:
-    """Each element of the wanted lists of the object in a file, with the name of its list, in the file's order.
+def stream_lists(file: IO[bytes], name: str, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Each element of the wanted lists of a JSON object, with the list's key, in the file's order.
 
     Args:
-        file: open to read bytes, UTF-8.
-        wanted: names of lists at the top; the rest is passed over.
-        shown: the file's name for messages.
+        file: open to read, at its start.
+        name: of the file, for messages.
+        wanted: keys; what stands under others is passed over.
 
     Raises:
-        DataError: it is no JSON object, or cut off.
+        DataError: cut off, no JSON, no object, a key that stands twice, or something else than a list under a wanted
+            key.
 
     >>> import io
-    >>> list(elements(io.BytesIO(b'{"a": 1, "b": [{"c": 2}, 3]}'), {"b"}, "x.json"))
-    [('b', {'c': 2}), ('b', 3)]
+    >>> list(stream_lists(io.BytesIO(b'{"info": {"a": 1}, "images": [{"id": 7}, {"id": 8}]}'), "a.json", ["images"]))
+    [('images', {'id': 7}), ('images', {'id': 8})]
     """
-    text = _Text(file, shown)
-    text.expect("{", "an object")
-    if text.next_is("}"):
+    text = _Text(file, name)
+    if text.next() != "{":
+        raise text.wrong("an object, which begins with '{', was expected")
+    seen: set[str] = set()
+    if text.next() == "}":
         return
+    text.back()
     while True:
         key = text.value()
-        text.expect(":", "a colon")
-        if key in wanted and text.next_is("["):
-            while not text.next_is("]"):
-                yield key, text.value()
-                if not text.next_is(","):
-                    text.expect("]", "a comma or the end of the list")
-                    break
+        if not isinstance(key, str):
+            raise text.wrong("a key in quotes was expected")
+        if key in seen:
+            raise text.wrong(f"the key {key!r} stands twice")
+        seen.add(key)
+        if text.next() != ":":
+            raise text.wrong(f"a ':' was expected after the key {key!r}")
+        if text.next() == "[":
+            for element in _elements(text):
+                if key in wanted:
+                    yield key, element
         else:
+            text.back()
             text.value()
-        if not text.next_is(","):
-            break
-    text.expect("}", "a comma or the end of the object")
+            if key in wanted:
+                raise text.wrong(f"a list was expected under {key!r}")
+        mark = text.next()
+        if mark == "}":
+            return
+        if mark != ",":
+            raise text.wrong("a ',' or '}' was expected")
+
+
+def _elements(text: _Text) -> Iterator[Any]:
+    if text.next() == "]":
+        return
+    text.back()
+    while True:
+        yield text.value()
+        mark = text.next()
+        if mark == "]":
+            return
+        if mark != ",":
+            raise text.wrong("a ',' or ']' was expected")
 
 
 class _Text:
-    """What is left of a file's text, of which no more is held than the element being read and a chunk.
+    """A file's characters, of which a window is held."""
 
-    Args:
-        file, shown: as for `elements`.
-    """
-
-    def __init__(self, file: BinaryIO, shown: str) -> None:
-        self.file, self.shown = file, shown
-        self.held, self.place, self.passed = "", 0, 0
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self.file = file
+        self.name = name
+        self.decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
+        self.window = ""
+        self.place = 0
+        self.before = 0
         self.ended = False
         self.decoder = json.JSONDecoder()
-        self.bytes = codecs.getincrementaldecoder("utf-8-sig")()
 
-    def next_is(self, mark: str) -> bool:
-        """Whether the next character but space is this one; it is then passed."""
-        found = self._peek() == mark
-        self.place += found
-        return found
+    def next(self) -> str:
+        """The next character that is no space."""
+        while True:
+            while self.place < len(self.window) and self.window[self.place] in _SPACE:
+                self.place += 1
+            if self.place < len(self.window):
+                self.place += 1
+                return self.window[self.place - 1]
+            if self.ended:
+                raise self._cut()
+            self._more(CHUNK)
 
-    def expect(self, mark: str, words: str) -> None:
-        """Pass a character, which must stand there."""
-        if not self.next_is(mark):
-            raise self._wrong(f"{words} was expected")
+    def back(self) -> None:
+        """As if the last character had not been taken."""
+        self.place -= 1
 
     def value(self) -> Any:
-        """The value that begins here, whole."""
-        self._peek()
+        """The next value, whole."""
+        self.next()
+        self.back()
         while True:
+            fault: json.JSONDecodeError | None = None
             try:
-                found, end = self.decoder.raw_decode(self.held, self.place)
-            except (json.JSONDecodeError, RecursionError) as error:
-                if self.ended or isinstance(error, RecursionError):
-                    raise self._wrong(str(getattr(error, "msg", "it is nested too deeply"))) from error
-                if len(self.held) - self.place > LONGEST:
-                    raise self._wrong(f"no value ends within {LONGEST:,} characters") from error
-            else:
-                if end < len(self.held) or self.ended:  # a number may go on in the next chunk
+                value, end = self.decoder.raw_decode(self.window, self.place)
+                if len(self.window) - end > 2 or self.ended:  # a number may go on: "1", then "e+5"
+                    if self.window[end : end + 1] in _GOES_ON and _BEGUN.match(self.window, end):
+                        raise self._cut()
                     self.place = end
-                    return found
-            self._fill(max(CHUNK, len(self.held) - self.place))
+                    return value
+            except json.JSONDecodeError as error:
+                fault = error
+            except RecursionError as error:
+                raise self.wrong("it is nested too deeply") from error
+            held = len(self.window) - self.place
+            if self.ended or held > MAX_ELEMENT:
+                assert fault is not None or held > MAX_ELEMENT
+                at_end = fault is None or "Unterminated" in fault.msg or _BEGUN.match(self.window, fault.pos)
+                if self.ended and at_end:
+                    raise self._cut()
+                self.place = fault.pos if fault is not None else self.place
+                raise self.wrong(fault.msg if fault is not None else "one value takes too much")
+            self._more(max(CHUNK, held))  # doubled, so that a long value is not parsed over and over
 
-    def _peek(self) -> str:
-        """The next character but space; "" at the end."""
-        while True:
-            while self.place < len(self.held) and self.held[self.place] in _SPACE:
-                self.place += 1
-            if self.place < len(self.held):
-                return self.held[self.place]
-            if self.ended:
-                return ""
-            self._fill(CHUNK)
-
-    def _fill(self, size: int) -> None:
+    def _more(self, size: int) -> None:
+        self.before += self.place
+        self.window = self.window[self.place :]
+        self.place = 0
         content = self.file.read(size)
         self.ended = not content
         try:
-            more = self.bytes.decode(content, final=self.ended)
+            self.window += self.decode(content, self.ended)
         except UnicodeDecodeError as error:
-            raise DataError(f"{self.shown} is not UTF-8: {error.reason}", fix="save it as UTF-8") from error
-        self.passed += self.place
-        self.held = self.held[self.place :] + more
-        self.place = 0
+            raise DataError(f"{self.name} is not UTF-8: {error.reason}", fix="save it as UTF-8") from error
 
-    def _wrong(self, words: str) -> DataError:
-        place = self.passed + self.place
-        if self.ended and not self.held.rstrip().endswith("}"):
-            return DataError(
-                f"{self.shown} is cut off: it ends after {self.passed + len(self.held):,} characters, within what "
-                f"begins at character {place:,}",
-                fix="fetch it again, whole",
-            )
-        return DataError(f"{self.shown} is no JSON that can be read: at character {place:,}, {words}", fix="correct it")
+    def wrong(self, what: str) -> DataError:
+        """An error about what stands here."""
+        found = self.window[max(0, self.place - 1) : self.place + 20].strip()
+        return DataError(
+            f"{self.name} is no JSON of the kind that is needed: {what}, near character "
+            f"{self.before + self.place:,}, {found!r}",
+            fix="correct it, or write it again",
+        )
+
+    def _cut(self) -> DataError:
+        return DataError(
+            f"{self.name} is cut off: it ends after {self.before + len(self.window):,} characters, in the middle",
+            fix="fetch or write it again",
+        )

@@ -12,7 +12,10 @@ from striate.core.errors import DataError, UnknownName
 from striate.core.records import Label, Labels, Target, Value
 from striate.data.store import printable
 
-TASKS = ("classify", "multilabel", "regress", "segment")
+TASKS = ("classify", "multilabel", "regress", "segment", "detect")
+
+BOXES = "detect"
+"""The task whose targets no column or folder gives."""
 
 FEW = 20
 """Up to this many distinct numbers are classes unless some has a fraction; more are a quantity."""
@@ -47,7 +50,7 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
         task: the user's word, which overrules.
 
     Raises:
-        DataError: cells are empty, not numbers or not finite where numbers are called for.
+        DataError: the task needs boxes; cells are empty, not numbers or not finite where numbers are called for.
         UnknownName: there is no such task.
 
     >>> infer({"count": [str(n * n) for n in range(30)]}, str).task, infer({"kind": ["1", "2", "1"]}, str).task
@@ -57,6 +60,12 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
     """
     if task is not None and task not in TASKS:
         raise UnknownName("task", task, TASKS)
+    if task == BOXES:
+        raise DataError(
+            f"this data gives {', '.join(map(repr, columns))} for each picture and no boxes, which the task 'detect' "
+            "needs",
+            fix="name data in the format of Pascal VOC, COCO or YOLO, or a table of boxes",
+        )
     if task == "segment":
         raise DataError(
             "the task 'segment' needs a mask for each picture, and only labels were found",

@@ -1,4 +1,4 @@
-"""A zip or tar of class folders, of pictures and the table that names them, with labels beside them, or with masks.
+"""A zip or tar of class folders, of pictures and the table that names them, or with labels, masks or boxes beside them.
 
 Nothing is unpacked to a disk.
 """
@@ -6,17 +6,37 @@ Nothing is unpacked to a disk.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from striate.core.errors import DataError
 from striate.core.records import Dataset
-from striate.data.readers import READERS, ReadOptions, _pairs, coco, folders, mask_lists, masks, table, voc
+from striate.data.readers import (
+    READERS,
+    ReadOptions,
+    _pairs,
+    box_table,
+    coco,
+    coco_boxes,
+    folders,
+    mask_lists,
+    masks,
+    table,
+    voc,
+    voc_boxes,
+    yolo,
+)
+from striate.data.readers._coco_files import files_among, kinds_among
 from striate.data.readers._listing import Listing, archive_kind, list_archive
 from striate.data.readers._mask_rows import lists_among
 from striate.data.readers._places import Members
 from striate.data.store import Store, printable
+
+Way: TypeAlias = Callable[[], Dataset]
+"""Reads an archive as data of one kind."""
 
 
 class Archive:
@@ -32,10 +52,9 @@ class Archive:
             raise DataError(f"{data} is no archive", fix="choose another --reader, or leave it out")
         listing = list_archive(data)
         listing.require_pictures()
-        if options.task in (None, "segment"):
-            masked = _masked(listing, options)
-            if masked is not None:
-                return masked
+        way = _annotated(listing, options)
+        if way is not None:
+            return way()
         tables = table.tables_among(listing)
         if len(tables) != 1:
             return labelled(listing, options, "archive")
@@ -51,19 +70,51 @@ class Archive:
 READERS.register("archive")(Archive())
 
 
-def _masked(listing: Listing, options: ReadOptions) -> Dataset | None:
-    """The Dataset of pictures with masks of any kind that there is a reader for; None where there are none."""
-    annotations = coco.files_among(listing)
-    if annotations:
+def _annotated(listing: Listing, options: ReadOptions) -> Way | None:
+    """How to read an archive of pictures with masks or boxes; None where it holds neither, or the user wants neither.
+
+    Raises:
+        DataError: it holds both, and the user has not said which; or boxes of several kinds.
+    """
+    masked = _masked(listing, options) if options.task in (None, "segment") else None
+    boxed = _boxed(listing, options) if options.task in (None, "detect") else {}
+    if masked is not None and boxed:
+        raise DataError(
+            f"{printable(listing.path)} can be read in several ways: by its masks (--task segment), by its boxes "
+            "(--task detect)",
+            fix="choose one with --task",
+        )
+    if len(boxed) > 1:
+        raise DataError(
+            f"{printable(listing.path)} holds annotations of several kinds: {', '.join(boxed)}",
+            fix="unpack it, and name the folder with one of --reader voc_boxes, coco_boxes, yolo and box_table",
+        )
+    return masked or next(iter(boxed.values()), None)
+
+
+def _masked(listing: Listing, options: ReadOptions) -> Way | None:
+    """How to read masks of the first kind that there is a reader for."""
+    if "outlines" in (kinds_among(listing) or ()):
         places = Members(listing, options.root or "")
-        return coco.dataset_of(annotations, places, options, listing.path, "archive")
+        return lambda: coco.dataset_of(files_among(listing), places, options, listing.path, "archive")
     lists = lists_among(listing)
     if lists:
-        return mask_lists.dataset_of_listing(listing, lists, options, "archive")
+        return lambda: mask_lists.dataset_of_listing(listing, lists, options, "archive")
     names = [name for name, _ in (*listing.pictures, *listing.others)]
     if voc.suits(names):
-        return voc.dataset_of(listing, Members(listing, ""), options, "archive")
-    return masks.dataset_of(listing, options, "archive") if masks.suits(names) else None
+        return lambda: voc.dataset_of(listing, Members(listing, ""), options, "archive")
+    return (lambda: masks.dataset_of(listing, options, "archive")) if masks.suits(names) else None
+
+
+def _boxed(listing: Listing, options: ReadOptions) -> dict[str, Way]:
+    """How to read boxes, by each kind that there are any of."""
+    kinds = {
+        "Pascal VOC": (voc_boxes.annotations_among, voc_boxes.dataset_of),
+        "COCO": (lambda one: kinds_among(one) not in (None, frozenset({"outlines"})), coco_boxes.dataset_of),
+        "YOLO text": (yolo.labels_among, yolo.dataset_of),
+        "tables of boxes": (box_table.tables_among, box_table.dataset_of),
+    }
+    return {name: partial(read, listing, options, "archive") for name, (look, read) in kinds.items() if look(listing)}
 
 
 def labelled(listing: Listing, options: ReadOptions, reader: str) -> Dataset:

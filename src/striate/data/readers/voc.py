@@ -29,44 +29,43 @@ CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
-_PICTURES, _MASKS, _BOXES, _LISTS = "JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"
+_PICTURES, _MASKS, _LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
 _SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
 
 
-class Voc:
-    """Reads the folders of Pascal VOC."""
+class VocMasks:
+    """Reads the folders of Pascal VOC with masks."""
 
     task = "segment"
 
     def accepts(self, data: Any) -> bool:
-        """A folder with `JPEGImages` and, beside it, `SegmentationClass` or `Annotations`."""
+        """A folder with `JPEGImages` and, beside it, `SegmentationClass`."""
         return isinstance(data, Path) and data.is_dir() and suits(glance(data))
 
     def read(self, data: Any, options: ReadOptions) -> Dataset:
-        """Read it. Raises `DataError` where it has boxes alone, or no picture has a mask."""
+        """Read it. Raises `DataError` where no picture has a mask."""
         if not isinstance(data, Path) or not data.is_dir():
             raise DataError(f"{data} is not a folder", fix="choose another --reader, or leave it out")
         return dataset_of(list_folder(data), Disk(data), options, "voc")
 
 
-READERS.register("voc")(Voc())
+READERS.register("voc")(VocMasks())
 
 
 def suits(names: Iterable[str]) -> bool:
-    """Whether files of these names are those of Pascal VOC."""
-    return _base(names, _MASKS) is not None or _base(names, _BOXES) is not None
+    """Whether files of these names are those of Pascal VOC with masks."""
+    return _base(names) is not None
 
 
-def _base(names: Iterable[str], beside: str) -> str | None:
-    """The folder that holds `JPEGImages` with pictures, and another; "" for the top, None where there is none."""
-    above: dict[str, set[str]] = {_PICTURES: set(), beside: set()}
-    suffix = has_picture_suffix if beside == _MASKS else lambda name: name.lower().endswith(".xml")
-    for name in names:
+def _base(names: Iterable[str]) -> str | None:
+    """The folder that holds `JPEGImages` and `SegmentationClass`, both with pictures; "" for the top, else None."""
+    above: dict[str, set[str]] = {_PICTURES: set(), _MASKS: set()}
+    for name in filter(has_picture_suffix, names):
         parts = name.split("/")
-        for kind, taken in ((_PICTURES, has_picture_suffix), (beside, suffix)):
-            if kind in parts[:-1] and taken(name):
-                above[kind].add("/".join(parts[: parts.index(kind)]))
-    both = sorted(above[_PICTURES] & above[beside])
+        for kind, found in above.items():
+            if kind in parts[:-1]:
+                found.add("/".join(parts[: parts.index(kind)]))
+    both = sorted(above[_PICTURES] & above[_MASKS])
     return both[0] if both else None
 
 
@@ -74,14 +73,14 @@ def dataset_of(listing: Listing, places: Places, options: ReadOptions, reader: s
     """The Dataset of Pascal VOC in a listing, be it of a folder or an archive.
 
     Raises:
-        DataError: boxes alone, no masks, or what masks hold cannot be told.
+        DataError: no masks, or what masks hold cannot be told.
     """
     check_task(options, "folders")
-    base = _base([name for name, _ in listing.pictures], _MASKS)
+    base = _base([name for name, _ in listing.pictures])
     if base is None:
         raise DataError(
-            f"{printable(listing.path)} holds Pascal VOC's boxes and no {_MASKS}/: detection is not there yet",
-            fix="give masks in SegmentationClass/, or choose another --reader",
+            f"{printable(listing.path)} holds no {_PICTURES}/ with {_MASKS}/ beside it, as Pascal VOC has its masks",
+            fix=f"give masks in {_MASKS}/; or --task detect, for boxes",
         )
     prefix = f"{base}/" if base else ""
     pictures, masks = (_by_stem(listing, f"{prefix}{folder}/") for folder in (_PICTURES, _MASKS))

@@ -1,0 +1,196 @@
+"""Pascal VOC's boxes: an XML for each picture with the classes and edges of its things; lists for splits.
+
+Edges are taken as they stand. The devkit of VOC counts pixels from 1 and includes the last; most that is written in its
+format since has edges, or either, so that a box may be off by a pixel.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+from xml.etree.ElementTree import Element
+
+from striate.core.errors import DataError
+from striate.core.records import Boxes, Dataset, Sample, Source, Split
+from striate.core.wording import plural, some
+from striate.data.readers import READERS, ReadOptions
+from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, dataset_of_boxes
+from striate.data.readers._glimpse import first_file, head
+from striate.data.readers._listing import Listing, list_folder
+from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
+from striate.data.readers._xml import read_xml
+from striate.data.store import Store, printable
+
+KIND = "Pascal VOC"
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+_MASKS = frozenset({"SegmentationClass", "SegmentationObject"})
+"""Folders in which Pascal VOC has masks, which are called like their pictures and are none."""
+
+
+class VocBoxes:
+    """Reads `JPEGImages/`, `Annotations/` and `ImageSets/Main/`; or XML beside pictures, in folders of any names."""
+
+    task = "detect"
+
+    def accepts(self, data: Any) -> bool:
+        """A folder with an XML near its top that is an annotation of objects."""
+        return isinstance(data, Path) and data.is_dir() and first_file(data, _is_annotation, (".xml",)) is not None
+
+    def read(self, data: Any, options: ReadOptions) -> Dataset:
+        """Read it. Raises `DataError` where annotations are cut off, senseless or without pictures."""
+        if not isinstance(data, Path) or not data.is_dir():
+            raise DataError(f"{data} is not a folder", fix="name the folder that holds pictures and annotations")
+        return dataset_of(list_folder(data), options, "voc_boxes")
+
+
+READERS.register("voc_boxes")(VocBoxes())
+
+
+def _is_annotation(path: str) -> bool:
+    start = head(path)
+    return b"<annotation" in start and (b"<object" in start or b"<size" in start or b"<filename" in start)
+
+
+def annotations_among(listing: Listing) -> list[tuple[str, Source]]:
+    """The XML files of a listing, where the first of them is an annotation; else none."""
+    found = with_suffix(listing, (".xml",))
+    content = cast(bytes, Store().read(found[0][1])) if found else b""
+    return found if b"<annotation" in content[:4096] else []
+
+
+def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
+    """The Dataset of a listing, be it of a folder or an archive.
+
+    Raises:
+        DataError: an annotation cannot be understood, two are about one picture, or lists contradict each other.
+    """
+    pictures = [one for one in listing.pictures if _MASKS.isdisjoint(one[0].split("/")[:-1])]
+    store, album = Store(), Album(replace(listing, pictures=pictures))
+    notes: list[str] = []
+    targets: dict[str, Boxes] = {}
+    about: dict[str, str] = {}
+    for name, source in with_suffix(listing, (".xml",)):
+        root = read_xml(store, source)
+        if root.tag != "annotation":
+            notes.append(f"{printable(name)} is no annotation, but <{root.tag}>, and is passed over.")
+            continue
+        picture = _picture_of(root, name, album)
+        if picture in about:
+            raise DataError(
+                f"{printable(about[picture])} and {printable(name)} are about the same picture, {printable(picture)}",
+                fix="keep one of them",
+            )
+        about[picture], targets[picture] = name, _target(root, printable(name))
+    listed = _lists(listing, store)
+    names, splits = _splits([*dict.fromkeys([*targets, *album.pictures])], listed, notes)
+    samples = [
+        Sample(printable(name), (album.source(name),), targets.get(name), split)
+        for name, split in zip(names, splits, strict=True)
+    ]
+    origin = Origin(listing.path, reader, KIND)
+    return dataset_of_boxes(origin, samples, (), options, notes)
+
+
+def _picture_of(root: Element, name: str, album: Album) -> str:
+    """The name of an annotation's picture: called like it, else what <filename> says; where neither is there, too."""
+    said = (root.findtext("filename") or "").strip()
+    found = album.by_stem(name) or (album.by_path(said, name) or album.by_stem(_beside(name, said)) if said else None)
+    if found is not None:
+        return found
+    folder = next((posixpath.dirname(one) for one in album.pictures), "JPEGImages")
+    return posixpath.join(
+        folder, posixpath.basename(said.replace("\\", "/")) or f"{stem(posixpath.basename(name))}.jpg"
+    )
+
+
+def _beside(name: str, said: str) -> str:
+    return posixpath.join(posixpath.dirname(name), said.replace("\\", "/"))
+
+
+def _target(root: Element, name: str) -> Boxes:
+    """What an annotation says of its picture."""
+    size = root.find("size")
+    height, width = (_whole(size, part) for part in ("height", "width"))
+    found = []
+    for number, one in enumerate(root.findall("object"), 1):
+        place = f"{name}, object {number}"
+        label = (one.findtext("name") or "").strip()
+        if not label:
+            raise DataError(f"{place} has no name", fix="write its class into <name>")
+        corners = one.find("bndbox")
+        if corners is None:
+            raise DataError(f"{place} ({label}) has no <bndbox>", fix="give its edges, or take the object out")
+        edges = cast(tuple[float, float, float, float], tuple(_edge(corners, part, place) for part in _EDGES))
+        found.append(box_or_reason(place, printable(label), edges, difficult=_flag(one), crowd=False))
+    return boxes_of(found, (height, width) if height and width else None)
+
+
+def _flag(one: Element) -> bool:
+    return (one.findtext("difficult") or "0").strip().lower() in ("1", "true")
+
+
+def _whole(size: Element | None, part: str) -> int:
+    """A side of the picture as it is stated; 0 where it is not."""
+    text = (size.findtext(part) or "").strip() if size is not None else ""
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _edge(corners: Element, part: str, place: str) -> float:
+    text = (corners.findtext(part) or "").strip()
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(
+            f"{place}: its <{part}> is {text!r}; a number of pixels was expected", fix="correct it"
+        ) from None
+
+
+def _lists(listing: Listing, store: Store) -> dict[Split, list[str]]:
+    """The stems that each list of `ImageSets/Main` names; of `trainval` only where there is no list for either."""
+    found: dict[str, list[str]] = {}
+    for name, source in listing.others:
+        folder, base = posixpath.split(name)
+        kind = stem(base)
+        if posixpath.basename(folder) != "Main" or base != f"{kind}.txt":
+            continue
+        if kind in ("train", "val", "test", "trainval"):
+            text = cast(bytes, store.read(source)).decode("utf-8", "surrogateescape")
+            found[kind] = [line.split()[0] for line in text.splitlines() if line.strip()]
+    if "trainval" in found:
+        both = found.pop("trainval")
+        if "train" not in found:
+            inner = set(found.get("val", ()))
+            found["train"] = [one for one in both if one not in inner]
+    return cast(dict[Split, list[str]], found)
+
+
+def _splits(
+    names: Sequence[str], listed: Mapping[Split, Sequence[str]], notes: list[str]
+) -> tuple[list[str], list[Split | None]]:
+    """The pictures that belong to the data, and the split of each: by the lists, else by folders."""
+    if not listed:
+        return list(names), [split_of_folder(name) for name in names]
+    given: dict[str, Split] = {}
+    for split, stems in listed.items():
+        for one in stems:
+            if given.setdefault(one, split) != split:
+                raise DataError(
+                    f"{printable(one)} is in the lists of both {given[one]} and {split}", fix="keep it in one of them"
+                )
+    known = {stem(posixpath.basename(name)) for name in names}
+    missing = [one for one in given if one not in known]
+    folder = posixpath.dirname(names[0]) if names else "JPEGImages"
+    every = [*names, *(posixpath.join(folder, f"{one}.jpg") for one in missing)]  # the audit says that they are absent
+    taken = [name for name in every if stem(posixpath.basename(name)) in given]
+    counts = ", ".join(f"{split} {len(stems):,}" for split, stems in listed.items())
+    notes.append(f"ImageSets/Main gives the splits: {counts}.")
+    if missing:
+        verb = plural(len(missing), "picture that they name is", "pictures that they name are")
+        notes.append(f"{verb} not there: {some([printable(one) for one in missing])}.")
+    left = len(every) - len(taken)
+    if left:
+        notes.append(f"{plural(left, 'picture is', 'pictures are')} in none of these lists and left out.")
+    return taken, [given[stem(posixpath.basename(name))] for name in taken]
