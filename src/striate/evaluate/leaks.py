@@ -8,18 +8,20 @@ mining"; Roberts et al. 2017, "Cross-validation strategies for data with … hie
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.evaluate.intervals import affordable, percentile_interval, resample_counts
+from striate.evaluate.intervals import RESAMPLES, affordable, percentile_interval, resample_counts
 from striate.metrics import Floats, Metric
 
 LARGE = 0.02
 """Points of a share, or the part of an error, from which on a leak that is told is large."""
 _CHUNK_BYTES = 8 * 1024**2
+_TIMED, _TIMED_RESAMPLES = 200, 50
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,21 @@ def parts(
     }
 
 
+def seconds_of_parts(metric: Metric, outputs: int, divisions: int) -> float:
+    """About the seconds that `parts` takes for each sample on this machine: a few resamples of a few samples, timed.
+
+    Args:
+        outputs: K.
+        divisions: of either arm.
+    """
+    rows, units = np.eye(outputs)[np.arange(_TIMED) % outputs], np.arange(_TIMED)
+    metric.resample(rows, rows, np.ones((1, _TIMED)))  # what comes first takes longer
+    started = time.perf_counter()
+    _differences(metric, [rows], [rows], rows, units, 0, _TIMED_RESAMPLES)
+    each = (time.perf_counter() - started) / (_TIMED * _TIMED_RESAMPLES)
+    return 2 * RESAMPLES * divisions * each  # all, and once more in two parts
+
+
 def _mean(metric: Metric, rows: Sequence[Floats], targets: Floats) -> float:
     return float(np.mean([metric.measure(one, targets) for one in rows]))
 
@@ -151,10 +168,11 @@ def _differences(
     targets: Floats,
     units: NDArray[np.int64],
     seed: int,
+    most: int = RESAMPLES,
 ) -> Floats:
     """The differences of the means on the same resamples of units, (R,)."""
     drawn = int(units.max()) + 1
-    wanted = affordable(metric, targets.size * (len(with_leak) + len(without)))
+    wanted = min(most, affordable(metric, targets.size * (len(with_leak) + len(without))))
     size = max(1, _CHUNK_BYTES // (8 * len(targets)))
     found: list[Floats] = [np.empty(0)]
     for start in range(0, wanted, size):
