@@ -149,12 +149,14 @@ def seconds_of_parts(metric: Metric, outputs: int, divisions: int) -> float:
         outputs: K.
         divisions: of either arm.
     """
-    rows, units = np.eye(outputs)[np.arange(_TIMED) % outputs], np.arange(_TIMED)
+    rows, each = np.eye(outputs)[np.arange(_TIMED) % outputs], np.arange(_TIMED)
     metric.resample(rows, rows, np.ones((1, _TIMED)))  # what comes first takes longer
-    started = time.perf_counter()
-    _differences(metric, [rows], [rows], rows, units, 0, _TIMED_RESAMPLES)
-    each = (time.perf_counter() - started) / (_TIMED * _TIMED_RESAMPLES)
-    return 2 * RESAMPLES * divisions * each  # all, and once more in two parts
+    begun = time.perf_counter()
+    counts = resample_counts(_TIMED, 0, 0, _TIMED_RESAMPLES)[:, each]
+    counted = time.perf_counter()
+    metric.resample(rows, rows, counts)
+    seconds = counted - begun + 2 * divisions * (time.perf_counter() - counted)
+    return 2 * RESAMPLES * seconds / (_TIMED * _TIMED_RESAMPLES)  # all, and once more in two parts
 
 
 def _mean(metric: Metric, rows: Sequence[Floats], targets: Floats) -> float:
@@ -168,11 +170,10 @@ def _differences(
     targets: Floats,
     units: NDArray[np.int64],
     seed: int,
-    most: int = RESAMPLES,
 ) -> Floats:
     """The differences of the means on the same resamples of units, (R,)."""
     drawn = int(units.max()) + 1
-    wanted = min(most, affordable(metric, targets.size * (len(with_leak) + len(without))))
+    wanted = affordable(metric, targets.size * (len(with_leak) + len(without)))
     size = max(1, _CHUNK_BYTES // (8 * len(targets)))
     found: list[Floats] = [np.empty(0)]
     for start in range(0, wanted, size):
