@@ -241,6 +241,17 @@ def test_a_given_test_is_kept_and_its_duplicates_leave_training() -> None:
     assert "20% of train was drawn for val" in table.notes[0]
 
 
+def test_what_was_given_for_validation_is_not_left_out_of_training() -> None:
+    given: dict[str, str] = {f"{name}/{n:04}": "val" if n < 5 else "test" for name in "ab" for n in range(10)}
+    data = plain({s.key: s.target for s in classes(a=30, b=30).samples}, given)
+    audit = judged(data, duplicates=(("a/0000", "a/0005", "a/0020"), ("b/0001", "b/0006"), ("b/0002", "b/0021")))
+    table = make_split(data, audit, seed=0)
+    assert [table.fates[key] for key in ("a/0000", "b/0001", "a/0020", "b/0021")] == ["excluded"] * 4
+    assert table.left_out_for("test") == ["a/0020"]
+    assert table.left_out_for("val") == ["b/0021"]
+    assert table.reasons["b/0001"] == "a duplicate of b/0006, which is given for test; itself for val"
+
+
 def test_a_group_in_a_given_test_leaves_training() -> None:
     data = plain(
         {f"{n:02}": "ab"[n % 2] for n in range(30)},

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from striate.evaluate import units_of
+from striate.evaluate import intervals, units_of
 from striate.evaluate.paired import differences, mcnemar, needed_samples, swaps
 from striate.metrics import METRICS
 
@@ -114,3 +114,21 @@ def test_equal_models_are_equal_and_what_is_not_defined_is_said() -> None:
     undefined = differences({"r2": METRICS.get("r2")("value", 1)}, said, said, constant, units=None, seed=0)["r2"]
     assert undefined.difference is None
     assert undefined.why
+
+
+@pytest.mark.parametrize("groups", [None, 5, 6])
+@pytest.mark.parametrize("noise", [0.1, 2.0])
+def test_where_swaps_take_too_long_the_interval_alone_tells(
+    monkeypatch: pytest.MonkeyPatch, noise: float, groups: int | None
+) -> None:
+    monkeypatch.setattr(intervals, "_COSTLY", 60 * 240)  # resamples of 240 values, and no swaps of them
+    random = np.random.default_rng(0)
+    targets = random.normal(size=(240, 1))
+    first, second = targets + 2 * random.normal(size=(240, 1)), targets + noise * random.normal(size=(240, 1))
+    units = None if groups is None else np.arange(240) % groups
+    metrics = {"spearman": METRICS.get("spearman")("value", 1)}
+    one = differences(metrics, {"spearman": first}, {"spearman": second}, targets, units=units, seed=0)["spearman"]
+    assert (one.p, one.test, one.needed) == (None, "", None)
+    assert (one.low is None) == (groups == 5), "five groups have no swaps that would tell"
+    assert one.told == (noise < 1 and groups != 5)
+    assert one.why == ("5 groups are too few for an interval without a test" if groups == 5 else "")

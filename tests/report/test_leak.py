@@ -60,3 +60,13 @@ def test_where_there_is_none_it_is_said_and_older_runs_say_nothing(tmp_path: Pat
     old = written(tmp_path / "old", None)
     assert "leak to measure" not in old
     assert 'id="leak"' not in old
+
+
+def test_a_leak_of_times_that_was_not_measured_is_not_fine(tmp_path: Path) -> None:
+    said = "No two samples are known to belong together. The leak of times is not measured."
+    levels = {}
+    for name, more in (("times", {"unmeasured": "times"}), ("none", {})):
+        page = written(tmp_path / name, {"words": said, **more})
+        row = next(row for row in page.split('id="trust"')[1].split("</section>")[0].split("<li") if said in row)
+        levels[name] = row.split('class="')[1].split('"')[0]
+    assert levels == {"times": "careful", "none": "fine"}

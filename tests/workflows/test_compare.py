@@ -15,6 +15,7 @@ from striate.core.artifacts import read_json, write_csv, write_json
 from striate.core.errors import DataError, RunError, UnknownName
 from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder
+from striate.evaluate import intervals
 from striate.workflows.compare import compare
 
 CLASSES = ("cat", "dog", "owl")
@@ -87,6 +88,27 @@ def test_what_cannot_be_told_apart_is_said_with_the_samples_needed(tmp_path: Pat
     assert "cannot be told apart on these 60 samples" in found["words"]
     assert "would be needed" in found["words"]
     assert found["plan"] == {}
+
+
+@pytest.mark.parametrize("noise", [0.1, 2.0])
+def test_without_a_test_the_words_are_the_interval_s_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: float
+) -> None:
+    monkeypatch.setattr(intervals, "_COSTLY", 60 * 200)  # resamples of 200 values, and no swaps of them
+    random = np.random.default_rng(0)
+    targets = random.normal(size=200)
+    runs = [made(tmp_path / name, [True] * 200, task="regress") for name in "ab"]
+    for run, width in zip(runs, (2.0, noise), strict=True):
+        said = targets + width * random.normal(size=200)
+        rows = [["test", f"{n:03}.png", t, s, abs(s - t)] for n, (t, s) in enumerate(zip(targets, said, strict=True))]
+        write_csv(run.predictions, ["split", "key", "target_age", "prediction_age", "error"], rows)
+        write_json(run.metrics, {"task": "regress", "headline": "spearman", "per_class": {}})
+    found = compare(*runs)
+    assert found["metrics"]["spearman"]["p"] is None
+    assert "no test was made, as swaps would take too long" in found["words"]
+    assert "would be needed" not in found["words"]
+    assert found["better"] == (str(runs[1].path) if noise < 1 else None)
+    assert found["words"].startswith("b is better by " if noise < 1 else "the two cannot be told apart")
 
 
 def test_groups_are_drawn_whole(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from striate.cli import app
 from striate.core.events import Silent
 from striate.core.plan import Decision
 from striate.core.records import Label, Labels, Sample, Value
+from striate.data.split import units_of_samples
 from striate.workflows.label_free import LabelFree, untold
+from striate.workflows.leak_drawn import drawn, exchanged
 from striate.workflows.leak_given import given_leak
 from striate.workflows.leak_random import in_two_units, strata, whole_units
 from striate.workflows.materials import Materials, gather
@@ -72,9 +74,14 @@ def test_the_given_test_s_leak_is_what_scikit_learn_finds_on_the_same_features(t
     known = {sample.key: sample for sample in materials.prepared.dataset.samples}
     shared = [known[key] for key in materials.prepared.split.left_out_for("test")]
     assert len(shared) == 40
-    with LabelFree(materials, shared) as look:
+    with LabelFree(materials) as look:
         found = given_leak(materials, shared, look, None)
         tests, train = materials.samples["test"], materials.samples["train"]
+        of_tests, of_shared = np.split(units_of_samples([*tests, *shared], materials.prepared.audit), [len(tests)])
+        places = drawn(of_tests, of_shared, len(train), len(tests) + len(shared) + len(train), 0)[1]
+        shared = [shared[place] for place in places]
+        stays, taken = exchanged(*([one.target.name for one in part] for part in (train, shared)), 0)  # type: ignore[union-attr]
+        shared = [shared[place] for place in taken]
         asked, extra, rows = look(tests), look(shared), look(train)
     assert len(train) + materials.count("val") == 120
     assert look.words == "patches of the pictures"
@@ -86,7 +93,8 @@ def test_the_given_test_s_leak_is_what_scikit_learn_finds_on_the_same_features(t
         decided = [classes[place] for place in head.predict(asked).argmax(1)]
         return np.array([name == one.target.name for name, one in zip(decided, tests, strict=True)])  # type: ignore[union-attr]
 
-    without, with_leak = right(rows, [*train]), right(np.concatenate([rows, extra]), [*train, *shared])
+    without = right(rows, [*train])
+    with_leak = right(np.concatenate([rows[stays], extra]), [*(train[place] for place in stays), *shared])
     copied = np.array(["copy" in one.key for one in tests])
     for part, mask in (("all", copied | ~copied), ("shared", copied), ("rest", ~copied)):
         assert found["parts"][part]["with"] == pytest.approx(with_leak[mask].mean())
@@ -98,14 +106,18 @@ def test_the_given_test_s_leak_is_what_scikit_learn_finds_on_the_same_features(t
     assert "40 training samples belong with 40 of 80 test samples, and stay out of training" in found["words"]
 
 
-def test_time_that_is_short_cuts_what_is_looked_at(tmp_path: Path) -> None:
+def test_time_that_is_short_cuts_what_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     materials = materials_of(sharing(tmp_path / "data"))
     with LabelFree(materials) as look:
         samples = materials.samples["train"]
-        assert look.carried(samples, 1000, None) == len(samples)
+        assert look.carried(samples, 1000, None) == 1000
         assert look.carried(samples, 50, None) == 50
+        assert look.carried(samples, 1000, 1e6) == 1000
+        assert look.carried(samples, 1000, 1e3, more=10.0) in (98, 99)
+        assert 0 < look.carried(samples, 10**5, 1e3, fits=1000) < look.carried(samples, 10**5, 1e3) / 5
+        monkeypatch.setattr(LabelFree, "__call__", lambda self, few: pytest.fail("it was looked at without time"))
         assert look.carried(samples, 1000, 0.0) == 0
-        assert look.carried(samples, 1000, 1e6) == len(samples)
+        monkeypatch.undo()
         assert look([]).shape == (0, 0)
 
 
@@ -149,6 +161,7 @@ def test_nothing_that_belongs_together_is_said_and_turned_off_nothing_is(tmp_pat
             prepared=SimpleNamespace(weights=object(), audit=audit),
             plan={"network.weights": weights},
             preprocessing=SimpleNamespace(own=True),
+            task=SimpleNamespace(per_pixel=False),
         )
         assert (untold(fake) is None) == told
 

@@ -38,7 +38,8 @@ FRACTIONS = (0.64, 0.16, 0.20)
 
 _HEADER = ("key", "split", "target", "group", "reason")
 _GIVEN_FOR = ", which is given for "
-"""In the reason of a sample that is left out, since it belongs with a held-out one: the split comes after it."""
+"""In the reason of a sample that is left out, since it belongs with a held-out one: the split comes after it, and its
+own where that is not training."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,11 @@ class SplitTable:
     def left_out_for(self, split: str) -> list[str]:
         """The keys, sorted, of what is left out of training since it belongs with a sample that is given for a split.
 
-        >>> SplitTable({"a": "excluded"}, {"a": "a duplicate of b, which is given for test"}).left_out_for("test")
+        What was given for validation itself, and is left out since it belongs with a given test, is none of them.
+
+        >>> reasons = {name: "a duplicate of x, which is given for test" for name in "ab"}
+        >>> reasons["b"] += "; itself for val"
+        >>> SplitTable(dict.fromkeys("ab", "excluded"), reasons).left_out_for("test")
         ['a']
         """
         ends = _GIVEN_FOR + split
@@ -339,9 +344,11 @@ def _exclude_leaks(
         for sample in unit:
             if fates[sample.key] != kept:
                 how, other = _tie(sample, held, *ties)
-                count[fates[sample.key], how] += 1
+                mine = fates[sample.key]
+                count[mine, how] += 1
                 fates[sample.key] = "excluded"
-                reasons[sample.key] = f"{how} {other.key}{_GIVEN_FOR}{kept}"
+                own = "" if mine == "train" else f"; itself for {mine}"
+                reasons[sample.key] = f"{how} {other.key}{_GIVEN_FOR}{kept}{own}"
     for split in sorted({split for split, _ in count}):
         parts = [f"{number:,} {how}" for (one, how), number in sorted(count.items()) if one == split]
         total = sum(number for (one, _), number in count.items() if one == split)

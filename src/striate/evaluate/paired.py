@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from striate.core.seeds import generator
-from striate.evaluate.intervals import RESAMPLES, affordable, bootstrap, centred, percentile_interval
+from striate.evaluate.intervals import RESAMPLES, Interval, affordable, bootstrap, centred, percentile_interval
 from striate.metrics import Floats, Mean, Metric, divide
 
 SURE = 0.05
@@ -25,6 +25,7 @@ POWER_FACTOR = (1.959964 + 0.841621) ** 2
 """Square of the normal quantiles of a two-sided test at 5 % that finds a real difference in 80 % of cases."""
 _CHUNK_BYTES = 8 * 1024**2
 _TIE = 1e-12
+_FEWEST_UNITS = 6  # of fewer, no swaps have a p value below 0.05: that of all on one side is 2 / 2 ** units
 _AS_COSTLY = 4  # a swap takes two metrics of twice the samples
 
 
@@ -36,10 +37,11 @@ class Difference:
         first, second: its values; None where one is not defined.
         difference: second − first.
         low, high: the ends of the 95 % interval of the difference, by a paired bootstrap; None where there is none.
-        p: how often a difference as large comes of swapping the two models' answers; None where it is not known.
+        p: how often a difference as large comes of swapping the two models' answers; None where no test was made, since
+            swaps would take too long.
         test: which test gave p.
         needed: about the samples that a difference as large would be told by, in four cases of five; None where it is
-            told already, or is nought.
+            told already, is nought, or no test was made.
         why: why there is no interval, or what to know about it.
     """
 
@@ -55,10 +57,10 @@ class Difference:
 
     @property
     def told(self) -> bool:
-        """Whether it is beyond chance, by test and interval alike."""
-        if self.p is None or self.low is None or self.high is None:
+        """Whether it is beyond chance, by test and interval alike; by the interval alone where no test was made."""
+        if self.low is None or self.high is None:
             return False
-        return self.p < SURE and not self.low <= 0 <= self.high
+        return (self.p is None or self.p < SURE) and not self.low <= 0 <= self.high
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, float]:
@@ -147,7 +149,7 @@ def differences(
 
     Returns:
         by name; p is McNemar's for the accuracy of samples that stand alone, else of `swaps`, of which a costly metric
-        gets fewer, or none.
+        gets fewer, or none: then the interval alone tells.
     """
     each = np.arange(len(targets)) if units is None else units
     drawn, kind = int(each.max()) + 1, "sample" if units is None else "group"
@@ -171,10 +173,12 @@ def differences(
             p, test = mcnemar(right[0], right[1])[2], "McNemar, exact"
         elif times:
             p, test = swaps(metric, first[name], second[name], targets, each, seed, times), f"{times} random swaps"
+        if p is None and 1 < drawn < _FEWEST_UNITS:
+            interval = Interval(None, None, f"{drawn} {kind}s are too few for an interval without a test")
         one = Difference(before, after, after - before, interval.low, interval.high, p, test, None, interval.why)
         needed = (
             None
-            if one.told or interval.low is None
+            if one.told or p is None or interval.low is None
             else needed_samples(after - before, float(np.nanstd(apart)), len(targets))
         )
         found[name] = replace(one, needed=needed)

@@ -96,9 +96,11 @@ def p_words(p: float | None) -> str:
     """A p value in words.
 
     >>> p_words(0.0312), p_words(0.00003), p_words(None)
-    ('p = 0.031', 'p < 0.001', 'no p value')
+    ('p = 0.031', 'p < 0.001', 'no test was made, as swaps would take too long')
     """
-    return "no p value" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return (
+        "no test was made, as swaps would take too long" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    )
 
 
 def _notes(

@@ -35,29 +35,18 @@ class LabelFree:
 
     Args:
         materials: of the training.
-        more: samples that are in no split, and are asked for too.
     """
 
-    def __init__(self, materials: Materials, more: Sequence[Sample] = ()) -> None:
+    def __init__(self, materials: Materials) -> None:
         plan, prepared = materials.plan, materials.prepared
         self._materials = materials
         self._places = {
             sample.key: (part, place)
-            for part, samples in {**materials.samples, "": more}.items()
+            for part, samples in materials.samples.items()
             for place, sample in enumerate(samples)
         }
         self._pictures: dict[str, Pictures] = dict(materials.pictures)
-        self._more = None
-        if more:
-            self._more = self._pictures[""] = pack(
-                prepared.dataset,
-                [sample.key for sample in more],
-                materials.preprocessing,
-                keep_margin=False,
-                workers=plan["execution.workers"],
-                memory_bytes=plan["execution.pack_bytes"] // 3,
-                reporter=Silent(),
-            )
+        self._more: list[Pictures] = []
         if not _weights_tell(materials):
             because = "" if prepared.weights is None else ", as the weights have learnt from some of these samples"
             self.words = f"patches of the pictures{because}"
@@ -75,30 +64,65 @@ class LabelFree:
         with evaluating(self._network):
             return self._found(samples)
 
-    def carried(self, samples: Sequence[Sample], most: int, seconds: float | None) -> int:
-        """How many of some samples can be looked at, and heads fitted to them, by how long a few take.
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Prepare the pictures of samples that are in no split, so that they can be asked for too."""
+        found = self._packed(samples, self._materials.plan["execution.workers"])
+        part = f"more {len(self._more)}"
+        self._more.append(found)
+        self._pictures[part] = found
+        self._places |= {sample.key: (part, place) for place, sample in enumerate(samples)}
+
+    def adding(self, samples: Sequence[Sample]) -> float:
+        """About the seconds that `add` takes for each of some samples, by how long a few take."""
+        few = _spread(samples)
+        started = time.perf_counter()
+        self._packed(few, workers=0).close()
+        return (time.perf_counter() - started) / len(few)
+
+    def _packed(self, samples: Sequence[Sample], workers: int) -> Pictures:
+        plan, prepared = self._materials.plan, self._materials.prepared
+        return pack(
+            prepared.dataset,
+            [sample.key for sample in samples],
+            self._materials.preprocessing,
+            keep_margin=False,
+            workers=workers,
+            memory_bytes=plan["execution.pack_bytes"] // 3,
+            reporter=Silent(),
+        )
+
+    def carried(
+        self, samples: Sequence[Sample], most: int, seconds: float | None, *, fits: int = 1, more: float = 0.0
+    ) -> int:
+        """How many samples can be looked at, and heads fitted to them, by how long a few of some take.
 
         Args:
-            most: of them, whatever the time.
+            samples: that are known, or have been added.
+            most: how many there are to look at, whatever the time.
             seconds: for it all; None where time is not short.
+            fits: how often `OutOfFold.best` is asked of as many.
+            more: seconds that each sample takes beside.
         """
-        count = min(most, len(samples))
         if seconds is None:
-            return count
-        few = samples[:: max(1, len(samples) // TIMED)][:TIMED]
-        self(few[:1])  # what comes first takes longer
+            return most
+        if seconds <= 0:
+            return 0
         started = time.perf_counter()
+        few = _spread(samples)
+        self(few[:1])  # what comes first takes longer
+        begun = time.perf_counter()
         self(few)
-        each = (time.perf_counter() - started) / len(few)
-        left, numbers = seconds - (TIMED + 1) * each, np.arange(count + 1)
-        return int(numbers[(each * numbers + seconds_of(1) * numbers**3) <= left].max(initial=0))
+        each = (time.perf_counter() - begun) / len(few) + more
+        cubed, numbers = fits * seconds_of(1), np.arange(most + 1)
+        left = seconds - (time.perf_counter() - started)
+        return int(numbers[each * numbers + cubed * numbers**3 <= left].max(initial=0))
 
     def __enter__(self) -> LabelFree:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._more is not None:
-            self._more.close()
+        for pictures in self._more:
+            pictures.close()
 
     def _some(self) -> Tensor:
         """Training pictures to take patches from, as validation would show them."""
@@ -120,6 +144,16 @@ class LabelFree:
             found = np.empty((len(samples), each.shape[1])) if found is None else found
             found[places] = each
         return np.empty((0, 0)) if found is None else found
+
+
+def left_until(ends: float | None) -> float | None:
+    """Seconds until a time of `time.perf_counter`, and 0 after it; None where there is none."""
+    return None if ends is None else max(0.0, ends - time.perf_counter())
+
+
+def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """A few of them, from the first to the last."""
+    return samples[:: max(1, len(samples) // TIMED)][:TIMED]
 
 
 def untold(materials: Materials) -> str | None:

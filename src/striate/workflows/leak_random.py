@@ -15,9 +15,10 @@ from striate.core.wording import plural
 from striate.data.dealing import strata_of
 from striate.data.split import units_of_samples
 from striate.evaluate.labels import folds_of
-from striate.evaluate.leaks import parts, torn
+from striate.evaluate.leaks import parts, seconds_of_parts, torn
 from striate.train.ridge import OutOfFold
-from striate.workflows.label_free import LEAST, LabelFree
+from striate.workflows.label_free import LEAST, LabelFree, left_until
+from striate.workflows.leak_drawn import places_within
 from striate.workflows.leak_words import cut, figures, headline, sentence
 from striate.workflows.materials import Materials
 
@@ -30,20 +31,24 @@ _IN_A_UNIT = 10
 
 
 def judged_samples(materials: Materials) -> list[Sample]:
-    """The samples that a random split would have divided: none where the data itself gives the test."""
-    if "test" in materials.prepared.dataset.given_splits:
+    """The samples that a random split would have divided: none where the data itself gives the test.
+
+    Of data that a split file divides, what the data gives is not looked at.
+    """
+    if materials.plan["split.file"] is None and "test" in materials.prepared.dataset.given_splits:
         return []
     return [sample for part in materials.samples.values() for sample in part if sample.weight]
 
 
 def too_few_tied(pool: Sequence[Sample], materials: Materials) -> str | None:
     """Why tearing units apart is not looked at, in a sentence; None where it is."""
+    none = "." if timed(materials) else ": there is no leak to measure."
     if not pool:
-        return "The given test shares no picture or group with training: there is no leak to measure."
+        return f"The given test shares no picture or group with training{none}"
     units = units_of_samples(pool, materials.prepared.audit)
     tied = _tied(units)
     if not tied:
-        return "No two samples are known to belong together: there is no leak to measure."
+        return f"No two samples are known to belong together{none}"
     if tied < max(LEAST_TIED, LEAST_SHARE * len(pool)):
         return f"Of {len(pool):,} samples {tied:,} belong with others: too few to move the score of a random split."
     if units.max() + 1 < 2 * FOLDS:
@@ -51,12 +56,17 @@ def too_few_tied(pool: Sequence[Sample], materials: Materials) -> str | None:
     return None
 
 
-def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, allowed: float | None) -> dict[str, Any]:
+def timed(materials: Materials) -> bool:
+    """Whether samples have a time, by which a division leaks too; what that is worth is not looked at."""
+    return any(sample.time is not None for part in materials.samples.values() for sample in part)
+
+
+def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, ends: float | None) -> dict[str, Any]:
     """The score that a random split would have said, and that of the same with units whole.
 
     Args:
         pool: what is divided.
-        allowed: seconds; None where time is not short.
+        ends: of `time.perf_counter`, when it should be done; None where time is not short.
 
     Returns:
         plain values, with `parts`: of all samples, of those that belong with others and of the rest; `words` alone
@@ -66,9 +76,14 @@ def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, a
     known = [pool[place] for place in in_two_units(units_of_samples(pool, audit), strata(pool), task.kind)]
     if len(known) < min(LEAST, len(pool)):
         return {"words": "What a random split would have said is not told: most classes are of one unit each."}
-    count = look.carried(known, MOST, allowed)
-    short = f", and time carries {count} of {len(known):,}" if count < min(MOST, len(known)) else ""
-    samples = [known[place] for place in whole_units(units_of_samples(known, audit), count, seed)]
+    name, metric = headline(task, materials.plan["train.metric"])
+    most, left = min(MOST, len(known)), left_until(ends)
+    more = seconds_of_parts(metric, task.encode(known[:1]).shape[1], DIVISIONS) if left else 0.0
+    count = look.carried(known, most, left_until(ends), fits=2, more=more)
+    short = f", and time carries {count} of {len(known):,}" if count < most else ""
+    looked_at = [known[place] for place in whole_units(units_of_samples(known, audit), count, seed)]
+    several = in_two_units(units_of_samples(looked_at, audit), strata(looked_at), task.kind)
+    samples = [looked_at[place] for place in several]  # of some classes the cut has left one unit
     units = units_of_samples(samples, audit)
     if len(samples) < min(LEAST, len(known)) or not _tied(units) or units.max() + 1 < 2 * FOLDS:
         return {"words": f"What a random split would have said is not told: {len(samples)} samples are too few{short}."}
@@ -76,13 +91,12 @@ def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, a
     heads = OutOfFold(look(samples), targets)
     with_leak, light = heads.best([torn_one(one, samples, seed, number) for number, one in enumerate(whole)])
     without, strong = heads.best(whole)
-    name, metric = headline(task, materials.plan["train.metric"])
     among = np.bincount(units)[units] > 1
     found = parts(metric, list(with_leak), list(without), targets, among, units=units, seed=seed)
     one = found["all"]
-    several = int((np.bincount(units) > 1).sum())
-    beside = f" {_tied(units):,} of {len(samples):,} samples are in {plural(several, 'unit', 'units')} of several."
-    gone = len(pool) - len(known)
+    tied = int((np.bincount(units) > 1).sum())
+    beside = f" {_tied(units):,} of {len(samples):,} samples are in {plural(tied, 'unit', 'units')} of several."
+    gone = len(pool) - len(known) + len(looked_at) - len(samples)
     alone = f" {plural(gone, 'sample', 'samples')} of classes of one unit are left out." if gone else ""
     return {
         **figures(name, one),
@@ -96,7 +110,7 @@ def random_leak(materials: Materials, pool: Sequence[Sample], look: LabelFree, a
         "words": sentence(look.words, "a random split would have said", name, one)
         + beside
         + alone
-        + cut(len(samples), len(known)),
+        + cut(len(looked_at), len(known)),
     }
 
 
@@ -134,9 +148,7 @@ def whole_units(units: NDArray[np.int64], count: int, seed: int) -> NDArray[np.i
     order = permutation(len(units), seed, "leak samples")
     order = order[np.argsort(permutation(int(units.max()) + 1, seed, "leak units")[units[order]], kind="stable")]
     numbers = units[order]
-    begins = np.flatnonzero(np.diff(numbers, prepend=-1))
-    within = np.arange(len(order)) - np.repeat(begins, np.diff(np.append(begins, len(order))))
-    order = order[within < max(1, count // _IN_A_UNIT)]
+    order = order[places_within(numbers) < max(1, count // _IN_A_UNIT)]
     numbers = units[order]
     ends = np.flatnonzero(np.diff(numbers, append=-1)) + 1
     last = int(ends[ends <= count].max(initial=0))

@@ -10,7 +10,8 @@ from striate.plan.rule import Decisions, rule
     {"evaluate.leak": Leaf(bool, "whether it is measured how many points a leak between training and test is worth")},
 )
 def leak(context: Context) -> Decisions:
-    left_out = len(context.split.left_out_for("test"))
+    shared = set(context.split.left_out_for("test"))
+    left_out = sum(sample.key in shared and sample.weight > 0 for sample in context.dataset.samples)
     because = (
         f"{left_out} training samples belong with the given test: what they would have added to its score is a number"
         if left_out

@@ -146,12 +146,14 @@ def _leaks(facts: Facts, found: Judged) -> Check | None:
 
 
 def _worth(facts: Facts, found: Judged) -> Check | None:
-    """What a leak would have added, where it was asked: the score itself has none."""
+    """What a leak would have added, where it was asked: the score itself has none that is known."""
     told = facts.metrics.get("leak")
     if not isinstance(told, dict) or not told.get("words"):
         return None
-    more = [" ", tag("a", "With and without it", href="#leak"), "."] if leak_section(facts) is not None else []
-    return Check(GOOD, join([prose(str(told["words"])), *more]))
+    measured = leak_section(facts) is not None
+    more = [" ", tag("a", "With and without it", href="#leak"), "."] if measured else []
+    level = CAREFUL if told.get("unmeasured") and not measured else GOOD
+    return Check(level, join([prose(str(told["words"])), *more]))
 
 
 def _near(facts: Facts, found: Judged) -> Check | None:
