@@ -28,6 +28,16 @@ def test_the_plan_says_from_when_to_when_each_split_is(tmp_path: Path) -> None:
         st.plan(data, time="take", set=QUICK)
 
 
+def test_the_plan_says_nothing_of_times_that_divide_nothing(tmp_path: Path) -> None:
+    parts = {"train": 24, "val": 8, "test": 8}
+    splits = [part for part, count in parts.items() for _ in range(count)]
+    data = table(
+        tmp_path, "path,label,split,taken", lambda n, brightness: f"{'ab'[n % 2]},{splits[n % 40]},2026-01-{n % 28 + 1:02}"
+    )
+    because = st.plan(data, time="taken", set=QUICK).decisions["split.file"].because
+    assert because.startswith("stratified by target into")
+
+
 def test_data_that_a_run_is_scored_on_need_no_times(tmp_path: Path) -> None:
     request = Request(ReadRequest(data="/anywhere/table.csv", time="taken", group="person"))
     assert Request.from_dict(request.to_dict(), None) == request

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from striate.core.errors import DataError
 from striate.core.records import Dataset, Sample
 from striate.core.wording import plural, some
-from striate.data.by_time import deal_by_time
+from striate.data.by_time import deal_by_time, goes_by_time
 from striate.data.classes import target_classes
 from striate.data.dealing import dealt, enough
 from striate.data.folds import folds_of_units, rotates
@@ -41,14 +41,14 @@ def divided_units(
         carved: the share for validation of what a fold does not hold out, where none is given.
 
     Raises:
-        DataError: folds cannot take turns, or times divide nothing.
+        DataError: folds cannot take turns; or samples have no times where others have, or times that divide nothing.
     """
-    timed = any(sample.time is not None for unit in pool for sample in unit)
+    timed = goes_by_time(dataset, held)
     if fold is not None:
         _check_rotation(dataset, held, timed)
         _check_free(kept)
         return _rotated(dataset, pool, fold, held, seed, even, carved)
-    if timed and sum(share > 0 for share in shares) > 1:
+    if timed:
         _check_free(kept)
         return deal_by_time(pool, shares, dataset.path)
     fresh = [unit for unit, split in zip(pool, kept, strict=True) if split is None]

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Dataset, Label, Labels, Mask, Sample, Target
-from striate.core.wording import some
+from striate.core.wording import plural, some
 from striate.data.audit import Audit
-from striate.data.by_time import periods
+from striate.data.by_time import came_before, goes_by_time, periods
 from striate.data.chained import Chains, chains
 from striate.data.dealing import enough
 from striate.data.dividing import divided_units, missing_classes
@@ -172,7 +172,8 @@ def make_split(
             split is given for it, it stays there, and what was learnt from is never tested.
         fold: which fold, from 1 on, of how many is held out: as the test, or as validation where a test is given.
 
-    Samples with a time are divided by it, unless a split is given: the latest are the test, those before them validate.
+    Samples with a time are divided by it, unless a split is given: the latest are the test, those before them validate,
+    and what is held out and no later than what is learnt from is left out.
 
     Raises:
         DataError: the split file does not fit the data, nothing is left to train on or to test with, a held-out class
@@ -219,14 +220,22 @@ def make_split(
     )
     for unit, place in zip(pool, places, strict=True):
         fates.update(dict.fromkeys((sample.key for sample in unit), place))
+    timed = fold is None and goes_by_time(dataset, held)
+    early = came_before(pool, places) if timed else {}
+    fates.update(dict.fromkeys(early, "excluded"))
+    reasons.update(early)
     if known:
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
-    when = periods(samples, fates)
-    _say(notes, held, shares, file, fates, reasons, fold, timed=bool(when))
-    if when:
-        notes.insert(1, f"By time: {when}.")
+    _say(notes, held, shares, file, fates, reasons, fold, timed=timed)
+    if timed:
+        notes.insert(1, f"By time: {periods(samples, fates)}.")
+    if early:
+        notes.append(
+            f"{plural(len(early), 'held-out sample is', 'held-out samples are')} left out: of groups or equal pictures "
+            "that go on later, but no later than what is learnt from."
+        )
     classes = classes_by_fate(samples, fates)
     chained = near_chains(free, audit)
     check_split(dataset, samples, fates, reasons, classes, chained)
