@@ -22,6 +22,7 @@ from striate.data.audit import DAMAGE_LIMIT, Audit, run_audit
 from striate.data.audit_cache import audit_key, find_audit, keep_audit
 from striate.data.audit_figures import keys_by_size, sides_of_keys
 from striate.data.checks import check_audit
+from striate.data.contiguous import ORDERS
 from striate.data.dataset import open_dataset
 from striate.data.near import SECONDS
 from striate.data.oddities import SEVERITIES
@@ -162,7 +163,7 @@ def divided(
         split = SplitTable.read(run.split, dataset)
         _check_targets(split, run, dataset)
         return split
-    seed, file = overrides.get("split.seed"), overrides.get("split.file")
+    seed, file, order = (overrides.get(f"split.{name}") for name in ("seed", "file", "order"))
     known = known_fates(asked, audit)
     split = make_split(
         dataset,
@@ -171,6 +172,7 @@ def divided(
         file=file.value if file else None,
         known=known,
         fold=fold_of(overrides),
+        order=order.value if order else ORDERS[0],
     )
     for note in split.notes:
         reporter.line(note)

@@ -22,8 +22,11 @@ def split(context: Context) -> Decisions:
     counts = ", ".join(f"{len(context.split.keys(part))} {part}" for part in ("train", "val", "test"))
     duplicates, near = len(context.audit.duplicates), context.audit.near
     dataset = context.dataset
+    contiguous = context["split.order"] == "contiguous"
     how = (
-        f"by time into {counts}: {periods(dataset.samples, context.split.fates)}"
+        f"in contiguous stretches of the names' order into {counts}"
+        if contiguous
+        else f"by time into {counts}: {periods(dataset.samples, context.split.fates)}"
         if goes_by_time(dataset, dataset.given_splits)
         else f"stratified by target into {counts}"
     )
