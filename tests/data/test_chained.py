@@ -110,11 +110,13 @@ def test_labels_that_no_other_unit_has_are_not_judged_and_why_is_said() -> None:
 def test_folds_of_a_class_or_of_all_that_near_duplicates_joined_are_told_the_remedy() -> None:
     data = data_of(a=30, b=10)
     near = chain([f"b/{number:03}" for number in range(10)])
-    with pytest.raises(DataError, match="10 samples in 1 unit .*; near-duplicates join all 10 pictures of 'b'") as caught:
+    with pytest.raises(
+        DataError, match=r"10 samples in 1 unit .*; near-duplicates join all 10 pictures of 'b'"
+    ) as caught:
         make_split(data, Audit(40, near=near), seed=0, fold=(1, 3))
     assert caught.value.fix == REMEDY
     everything = chain([one.key for one in data.samples])
-    with pytest.raises(DataError, match="3 folds are more than the 1 unit .*; near-duplicates join all 40") as caught:
+    with pytest.raises(DataError, match=r"3 folds are more than the 1 unit .*; near-duplicates join all 40") as caught:
         make_split(data, Audit(40, near=everything), seed=0, fold=(1, 3))
     assert caught.value.fix == REMEDY
     with pytest.raises(DataError) as caught:

@@ -31,9 +31,8 @@ def test_the_plan_says_from_when_to_when_each_split_is(tmp_path: Path) -> None:
 def test_the_plan_says_nothing_of_times_that_divide_nothing(tmp_path: Path) -> None:
     parts = {"train": 24, "val": 8, "test": 8}
     splits = [part for part, count in parts.items() for _ in range(count)]
-    data = table(
-        tmp_path, "path,label,split,taken", lambda n, brightness: f"{'ab'[n % 2]},{splits[n % 40]},2026-01-{n % 28 + 1:02}"
-    )
+    cells = [f"{'ab'[n % 2]},{splits[n % 40]},2026-01-{n % 28 + 1:02}" for n in range(60)]
+    data = table(tmp_path, "path,label,split,taken", lambda n, brightness: cells[n])
     because = st.plan(data, time="taken", set=QUICK).decisions["split.file"].because
     assert because.startswith("stratified by target into")
 

@@ -1,7 +1,7 @@
 """Divisions by stretches of a row: slices through a thing or frames of a film, whose neighbours are alike.
 
-Units follow each other in the natural order of their first keys, in which 2 comes before 10, and are cut into contiguous
-stretches. So only the ends of a stretch have neighbours on the other side.
+Units follow each other in the natural order of their first keys, in which 2 comes before 10, and are cut into
+contiguous stretches. So only the ends of a stretch have neighbours on the other side.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ def stretches(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
         candidates = np.arange(before + 1, len(sizes) - (len(shares) - number) + 1)  # each stretch has a unit
         before = int(candidates[np.abs(ends[candidates - 1] - wanted).argmin()])
         bounds.append(before)
-    return np.searchsorted(bounds, np.arange(len(sizes)), side="right").tolist()
+    return [int(part) for part in np.searchsorted(bounds, np.arange(len(sizes)), side="right")]
 
 
-def deal_in_a_row(units: Sequence[Sequence[Sample]], shares: tuple[float, float, float], row: Sequence[int]) -> list[str]:
+def deal_in_a_row(
+    units: Sequence[Sequence[Sample]], shares: tuple[float, float, float], row: Sequence[int]
+) -> list[str]:
     """The split of each unit: of the row the last stretch is the test, the one before it validates.
 
     Args:

@@ -78,6 +78,11 @@ def _check_rotation(dataset: Dataset, held: set[str], timed: bool) -> None:
             f"{dataset.path} gives validation and test, so that there is nothing for folds to rotate",
             fix="leave --folds out; or give the test alone, and each fold validates in turn",
         )
+    check_direction(timed)
+
+
+def check_direction(timed: bool) -> None:
+    """Raise `DataError` where folds are asked for of samples that are divided by time."""
     if timed:
         raise DataError(
             "samples are divided by time, which has one direction: folds would be judged by what came before",
@@ -91,7 +96,8 @@ def _check_free(kept: Sequence[str | None]) -> None:
     if count:
         raise DataError(
             f"the Run that the weights come from has met {count:,} of the {plural(len(kept), 'unit', 'units')} of "
-            "samples, which must stay in the splits that they were in: they can neither take turns nor go by time or in a row",
+            "samples, which must stay in the splits that they were in: they can neither take turns nor go by time or "
+            "in a row",
             fix="begin with other weights, or leave out --folds, --time and split.order",
         )
 
@@ -129,6 +135,10 @@ def _rotated(
     return [turn if part == number - 1 else next(rest) for part in parts]
 
 
+UNTESTED = "The test split has no sample of "
+"""How the sentence begins that tells classes which a test lacks; in folds that take turns others have them."""
+
+
 def missing_classes(classes: Mapping[str, set[str]], pool: Sequence[Sequence[Sample]]) -> list[str]:
     """Sentences on the classes that a held-out split lacks, and on those that are one unit, which no two splits share.
 
@@ -137,13 +147,13 @@ def missing_classes(classes: Mapping[str, set[str]], pool: Sequence[Sequence[Sam
         pool: the units that were divided.
     """
     sentences = []
-    for part, name, what in (
-        ("test", "test", "its score says nothing of them"),
-        ("val", "validation", "the best epoch is chosen without them"),
+    for part, begins, what in (
+        ("test", UNTESTED, "its score says nothing of them"),
+        ("val", "The validation split has no sample of ", "the best epoch is chosen without them"),
     ):
         missing = sorted(classes["train"] - classes[part])
         if missing and classes[part]:
-            sentences.append(f"The {name} split has no sample of {some(missing)}: {what}; add samples of them.")
+            sentences.append(f"{begins}{some(missing)}: {what}; add samples of them.")
     homes: dict[str, list[Sequence[Sample]]] = defaultdict(list)
     for unit in pool:
         for one in sorted({name for sample in unit for name in target_classes(sample.target)}):

@@ -156,7 +156,9 @@ def check_folds(
             + (f"; {chained}" if chained else ""),
             fix=REMEDY
             if chained
-            else f"give --folds {len(sizes)} or fewer" if len(sizes) >= LEAST else "add samples, or check the groups",
+            else f"give --folds {len(sizes)} or fewer"
+            if len(sizes) >= LEAST
+            else "add samples, or check the groups",
         )
     units_of: Counter[str] = Counter()
     samples: Counter[str] = Counter()

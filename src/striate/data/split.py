@@ -75,11 +75,18 @@ class SplitTable:
         ends = _GIVEN_FOR + split
         return [key for key in self.keys("excluded") if self.reasons.get(key, "").endswith(ends)]
 
-    def write(self, path: Path, dataset: Dataset, folds: Mapping[str, int] | None = None) -> None:
-        """Write a CSV with one row a sample: key, split, target, group, reason; and the fold, where there are any.
+    def write(
+        self,
+        path: Path,
+        dataset: Dataset,
+        folds: Mapping[str, int] | None = None,
+        units: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write a CSV with one row a sample: key, split, target, group, reason; of folds, the fold and the unit too.
 
         Args:
             folds: by key, the fold that held it out.
+            units: by key, the name of what a sample of a fold is drawn with in resamples, where it is with others.
         """
         rows = [
             (
@@ -88,11 +95,11 @@ class SplitTable:
                 _target_text(sample.target),
                 sample.group or "",
                 self.reasons.get(sample.key, ""),
-                *([] if folds is None else [folds.get(sample.key, "")]),
+                *([] if folds is None else [folds.get(sample.key, ""), (units or {}).get(sample.key, "")]),
             )
             for sample in sorted(dataset.samples, key=lambda sample: sample.key)
         ]
-        write_csv(path, _HEADER if folds is None else (*_HEADER, "fold"), rows)
+        write_csv(path, _HEADER if folds is None else (*_HEADER, "fold", "unit"), rows)
 
     @classmethod
     def read(cls, path: str | Path, dataset: Dataset) -> SplitTable:

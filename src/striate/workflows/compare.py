@@ -10,6 +10,7 @@ from typing import Any
 from striate.core.artifacts import read_json
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
+from striate.core.wording import plural
 from striate.evaluate import units_of
 from striate.evaluate.paired import Difference, differences, mcnemar
 from striate.metrics import Metric
@@ -109,7 +110,14 @@ def _notes(
     part: str,
 ) -> list[str]:
     """What the figures do not say by themselves."""
-    found = ["Each Run is one training: another seed moves a score too, and the test knows of the samples alone."]
+    folds = [read_json(RunFolder(run.path).metrics).get("folds", {}).get("count", 1) for run in runs]
+    each = "Each Run is one training"
+    if max(folds) > 1:
+        each = "; ".join(
+            f"{name} is {plural(count, 'training', 'trainings, one a fold')}"
+            for name, count in zip(names, folds, strict=True)
+        )
+    found = [f"{each}: another seed moves a score too, and the test knows of the samples alone."]
     if part == "val":
         found.append("Validation chose the weights of both, so that its figures are a little optimistic.")
     selected = dict.fromkeys(run.headline for run in runs)

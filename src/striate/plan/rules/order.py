@@ -11,7 +11,7 @@ from striate.plan.rule import Decisions, rule
     {
         "split.order": Leaf(
             str,
-            "whether samples are divided by lot and class, or in contiguous stretches as their names count (2 before 10)",
+            "whether samples are divided by lot and class, or in contiguous stretches by name (2 before 10)",
             names=ORDERS,
         ),
     },
