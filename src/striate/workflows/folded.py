@@ -29,6 +29,7 @@ from striate.workflows.finish import corrected, not_checked, prediction_header, 
 from striate.workflows.labelled import scored
 from striate.workflows.lineage import met_before
 from striate.workflows.scores import write_scores
+from striate.workflows.slicing import attributes_of, rightness, slices_of
 
 _DECIDED = (
     "Each fold's own validation decided its thresholds, by which its samples are judged; predictions take the mean of "
@@ -43,7 +44,10 @@ _POSSIBLE = (
     "What is held possible is of each fold's own Model, by its own validation: the mean of the networks, by which the "
     "Run predicts, says nothing of it, since no sample is left that none of them has learnt from or was chosen by."
 )
-_LOOKED = "Diagnosis, shortcuts and pictures are in the report of each fold, of its own network."
+_LOOKED = (
+    "Diagnosis, shortcuts, pictures, and slices by brightness and sharpness are in the report of each fold, of its own "
+    "network."
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned:
     results: dict[str, Any] = {}
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
     undefined: list[str] = []
-    rows, drawn = [], {}
+    rows, drawn, slices = [], {}, {}
     together = scored_together(runs, folded)
     for part, (keys, scores) in together.items():
         samples = [folded.samples[key] for key in keys]
@@ -137,6 +141,10 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned:
             tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         results[part] = result
+        if part == "test":  # where folds validate, the given test; else what each held out, by its own network
+            right = np.concatenate([rightness(one, scores[own], targets[own]) for one, own in judges])
+            attributes = attributes_of(samples, folded.audit.sides, pictures=None)
+            slices = slices_of(task.kind, part, right, attributes, [units.get(key) for key in keys], seed)
         for one, own in judges:
             told = prediction_rows(one, scores[own], targets[own], samples[own])
             rows += [[part, folded.holder.get(row[0], ""), *row] for row in told]
@@ -155,6 +163,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned:
         **tables,
         "undefined": undefined,
         **drawn,
+        "slices": slices,
         **{name: found[0][name] for name in ("leak",) if name in found[0]},
         "folds": spread(task, found, folded.part),
         "training": _training(found),
