@@ -16,6 +16,7 @@ from striate.evaluate.paired import Difference, differences, mcnemar
 from striate.metrics import Metric
 from striate.tasks import TASKS
 from striate.workflows.answers import Answers, answers, joined_groups, named, prepared, same_samples
+from striate.workflows.finish import TWINS
 
 SHARES = ("accuracy", "f1", "precision", "recall")
 """How the names end of metrics that are shares, whose differences are told in points."""
@@ -110,7 +111,8 @@ def _notes(
     part: str,
 ) -> list[str]:
     """What the figures do not say by themselves."""
-    folds = [read_json(RunFolder(run.path).metrics).get("folds", {}).get("count", 1) for run in runs]
+    metrics = [read_json(RunFolder(run.path).metrics) for run in runs]
+    folds = [one.get("folds", {}).get("count", 1) for one in metrics]
     each = "Each Run is one training"
     if max(folds) > 1:
         each = "; ".join(
@@ -118,6 +120,9 @@ def _notes(
             for name, count in zip(names, folds, strict=True)
         )
     found = [f"{each}: another seed moves a score too, and the test knows of the samples alone."]
+    if part == "test" and max(folds) == 1:  # of folds, equal samples are drawn together
+        twins = [said for one in metrics for said in one.get("not_checked", ()) if said.endswith(TWINS)]
+        found += twins[:1]
     if part == "val":
         found.append("Validation chose the weights of both, so that its figures are a little optimistic.")
     selected = dict.fromkeys(run.headline for run in runs)
