@@ -20,8 +20,8 @@ ORDERS = ("shuffled", "contiguous")
 def natural(key: str) -> list[tuple[int, int, str]]:
     """What keys are sorted by so that numbers in them count as numbers.
 
-    >>> sorted(["s10.png", "s2.png", "s.png"], key=natural)
-    ['s.png', 's2.png', 's10.png']
+    >>> sorted(["s10.png", "s2.png", "r7.png"], key=natural)
+    ['r7.png', 's2.png', 's10.png']
     """
     parts = re.split(r"([0-9]+)", key)
     return [(1, int(part), part) if number % 2 else (0, 0, part) for number, part in enumerate(parts)]
