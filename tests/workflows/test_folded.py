@@ -15,8 +15,17 @@ from striate.core.records import Dataset
 from striate.core.run import RunFolder
 from striate.data.audit import Audit
 from striate.data.split import make_split
-from striate.tasks import make_task
-from striate.workflows.folded import Folded, common_plan, remarks, scored_together, spread
+from striate.tasks import Sets, make_task
+from striate.workflows.folded import (
+    _LOOKED,
+    _POSSIBLE,
+    Folded,
+    _not_checked,
+    common_plan,
+    remarks,
+    scored_together,
+    spread,
+)
 from striate.workflows.request import array_bytes
 
 
@@ -164,3 +173,13 @@ def test_the_common_plan_holds_nothing_that_is_of_one_fold_alone() -> None:
     assert common_plan(rows, None).decisions["split.file"].because.startswith("in contiguous stretches of the names'")
     own = [{**plan, "split.file": Decision("/a.csv", "set by you", "user")} for plan in plans]
     assert common_plan(own, None).decisions["split.file"].because == "set by you"
+
+
+@pytest.mark.parametrize("sets", [None, Sets(0.9, (0.2, 0.2))])
+def test_what_the_mean_does_not_hold_possible_is_said(sets: Sets | None) -> None:
+    data = two_classes()
+    task = make_task("classify", ("a", "b"), data.samples, loss="cross_entropy", loss_options={}, class_weights="none")
+    tasks = [task, task, task if sets is None else task.with_decisions(sets=sets)]
+    said = _not_checked(folded(data), tasks, [{"training": {}}] * 3)
+    assert (_POSSIBLE in said) == (sets is not None)
+    assert said[-1] == _LOOKED

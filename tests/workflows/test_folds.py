@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from striate.api import _request
 from striate.core.errors import DataError, Interrupted, RunError, StriateError
 from striate.core.events import Silent
 from striate.core.plan import Decision
@@ -193,6 +194,25 @@ def test_what_a_leak_is_worth_is_measured_once_but_for_the_users_own_wish(by: st
     request = replace(request, overrides={**request.overrides, "evaluate.leak": Decision(True, "why", by)})
     assert folds._request_of(request, 1, 4, None).overrides["evaluate.leak"].value is True
     assert folds._request_of(request, 2, 4, None).overrides["evaluate.leak"].value is second
+
+
+@pytest.mark.parametrize(("by", "planned"), [("user", False), ("rule", True), ("measured", True)])
+def test_a_whole_plan_that_was_given_is_told_to_the_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, planned: bool
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(folds, "_divide", lambda *_: None)
+    monkeypatch.setattr(folds, "_train_fold", lambda *_: None)
+    monkeypatch.setattr(folds, "finish_folds", lambda *told: given.append(told[3]))
+    own = Decision(None, "each of the folds is held out in turn", "rule")  # what `folds` asks for is no plan
+    overrides = {**asked(None).overrides, "split.fold": own, "optimizer.rate": Decision(0.1, "why", by)}
+    folds._train(RunFolder(tmp_path), replace(asked(None), overrides=overrides), 4, "cpu", Silent(), None)
+    assert given == [planned]
+
+
+def test_a_split_file_is_named_from_the_root_whatever_the_folder_of_the_call() -> None:
+    found = _request(ReadRequest(), None, None, None, None, None, None, None, None, {"split.file": "mine.csv"})
+    assert found.overrides["split.file"] == Decision(str(Path("mine.csv").absolute()), "set by you", "user")
 
 
 def test_contiguous_folds_are_asked_for_by_the_plan(tmp_path: Path) -> None:
