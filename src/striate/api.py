@@ -483,6 +483,9 @@ def train(
     request = replace(request, follow=tuple(dict.fromkeys(follow)))
     if folds is not None:
         asked = user_decisions({"split.folds": folds})
+        other = user_decisions({"split.folds": (set or {}).get("split.folds", folds)})["split.folds"].value
+        if other != folds:
+            raise UsageError(f"two numbers of folds are given: folds {folds} and split.folds {other}", fix="give one")
         if "split.fold" not in (set or {}):  # of a plan that was one fold's
             asked["split.fold"] = Decision(None, "each of the folds is held out in turn", "rule")
         request = replace(request, overrides={**request.overrides, **asked})
@@ -1018,6 +1021,9 @@ def _request(
     corrected = overrides.get("split.relabel")
     if corrected is not None and corrected.value is not None:
         read = replace(read, relabel=str(Path(corrected.value).expanduser().absolute()))
+    file = overrides.get("split.file")
+    if file is not None and file.value is not None:  # a Run that goes on elsewhere still finds it
+        overrides["split.file"] = replace(file, value=str(Path(file.value).expanduser().absolute()))
     return Request(read, minutes, epochs, chosen, overrides, own_function(overrides))
 
 

@@ -56,6 +56,12 @@ def test_nothing_is_learnt_from_that_came_after_what_is_tested(draw: st.DataObje
     assert parts[1] or len(set(latest.values())) == 2
     for earlier, later in ((parts[0], parts[1]), (parts[1], parts[2]), (parts[0], parts[2])):
         assert not earlier or not later or max(earlier) < min(later), "ties and units stay whole"
+    time = {one.key: one.time for one in data.samples}
+    parts = [[time[key] for key in table.keys(part)] for part in ("train", "val", "test")]
+    for earlier, later in ((parts[0], parts[1]), (parts[1], parts[2]), (parts[0], parts[2])):
+        assert not earlier or not later or max(earlier) < min(later), "nothing learnt from came later"
+    assert len(table.keys("excluded")) + sum(map(len, parts)) == count
+    assert all(table.reasons[key].startswith("what is learnt from is as late") for key in table.keys("excluded"))
 
 
 def test_the_shares_are_as_near_as_ties_allow() -> None:
@@ -74,6 +80,48 @@ def test_a_given_test_leaves_the_latest_of_the_rest_to_validate() -> None:
     assert table.keys("test") == [f"{n:03}" for n in range(10)]
     assert table.keys("val") == [f"{n:03}" for n in range(42, 50)]
     assert table.notes[0].startswith("Split: test is given by the data; the latest 20% of train is val: 32 train, 8")
+
+
+def test_what_is_held_out_and_came_before_what_is_learnt_from_is_left_out_with_its_reason() -> None:
+    table = split(timed([1.0, 10.0, *map(float, range(2, 10))], ["g", "g", *[None] * 8]))
+    assert table.keys("excluded") == ["000"]
+    assert table.reasons["000"] == "what is learnt from is as late as it or later; it stays with 001, which is held out"
+    assert table.notes[1] == "By time: train 2 to 7, val 8 to 9, test 10."
+    assert table.notes[2].startswith("1 held-out sample is left out: of groups or equal pictures that go on later")
+
+
+def given_for(data: Dataset, **splits: range) -> Dataset:
+    """The same with the splits of samples by their number; the others are given for training."""
+    home = {number: split for split, numbers in splits.items() for number in numbers}
+    samples = [replace(one, split=home.get(n, "train")) for n, one in enumerate(data.samples)]
+    return replace(data, samples=tuple(samples))
+
+
+def test_times_that_only_a_given_test_has_divide_nothing() -> None:
+    data = given_for(timed([float(n) if n < 10 else None for n in range(50)]), test=range(10))
+    with pytest.raises(DataError) as caught:
+        split(data)
+    assert caught.value.message == (
+        "none of the 40 samples of /data that are to be divided has a time; those of a given split have"
+    )
+    assert caught.value.fix is not None
+    assert "leave them out, or --time" in caught.value.fix
+
+
+def test_nothing_is_said_of_times_where_all_splits_are_given() -> None:
+    data = given_for(timed([float(n) for n in range(50)]), test=range(10), val=range(10, 20))
+    assert not any("time" in note.lower() for note in split(data).notes)
+
+
+def test_one_sample_or_unit_is_not_blamed_on_its_time() -> None:
+    with pytest.raises(DataError, match="of 1 sample none is left to test with") as caught:
+        split(timed([5.0]))
+    assert caught.value.fix is not None
+    assert caught.value.fix.startswith("give two samples at least")
+    with pytest.raises(DataError, match="of 4 samples none is left to test with") as caught:
+        split(timed([1.0, 2.0, 3.0, 4.0], ["g"] * 4))
+    assert caught.value.fix is not None
+    assert "of one group stay together" in caught.value.fix
 
 
 def test_the_order_of_the_files_and_the_seed_change_nothing() -> None:
@@ -146,6 +194,9 @@ def test_times_are_told_as_dates_where_they_can_be_dates() -> None:
     assert written(moment, [moment]) == "2010-01-01 01:01:01"
     assert written(1.7e12, [1.7e12]) == "1700000000000"
     assert periods([], {}) == ""
+    assert written(-1e11, [-1e11, 5e8]) == "-100000000000", "before the year 1"
+    assert written(5e8, [-1e11, 5e8]) == "500000000"
+    assert written(-6e10, [-6e10]) == "0068-09-03 13:20:00"
 
 
 def test_two_times_for_three_parts_do_without_validation() -> None:

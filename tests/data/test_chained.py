@@ -11,6 +11,7 @@ import pytest
 from striate.core.errors import DataError
 from striate.core.records import Dataset, Label, Sample
 from striate.data.audit import Audit
+from striate.data.chained import REMEDY
 from striate.data.split import make_split, near_chains, units_of_samples
 from striate.data.twins import Near
 from striate.workflows.labels import _not_judged
@@ -104,3 +105,20 @@ def test_labels_that_no_other_unit_has_are_not_judged_and_why_is_said() -> None:
     assert "Of a there is one sample or group alone" in note
     assert "Near-duplicates join all 3 pictures of 'a' into one unit" in note
     assert "--set split.near_duplicates=false" in note
+
+
+def test_folds_of_a_class_or_of_all_that_near_duplicates_joined_are_told_the_remedy() -> None:
+    data = data_of(a=30, b=10)
+    near = chain([f"b/{number:03}" for number in range(10)])
+    with pytest.raises(
+        DataError, match=r"10 samples in 1 unit .*; near-duplicates join all 10 pictures of 'b'"
+    ) as caught:
+        make_split(data, Audit(40, near=near), seed=0, fold=(1, 3))
+    assert caught.value.fix == REMEDY
+    everything = chain([one.key for one in data.samples])
+    with pytest.raises(DataError, match=r"3 folds are more than the 1 unit .*; near-duplicates join all 40") as caught:
+        make_split(data, Audit(40, near=everything), seed=0, fold=(1, 3))
+    assert caught.value.fix == REMEDY
+    with pytest.raises(DataError) as caught:
+        make_split(data_of(a=30, b=2), Audit(32, near=chain(["a/000", "a/001"])), seed=0, fold=(1, 3))
+    assert caught.value.fix == "give --folds 2, or add samples of that class", "what they did not join is no fault"

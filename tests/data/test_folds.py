@@ -236,4 +236,4 @@ def test_times_have_one_direction() -> None:
 def test_what_weights_have_met_cannot_take_turns() -> None:
     error = refused(classes(a=30), 3, known={"a/0001": "train", "a/0002": "test"})
     assert "has met 2 of the 30 units of samples" in error.message
-    assert error.fix == "begin with other weights, or leave out --folds and --time"
+    assert error.fix == "begin with other weights, or leave out --folds, --time and split.order"

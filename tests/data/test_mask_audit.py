@@ -341,6 +341,7 @@ def test_pictures_in_a_row(tmp_path: Path) -> None:
             save(tmp_path / name / f"images/{place}.png", np.ascontiguousarray(views[number][0]))
             save(tmp_path / name / f"masks/{place}.png", views[number][1].astype(np.uint8))
     found = findings(tmp_path / "row", near=True)["pictures in a row"]
+    assert found.flag == "--set split.order=contiguous"
     assert (found.severity, found.samples) == ("high", ("images/0.png", "images/1.png"))
     assert "pictures in a row" not in findings(tmp_path / "dealt", near=True)
 

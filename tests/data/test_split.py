@@ -439,3 +439,19 @@ def test_one_sample_cannot_be_both_learnt_and_tested() -> None:
     assert caught.value.message == "of 1 sample none is left to test with: 0 are excluded, 0 quarantined"
     assert caught.value.fix is not None
     assert caught.value.fix.startswith("give two samples at least, better ten of each class")
+
+
+def test_the_split_of_a_run_of_folds_is_known_as_such(tmp_path: Path) -> None:
+    data = classes(a=10, b=10)
+    tables = [make_split(data, judged(data), seed=0, fold=(number, 2)) for number in (1, 2)]
+    holder = {key: number for number, table in enumerate(tables, start=1) for key in table.keys("test")}
+    whole = tmp_path / "split.csv"
+    SplitTable(dict.fromkeys(holder, "test"), {}).write(whole, data, holder)
+    with pytest.raises(DataError, match="is the split of 2 folds: each sample was held out by one") as caught:
+        make_split(data, judged(data), seed=0, file=str(whole))
+    assert caught.value.fix == (
+        f"give that of one fold, such as {tmp_path / 'folds' / '1' / 'split.csv'}; or --folds 2 for the same folds of "
+        "the same data"
+    )
+    tables[0].write(whole, data, holder)  # a column of that name alone says nothing
+    assert make_split(data, judged(data), seed=0, file=str(whole)).fates == tables[0].fates

@@ -8,7 +8,7 @@ import pytest
 from small_models import small_model, write_pictures
 
 import striate as st
-from striate.core.errors import UnknownName
+from striate.core.errors import PlanError, UnknownName
 from striate.core.events import Silent
 from striate.core.run import RunFolder
 from striate.workflows.labelled import labelled
@@ -26,6 +26,26 @@ def test_the_plan_says_from_when_to_when_each_split_is(tmp_path: Path) -> None:
     assert st.audit(data, time="taken").classes == {"a": 30, "b": 30}
     with pytest.raises(UnknownName, match="did you mean 'taken'"):
         st.plan(data, time="take", set=QUICK)
+
+
+def test_the_plan_says_nothing_of_times_that_divide_nothing(tmp_path: Path) -> None:
+    parts = {"train": 24, "val": 8, "test": 8}
+    splits = [part for part, count in parts.items() for _ in range(count)]
+    cells = [f"{'ab'[n % 2]},{splits[n % 40]},2026-01-{n % 28 + 1:02}" for n in range(60)]
+    data = table(tmp_path, "path,label,split,taken", lambda n, brightness: cells[n])
+    because = st.plan(data, time="taken", set=QUICK).decisions["split.file"].because
+    assert because.startswith("stratified by target into")
+
+
+def test_the_plan_says_that_samples_are_divided_in_a_row(tmp_path: Path) -> None:
+    data = table(tmp_path, "path,label", lambda n, brightness: f"{'ab'[n % 2]}", count=40)
+    plan = st.plan(data, set={**QUICK, "split.order": "contiguous"})
+    because = plan.decisions["split.file"].because
+    assert because.startswith("in contiguous stretches of the names' order into 26 train, 6 val, 8 test")
+    assert plan["split.order"] == "contiguous"
+    assert st.plan(data, set=QUICK)["split.order"] == "shuffled"
+    with pytest.raises(PlanError, match="shuffled, contiguous"):
+        st.plan(data, set={**QUICK, "split.order": "sorted"})
 
 
 def test_data_that_a_run_is_scored_on_need_no_times(tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_the_summary_the_list_and_the_plan_are_of_all(run: st.Run) -> None:
     assert (run.plan["split.folds"], run.plan["split.fold"]) == (COUNT, None)
     assert [fold.plan["split.fold"] for fold in run.folds] == [1, 2, 3]
     assert run.plan.resolved
+    assert run.plan.decisions["split.file"].because.startswith("stratified by target over 3 folds")
+    assert run.metrics["slices"]["split"] == "test"
+    assert any("are in the report of each fold" in sentence for sentence in run.metrics["not_checked"])
 
 
 def test_the_report_opens_and_links_to_those_of_the_folds(run: st.Run) -> None:
@@ -177,6 +180,8 @@ def test_other_data_are_scored_by_the_mean(run: st.Run, photos: Path) -> None:
 def test_a_run_of_folds_is_compared_like_any_other(run: st.Run) -> None:
     found = st.compare(run, run)
     assert found["samples"] == 50
+    assert found["groups"] == run.metrics["test"]["groups"], "drawn by the units that its own intervals are over"
+    assert found["notes"][0].count("is 3 trainings, one a fold") == 2
     assert found["metrics"]["accuracy"]["difference"] == 0
 
 
@@ -287,6 +292,8 @@ def test_a_call_that_cannot_be_understood_leaves_nothing(photos: Path, tmp_path:
         st.train(photos, out=tmp_path / "run", folds=1, set=FAST)
     with pytest.raises(DataError, match="each of 30 folds is to hold out some"):
         st.train(photos, out=tmp_path / "run", folds=30, set=FAST)
+    with pytest.raises(UsageError, match=r"folds 2 and split\.folds 4"):
+        st.train(photos, out=tmp_path / "run", folds=2, set={**FAST, "split.folds": "4"})
     with pytest.raises(UsageError, match=r"split\.fold=4 is one of 3 folds"):
         st.train(photos, out=tmp_path / "run", set={**FAST, "split.folds": 3, "split.fold": 4})
     assert not (tmp_path / "run").exists()

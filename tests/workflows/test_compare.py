@@ -15,8 +15,10 @@ from striate.core.artifacts import read_json, write_csv, write_json
 from striate.core.errors import DataError, RunError, UnknownName
 from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder
+from striate.data.audit import Audit
 from striate.evaluate import intervals
 from striate.workflows.compare import compare
+from striate.workflows.finish import twins_scored
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -131,6 +133,40 @@ def test_groups_of_either_run_count_whatever_the_order(tmp_path: Path) -> None:
     for pair in ((alone, grouped), (grouped, alone)):
         found = compare(*pair)
         assert (found["groups"], found["better"]) == (4, None)
+
+
+def of_folds(run: RunFolder, units: list[str]) -> RunFolder:
+    """The same as a Run of three folds, whose samples are drawn by these units."""
+    with open(run.split, newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    split = [[*row, "1", unit] for row, unit in zip(rows, units, strict=True)]
+    write_csv(run.split, ["key", "split", "target", "group", "reason", "fold", "unit"], split)
+    write_json(run.metrics, {**read_json(run.metrics), "folds": {"count": 3}})
+    return run
+
+
+def test_runs_of_folds_are_drawn_by_their_units_and_told_as_what_they_are(tmp_path: Path) -> None:
+    groups = [f"g{place}" if place < 4 else "" for place in range(120)]
+    units = [f"{place // 30 * 30:03}.png" for place in range(120)]
+    right = [place < 60 for place in range(120)]
+    runs = [
+        of_folds(made(tmp_path / name, good, groups=groups), units)
+        for name, good in (("a", right), ("b", [True] * 120))
+    ]
+    found = compare(*runs)
+    assert (found["groups"], found["better"]) == (4, None)
+    assert found["notes"][0].startswith("a is 3 trainings, one a fold; b is 3 trainings, one a fold: another seed")
+    plain = compare(made(tmp_path / "c", right), made(tmp_path / "d", right))
+    assert plain["notes"][0].startswith("Each Run is one training: another seed")
+
+
+def test_equal_test_samples_are_told_where_no_unit_holds_them_together(tmp_path: Path) -> None:
+    (twins,) = twins_scored(Audit(4, duplicates=(("a", "b"),)), ["a", "b"])
+    runs = [made(tmp_path / name, [True] * 9) for name in "ab"]
+    assert twins not in compare(*runs)["notes"]
+    write_json(runs[1].metrics, {**read_json(runs[1].metrics), "not_checked": [twins, "Other."]})
+    assert compare(*runs)["notes"][1] == twins
+    assert twins not in compare(of_folds(runs[0], [""] * 9), runs[1])["notes"]
 
 
 def test_a_headline_that_is_not_known_is_said(tmp_path: Path) -> None:

@@ -15,8 +15,17 @@ from striate.core.records import Dataset
 from striate.core.run import RunFolder
 from striate.data.audit import Audit
 from striate.data.split import make_split
-from striate.tasks import make_task
-from striate.workflows.folded import Folded, common_plan, scored_together, spread
+from striate.tasks import Sets, make_task
+from striate.workflows.folded import (
+    _LOOKED,
+    _POSSIBLE,
+    Folded,
+    _not_checked,
+    common_plan,
+    remarks,
+    scored_together,
+    spread,
+)
 from striate.workflows.request import array_bytes
 
 
@@ -121,3 +130,56 @@ def test_the_spread_is_that_of_numpy_over_the_folds_where_a_metric_is_defined() 
     assert found["each"][0] == {
         "fold": 1, "samples": 8, "accuracy": 0.8, "accuracy_interval": [0.5, 1.0], "roc_auc": None, "epochs": 4
     }  # fmt: skip
+
+
+def test_remarks_are_of_all_folds_or_name_theirs() -> None:
+    data = plain({f"{n:02}": "c" if n > 20 else "ab"[n % 2] for n in range(24)})
+    found = folded(data)
+    assert sum("The test split has no sample" in note for split in found.splits for note in split.notes) == 0
+    splits = [
+        replace(split, notes=("Split: …", "All say this.", *(["Two say this."] if number != 1 else [])))
+        for number, split in enumerate(found.splits)
+    ]
+    lacking = "The test split has no sample of c: its score says nothing of them; add samples of them."
+    splits[2] = replace(splits[2], notes=(*splits[2].notes, lacking, "One says this."))
+    noted = replace(found, splits=splits)
+    assert remarks(noted) == ["All say this.", "Folds 1, 3: Two say this.", "Fold 3: One says this."]
+    untested = [
+        replace(split, fates={key: "train" if key > "20" else fate for key, fate in split.fates.items()})
+        for split in found.splits
+    ]
+    assert remarks(replace(found, splits=untested))[-1] == (
+        "No fold tests c: the score says nothing of them; add samples of them."
+    )
+
+
+def test_the_common_plan_holds_nothing_that_is_of_one_fold_alone() -> None:
+    plans = [
+        {
+            "split.file": Decision(None, f"stratified by target into {n} train; 0 groups of duplicates kept together"),
+            "split.order": Decision("shuffled", "why"),
+            "evaluate.coverage": Decision(0.9, "why"),
+        }
+        for n in (14, 15)
+    ]
+    found = common_plan(plans, None)
+    assert (
+        found.decisions["split.file"].because
+        == "stratified by target over 2 folds; duplicates and groups kept together"
+    )
+    assert found["evaluate.coverage"] is None
+    assert "at 0.9; the mean of their networks has no samples" in found.decisions["evaluate.coverage"].because
+    rows = [{**plan, "split.order": Decision("contiguous", "set by you", "user")} for plan in plans]
+    assert common_plan(rows, None).decisions["split.file"].because.startswith("in contiguous stretches of the names'")
+    own = [{**plan, "split.file": Decision("/a.csv", "set by you", "user")} for plan in plans]
+    assert common_plan(own, None).decisions["split.file"].because == "set by you"
+
+
+@pytest.mark.parametrize("sets", [None, Sets(0.9, (0.2, 0.2))])
+def test_what_the_mean_does_not_hold_possible_is_said(sets: Sets | None) -> None:
+    data = two_classes()
+    task = make_task("classify", ("a", "b"), data.samples, loss="cross_entropy", loss_options={}, class_weights="none")
+    tasks = [task, task, task if sets is None else task.with_decisions(sets=sets)]
+    said = _not_checked(folded(data), tasks, [{"training": {}}] * 3)
+    assert (_POSSIBLE in said) == (sets is not None)
+    assert said[-1] == _LOOKED

@@ -47,6 +47,7 @@ class RunFolder:
         self.earlier = self.path / "earlier"
         self.folds = self.path / "folds"
         self.held_out = self.path / "held_out.npz"
+        self.given = self.path / "given"
         self._lock: int | None = None
 
     def fold(self, number: int) -> RunFolder:

@@ -1,18 +1,19 @@
 """A division by time: the latest samples are the test, those before them validate, and what is earlier is learnt from.
 
-So a score says what tomorrow will bring, where days differ. A unit stays whole and goes by its latest sample, so that
-nothing is learnt from that came after what is tested began; samples of one time are never parted.
+So a score says what tomorrow will bring, where days differ. A unit goes by its latest sample, and samples of one time
+are never parted; of a unit that is held out, what is no later than what is learnt from is left out. So nothing is
+learnt from that came after what is tested began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from striate.core.errors import DataError
-from striate.core.records import SPLITS, Sample
+from striate.core.records import SPLITS, Dataset, Sample
 from striate.core.wording import some
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,6 +58,15 @@ def _date(text: str) -> datetime | None:
     return None
 
 
+def goes_by_time(dataset: Dataset, held: Collection[str]) -> bool:
+    """Whether a division goes by time: samples have one, and something is left to be divided.
+
+    Args:
+        held: the splits that are given.
+    """
+    return not {"val", "test"} <= {*held} and any(sample.time is not None for sample in dataset.samples)
+
+
 def deal_by_time(pool: Sequence[Sequence[Sample]], shares: tuple[float, float, float], path: str) -> list[str]:
     """The split of each unit.
 
@@ -74,10 +84,16 @@ def deal_by_time(pool: Sequence[Sequence[Sample]], shares: tuple[float, float, f
     """
     without = [sample.key for unit in pool for sample in unit if sample.time is None]
     if without:
+        count = sum(map(len, pool))
         raise DataError(
-            f"{len(without):,} of {sum(map(len, pool)):,} samples have no time, and others have: {some(without)}",
+            f"{len(without):,} of {count:,} samples have no time, and others have: {some(without)}"
+            if len(without) < count
+            else f"none of the {count:,} samples of {path} that are to be divided has a time; those of a given split "
+            "have",
             fix="give each a time, in a table's column say; or leave them out, or --time",
         )
+    if len(pool) < 2:
+        return ["train"] * len(pool)  # what is said of so few has nothing to do with times
     latest = np.array([max(sample.time or 0.0 for sample in unit) for unit in pool])
     sizes = np.array([len(unit) for unit in pool])
     times, place = np.unique(latest, return_inverse=True)
@@ -105,6 +121,31 @@ def deal_by_time(pool: Sequence[Sequence[Sample]], shares: tuple[float, float, f
     return [used[int(np.searchsorted(bounds, one, side="right"))][0] for one in place]
 
 
+def came_before(pool: Sequence[Sequence[Sample]], places: Sequence[str]) -> dict[str, str]:
+    """By key, why held-out samples are left out: they are no later than something that is learnt from or validates.
+
+    Args:
+        pool: units; each sample has a time.
+        places: the split of each unit, as `deal_by_time` finds it.
+
+    >>> units = [[Sample("a", (), time=1.0), Sample("d", (), time=4.0)], [Sample("b", (), time=2.0)]]
+    >>> came_before(units, ["test", "train"])
+    {'a': 'what is learnt from is as late as it or later; it stays with d, which is held out'}
+    """
+    reasons: dict[str, str] = {}
+    cut = -np.inf
+    for split in SPLITS:
+        units = [unit for unit, place in zip(pool, places, strict=True) if place == split]
+        for unit in units:
+            last = max(unit, key=lambda sample: sample.time or 0.0)
+            for sample in unit:
+                if (sample.time or 0.0) <= cut:
+                    why = f"what is learnt from is as late as it or later; it stays with {last.key}, which is held out"
+                    reasons[sample.key] = why
+        cut = max([cut, *(sample.time or 0.0 for unit in units for sample in unit)])
+    return reasons
+
+
 def periods(samples: Sequence[Sample], fates: Mapping[str, str]) -> str:
     """From when to when each split is, in words."""
     known = np.array([sample.time for sample in samples if sample.time is not None])
@@ -123,7 +164,8 @@ def written(time: float, among: Sequence[float] | np.ndarray[tuple[int], np.dtyp
     >>> written(86400.0 * 365 * 40, [86400.0 * 365 * 40]), written(20260301.0, [20260301.0]), written(0.5, [3.0, 0.5])
     ('2009-12-22', '20260301', '0.5')
     """
-    if not _DATES[0] <= max(abs(float(one)) for one in among) <= _DATES[1]:
+    least, most = float(min(among)), float(max(among))
+    if max(abs(least), abs(most)) < _DATES[0] or most > _DATES[1] or least < _FIRST:
         return str(int(time)) if time == int(time) else str(time)
     date = _EPOCH + timedelta(seconds=time)
     return (
@@ -135,3 +177,5 @@ def written(time: float, among: Sequence[float] | np.ndarray[tuple[int], np.dtyp
 
 _DATES = 3e7, 2.5e11
 """Numbers below and above count something else than seconds since 1970."""
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()
+"""No date comes before the year 1."""

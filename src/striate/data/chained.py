@@ -61,6 +61,10 @@ class Chains:
         return f"{words[:1].upper()}{words[1:]}, which is on one side of every division alone: {REMEDY}."
 
 
+NO_CHAINS = Chains(0, {}, False)
+"""Where near-duplicates joined nothing that matters."""
+
+
 def chains(samples: Sequence[Sample], together: NDArray[np.int64], apart: NDArray[np.int64]) -> Chains:
     """Where near-duplicates made one unit of a class, or of all samples.
 

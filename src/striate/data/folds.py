@@ -13,6 +13,8 @@ from striate.core.errors import DataError
 from striate.core.records import Sample, Value
 from striate.core.wording import plural, some
 from striate.data.balance import even_out, unevenness
+from striate.data.chained import NO_CHAINS, REMEDY, Chains
+from striate.data.contiguous import folds_in_a_row
 from striate.data.dealing import lot, strata_of
 
 STARTS, STARTED_ANEW = 4, 500
@@ -23,13 +25,22 @@ LEAST = 2
 """Folds there are at least: with one, nothing would be left to learn from."""
 
 
-def folds_of_units(units: Sequence[Sequence[Sample]], count: int, seed: int, path: str) -> list[int]:
+def folds_of_units(
+    units: Sequence[Sequence[Sample]],
+    count: int,
+    seed: int,
+    path: str,
+    chained: Chains = NO_CHAINS,
+    order: str = "shuffled",
+) -> list[int]:
     """The fold, from 0 on, of each unit of samples that stay together.
 
     Args:
         count: folds.
         seed: of the order in which units that are alike are dealt.
         path: of the data, for messages.
+        chained: what near-duplicates joined, for messages.
+        order: one of `striate.data.contiguous.ORDERS`; contiguous folds hold no classes even.
 
     Raises:
         DataError: there are more folds than units, in all or of a class.
@@ -37,7 +48,10 @@ def folds_of_units(units: Sequence[Sequence[Sample]], count: int, seed: int, pat
     sizes, strata = [len(unit) for unit in units], strata_of(units)
     valued = any(isinstance(sample.target, Value) for unit in units for sample in unit)
     groups = [[sample.group for sample in unit if sample.group is not None] for unit in units]
-    check_folds(count, [{} for _ in units] if valued else strata, sizes, groups, path)
+    unclassed = valued or order == "contiguous"
+    check_folds(count, [{} for _ in units] if unclassed else strata, sizes, groups, path, chained)
+    if order == "contiguous":
+        return folds_in_a_row(units, count)
     return deal_folds(strata, sizes, count, [lot(seed, unit[0].key) for unit in units])
 
 
@@ -112,7 +126,12 @@ def _in_several(found: list[int], strata: Sequence[Mapping[str, int]], sizes: Se
 
 
 def check_folds(
-    count: int, classes: Sequence[Mapping[str, int]], sizes: Sequence[int], groups: Sequence[Sequence[str]], path: str
+    count: int,
+    classes: Sequence[Mapping[str, int]],
+    sizes: Sequence[int],
+    groups: Sequence[Sequence[str]],
+    path: str,
+    chained: Chains = NO_CHAINS,
 ) -> None:
     """Raise `DataError` where there are more folds than units, in all or of a class.
 
@@ -122,6 +141,7 @@ def check_folds(
         sizes: samples of each unit.
         groups: for each unit, the names of its samples' groups.
         path: of the data, for messages.
+        chained: what near-duplicates joined, whose remedy is then told.
     """
     if len(sizes) < count:
         units = plural(len(sizes), "unit", "units")
@@ -132,8 +152,13 @@ def check_folds(
             else f"the {plural(len(sizes), 'sample', 'samples')} of {path}"
         )
         raise DataError(
-            f"{count} folds are more than {what}; each fold is to hold out one at least",
-            fix=f"give --folds {len(sizes)} or fewer" if len(sizes) >= LEAST else "add samples, or check the groups",
+            f"{count} folds are more than {what}; each fold is to hold out one at least"
+            + (f"; {chained}" if chained else ""),
+            fix=REMEDY
+            if chained
+            else f"give --folds {len(sizes)} or fewer"
+            if len(sizes) >= LEAST
+            else "add samples, or check the groups",
         )
     units_of: Counter[str] = Counter()
     samples: Counter[str] = Counter()
@@ -150,10 +175,14 @@ def check_folds(
         named = f" ({'group' if len(which) == 1 else 'groups'} {some(which)})" if which else ""
         held += f" in {plural(number, 'unit', 'units')} that cannot be parted{named}"
     others = f"; {plural(len(scarce) - 1, 'other class has', 'other classes have')} too few as well"
+    joined = chained.joined or name in chained.classes
     raise DataError(
         f"class {name!r} has {held}, and each of {count} folds is to hold out some of it"
-        + (others if len(scarce) > 1 else ""),
-        fix=f"give --folds {number}, or add samples of that class"
+        + (others if len(scarce) > 1 else "")
+        + (f"; {chained}" if joined else ""),
+        fix=REMEDY
+        if joined
+        else f"give --folds {number}, or add samples of that class"
         if number >= LEAST
         else "add samples of that class that belong with no other, or leave the class out",
     )

@@ -4,7 +4,7 @@ Exact duplicates, near-duplicates and members of a group are one unit, and a uni
 Units are dealt out by classes (or by quantiles of the values), in an order that only the seed and the keys decide, and
 exchanged while that makes the division more even. Splits that the data or the user gives are obeyed; then what would
 leak from the training side is excluded, never what is held out. Units may take turns in being held out
-(`striate.data.folds`), or be divided by time (`striate.data.by_time`).
+(`striate.data.folds`), or be divided by time (`striate.data.by_time`) or in a row (`striate.data.contiguous`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from striate.core.artifacts import write_csv
 from striate.core.errors import DataError, nearest
 from striate.core.records import SPLITS, Boxes, Dataset, Label, Labels, Mask, Sample, Target
-from striate.core.wording import some
+from striate.core.wording import plural, some
 from striate.data.audit import Audit
-from striate.data.by_time import periods
-from striate.data.chained import Chains, chains
+from striate.data.by_time import came_before, goes_by_time, periods
+from striate.data.chained import NO_CHAINS, Chains, chains
+from striate.data.contiguous import ORDERS
 from striate.data.dealing import enough
 from striate.data.dividing import divided_units, missing_classes
 from striate.data.folds import rotates
@@ -79,11 +80,18 @@ class SplitTable:
         ends = _GIVEN_FOR + split
         return [key for key in self.keys("excluded") if self.reasons.get(key, "").endswith(ends)]
 
-    def write(self, path: Path, dataset: Dataset, folds: Mapping[str, int] | None = None) -> None:
-        """Write a CSV with one row a sample: key, split, target, group, reason; and the fold, where there are any.
+    def write(
+        self,
+        path: Path,
+        dataset: Dataset,
+        folds: Mapping[str, int] | None = None,
+        units: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write a CSV with one row a sample: key, split, target, group, reason; of folds, the fold and the unit too.
 
         Args:
             folds: by key, the fold that held it out.
+            units: by key, the name of what a sample of a fold is drawn with in resamples, where it is with others.
         """
         rows = [
             (
@@ -92,11 +100,11 @@ class SplitTable:
                 _target_text(sample.target),
                 sample.group or "",
                 self.reasons.get(sample.key, ""),
-                *([] if folds is None else [folds.get(sample.key, "")]),
+                *([] if folds is None else [folds.get(sample.key, ""), (units or {}).get(sample.key, "")]),
             )
             for sample in sorted(dataset.samples, key=lambda sample: sample.key)
         ]
-        write_csv(path, _HEADER if folds is None else (*_HEADER, "fold"), rows)
+        write_csv(path, _HEADER if folds is None else (*_HEADER, "fold", "unit"), rows)
 
     @classmethod
     def read(cls, path: str | Path, dataset: Dataset) -> SplitTable:
@@ -166,6 +174,7 @@ def make_split(
     fractions: tuple[float, float, float] = FRACTIONS,
     known: Mapping[str, str] | None = None,
     fold: tuple[int, int] | None = None,
+    order: str = ORDERS[0],
 ) -> SplitTable:
     """Decide every sample's fate. The same for the same data and seed, whatever the order of the files.
 
@@ -176,8 +185,10 @@ def make_split(
         known: by key, the split that a sample was in where the weights come from that training begins with. Where no
             split is given for it, it stays there, and what was learnt from is never tested.
         fold: which fold, from 1 on, of how many is held out: as the test, or as validation where a test is given.
+        order: one of `striate.data.contiguous.ORDERS`: by lot and classes, or in stretches of the names' order.
 
-    Samples with a time are divided by it, unless a split is given: the latest are the test, those before them validate.
+    Samples with a time are divided by it, unless a split is given: the latest are the test, those before them validate,
+    and what is held out and no later than what is learnt from is left out.
 
     Raises:
         DataError: the split file does not fit the data, nothing is left to train on or to test with, a held-out class
@@ -211,6 +222,7 @@ def make_split(
     }.get(frozenset(held), fractions)
     shares = enough(shares, sum(map(len, pool)), len(dataset.target_names))
     kept = kept_splits(pool, shares, known or {})
+    chained = near_chains(free, audit)
     places = divided_units(
         dataset,
         pool,
@@ -221,20 +233,29 @@ def make_split(
         even=bool(audit.near.duplicates),
         fold=fold,
         carved=fractions[1] / sum(fractions[:2]),
+        chained=chained,
+        order=order,
     )
     for unit, place in zip(pool, places, strict=True):
         fates.update(dict.fromkeys((sample.key for sample in unit), place))
+    timed = fold is None and goes_by_time(dataset, held)
+    early = came_before(pool, places) if timed else {}
+    fates.update(dict.fromkeys(early, "excluded"))
+    reasons.update(early)
     if known:
         say_known(notes, pool, kept, fates)
         mark_known(units, fates, reasons, known, given if held else {})
         check_known(dataset, fates, held)
-    when = periods(samples, fates)
-    _say(notes, held, shares, file, fates, reasons, fold, timed=bool(when))
-    if when:
-        notes.insert(1, f"By time: {when}.")
+    _say(notes, held, shares, file, fates, reasons, fold, timed=timed, contiguous=order == "contiguous")
+    if timed:
+        notes.insert(1, f"By time: {periods(samples, fates)}.")
+    if early:
+        notes.append(
+            f"{plural(len(early), 'held-out sample is', 'held-out samples are')} left out: of groups or equal pictures "
+            "that go on later, but no later than what is learnt from."
+        )
     classes = classes_by_fate(samples, fates)
-    chained = near_chains(free, audit)
-    check_split(dataset, samples, fates, reasons, classes, chained)
+    check_split(dataset, samples, fates, reasons, classes, chained, contiguous=order == "contiguous")
     if chained:
         notes.append(chained.sentence())
     for key, former in dataset.relabelled.items():
@@ -259,6 +280,7 @@ def _given(
             notes.append(f"{unnamed} samples are in no given split: they are there to be trained on.")
         return given
     table = SplitTable.read(file, dataset)
+    _check_not_of_folds(Path(file), table)
     given = {}
     damaged = 0
     for key, fate in table.fates.items():
@@ -271,6 +293,19 @@ def _given(
     if damaged:
         notes.append(f"{damaged} samples that {Path(file).name} puts into a split are damaged, and quarantined.")
     return given
+
+
+def _check_not_of_folds(path: Path, table: SplitTable) -> None:
+    """Raise `DataError` where a split file is that of a Run of folds, in which nothing is learnt from alone."""
+    if "train" in table.fates.values():
+        return
+    folds = {number for row in _read_rows(path) if (number := row.get("fold"))}
+    if folds:
+        raise DataError(
+            f"{path} is the split of {len(folds)} folds: each sample was held out by one and learnt from by the others",
+            fix=f"give that of one fold, such as {path.parent / 'folds' / '1' / path.name}; or --folds {len(folds)} "
+            "for the same folds of the same data",
+        )
 
 
 def _exclude_conflicts(audit: Audit, fates: dict[str, str], reasons: dict[str, str], free: Iterable[Sample]) -> None:
@@ -297,7 +332,7 @@ def units_of_samples(samples: Sequence[Sample], audit: Audit) -> NDArray[np.int6
 def near_chains(samples: Sequence[Sample], audit: Audit) -> Chains:
     """Where near-duplicates made one unit of a class, or of all of the samples."""
     if not audit.near.duplicates:
-        return Chains(0, {}, False)
+        return NO_CHAINS
     return chains(samples, units_of_samples(samples, audit), units_of_samples(samples, replace(audit, near=Near())))
 
 
@@ -379,22 +414,27 @@ def _say(
     fold: tuple[int, int] | None,
     *,
     timed: bool,
+    contiguous: bool,
 ) -> None:
     counts = Counter(fates.values())
     parts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
     source = Path(file).name if file else "the data"
     if fold is not None:
-        how = f"fold {fold[0]} of {fold[1]} is held out as {rotates(held)}"
+        how = f"fold {fold[0]} of {fold[1]}{', a stretch of the row,' * contiguous} is held out as {rotates(held)}"
     elif held == {"val", "test"}:
         how = f"train, val and test are given by {source}"
     elif held:
         given, drawn = ("test", "val") if held == {"test"} else ("val", "test")
         share = shares[SPLITS.index(drawn)]
-        what = f"the latest {share:.0%} of train is" if timed else f"{share:.0%} of train was drawn for"
+        what = f"{share:.0%} of train was drawn for"
+        if timed or contiguous:
+            what = f"the {'latest' if timed else 'last'} {share:.0%} of train{' in a row' * contiguous} is"
         how = f"{given} is given by {source}; {what} {drawn}"
     else:
         drawn = "/".join(f"{100 * share:g}" for share in shares)
         what = f"by time as {drawn}, the latest are test" if timed else f"it was drawn as {drawn}"
+        if contiguous:
+            what = f"in stretches of the names' order as {drawn}, the last is test"
         how = f"{source} gives no split; {what}"
     notes.insert(0, f"Split: {how}: {parts}.")
     conflicts = sum("has another target" in reason for key, reason in reasons.items() if fates[key] == "excluded")

@@ -29,6 +29,8 @@ def check_split(
     reasons: Mapping[str, str],
     classes: Mapping[str, set[str]],
     chained: Chains,
+    *,
+    contiguous: bool = False,
 ) -> None:
     """Raise what a division cannot be trained or tested with.
 
@@ -36,6 +38,7 @@ def check_split(
         fates, reasons: by key, what became of a sample, and why.
         classes: by fate, see `classes_by_fate`.
         chained: what near-duplicates joined.
+        contiguous: whether samples were divided in the order of their names, which may part the classes.
 
     Raises:
         DataError: nothing is left to train on or to test with, or a held-out class has no training sample.
@@ -65,7 +68,9 @@ def check_split(
             also = f", {alike} of them as near-duplicates of held-out ones" if alike else ""
             also = f" ({excluded} of their samples were excluded{also})" if excluded else ""
             told = "check the names of the class folders, or add training samples of them"
-            if any(sample.time is not None for sample in samples):
+            if contiguous:
+                told = "the order of the names parts the classes: leave out `--set split.order=contiguous`"
+            elif any(sample.time is not None for sample in samples):
                 told = "what came later cannot be known: leave these classes out, or leave --time out"
             raise DataError(
                 f"the {split} split has classes that training does not know: {some(unknown)}{also}",

@@ -75,7 +75,9 @@ def answers(run: RunFolder, part: str) -> Answers:
             f"{run.path} has no predictions for a split {part!r}",
             fix=f"compare another: `--split {other}`, or score both with `striate evaluate RUN DATA`",
         )
-    groups = {row["key"]: row["group"] for row in _table(run.split) if row["key"] in rows and row["group"]}
+    split = _table(run.split)  # of folds, the unit is what a sample is drawn with; of others its group
+    homes = {row["key"]: row.get("unit", row["group"]) for row in split if row["key"] in rows}
+    groups = {key: home for key, home in homes.items() if home}
     return Answers(run.path, metrics["task"], metrics["headline"], Plan(read_plan(run.plan)), rows, groups)
 
 

@@ -10,11 +10,13 @@ from typing import Any
 from striate.core.artifacts import read_json
 from striate.core.plan import Plan
 from striate.core.run import RunFolder
+from striate.core.wording import plural
 from striate.evaluate import units_of
 from striate.evaluate.paired import Difference, differences, mcnemar
 from striate.metrics import Metric
 from striate.tasks import TASKS
 from striate.workflows.answers import Answers, answers, joined_groups, named, prepared, same_samples
+from striate.workflows.finish import TWINS
 
 SHARES = ("accuracy", "f1", "precision", "recall")
 """How the names end of metrics that are shares, whose differences are told in points."""
@@ -111,7 +113,18 @@ def _notes(
     part: str,
 ) -> list[str]:
     """What the figures do not say by themselves."""
-    found = ["Each Run is one training: another seed moves a score too, and the test knows of the samples alone."]
+    metrics = [read_json(RunFolder(run.path).metrics) for run in runs]
+    folds = [one.get("folds", {}).get("count", 1) for one in metrics]
+    each = "Each Run is one training"
+    if max(folds) > 1:
+        each = "; ".join(
+            f"{name} is {plural(count, 'training', 'trainings, one a fold')}"
+            for name, count in zip(names, folds, strict=True)
+        )
+    found = [f"{each}: another seed moves a score too, and the test knows of the samples alone."]
+    if part == "test" and max(folds) == 1:  # of folds, equal samples are drawn together
+        twins = [said for one in metrics for said in one.get("not_checked", ()) if said.endswith(TWINS)]
+        found += twins[:1]
     if part == "val":
         found.append("Validation chose the weights of both, so that its figures are a little optimistic.")
     selected = dict.fromkeys(run.headline for run in runs)

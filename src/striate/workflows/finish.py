@@ -328,6 +328,10 @@ def _is_mistake(task: Task, row: NDArray[Any], target: Tensor) -> bool:
     return int(task.judged(row[None])[0].argmax()) != int(target.argmax())
 
 
+TWINS = "intervals count each on its own, and are a little too narrow."
+"""How the sentence ends that tells of equal test samples."""
+
+
 def twins_scored(audit: Audit, tested: Sequence[str]) -> list[str]:
     """What is to be said where test samples are equal, or nearly, to others there, which tell nothing new.
 
@@ -341,10 +345,7 @@ def twins_scored(audit: Audit, tested: Sequence[str]) -> list[str]:
     again = sum(max(0, len(inside & {*group}) - 1) for group in (*audit.duplicates, *audit.near.duplicates))
     if not again:
         return []
-    return [
-        f"{plural(again, 'test sample is', 'test samples are')} equal or nearly to another one there: intervals count "
-        "each on its own, and are a little too narrow."
-    ]
+    return [f"{plural(again, 'test sample is', 'test samples are')} equal or nearly to another one there: {TWINS}"]
 
 
 def not_checked(dataset: Dataset, near: Near, validated: bool) -> list[str]:

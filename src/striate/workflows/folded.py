@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,10 @@ from striate.core.artifacts import make_folder, read_json, write_csv, write_json
 from striate.core.plan import Decision, Plan
 from striate.core.records import SPLITS, Dataset, Sample
 from striate.core.run import RunFolder
+from striate.core.wording import some
 from striate.data.audit import Audit
+from striate.data.classes import target_classes
+from striate.data.dividing import UNTESTED
 from striate.data.split import SplitTable, units_together
 from striate.evaluate import curves, residuals, score
 from striate.infer import Model
@@ -26,10 +29,24 @@ from striate.workflows.finish import corrected, not_checked, prediction_header, 
 from striate.workflows.labelled import scored
 from striate.workflows.lineage import met_before
 from striate.workflows.scores import write_scores
+from striate.workflows.slicing import attributes_of, rightness, slices_of
 
 _DECIDED = (
     "Each fold's own validation decided its thresholds, by which its samples are judged; predictions take the mean of "
     "the networks and of their thresholds, which no sample has judged."
+)
+
+_PLANNED = (
+    "A whole plan was given: where it was made on these data, its choices have seen samples that folds hold out, and "
+    "the score may be a little too high."
+)
+_POSSIBLE = (
+    "What is held possible is of each fold's own Model, by its own validation: the mean of the networks, by which the "
+    "Run predicts, says nothing of it, since no sample is left that none of them has learnt from or was chosen by."
+)
+_LOOKED = (
+    "Diagnosis, shortcuts, pictures, and slices by brightness and sharpness are in the report of each fold, of its own "
+    "network."
 )
 
 
@@ -70,11 +87,37 @@ class Folded:
         return {sample.key: unit[0].key for unit in found if len(unit) > 1 for sample in unit}
 
 
-def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
+def remarks(folded: Folded) -> list[str]:
+    """What was noted of the divisions, each once; with the numbers of the folds where it is not of all."""
+    found: dict[str, list[int]] = {}
+    for number, split in enumerate(folded.splits, start=1):
+        for note in split.notes[1:]:
+            found.setdefault(note, []).append(number)
+    turns = folded.part == "test"  # then a class that one fold does not test another one does
+    sentences = []
+    for note, numbers in found.items():
+        if turns and note.startswith(UNTESTED):
+            continue
+        of = f"{'Fold' if len(numbers) == 1 else 'Folds'} {', '.join(map(str, numbers))}: "
+        sentences.append(note if len(numbers) == len(folded.splits) else of + note)
+    if turns:
+        learnt = {key for split in folded.splits for key in split.keys("train")}
+        missing = sorted(_classes(folded, learnt) - _classes(folded, folded.holder))
+        if missing:
+            sentences.append(f"No fold tests {some(missing)}: the score says nothing of them; add samples of them.")
+    return sentences
+
+
+def _classes(folded: Folded, keys: Iterable[str]) -> set[str]:
+    return {name for key in keys for name in target_classes(folded.samples[key].target)}
+
+
+def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned: bool = False) -> None:
     """Score all folds together and write what a Run is read by; `metrics.json` comes last.
 
     Args:
         minutes: the budget of all folds.
+        planned: whether a whole plan was given, whose choices were made on some division of samples before.
     """
     runs = [run.fold(number) for number in range(1, len(folded.splits) + 1)]
     found = [read_json(one.metrics) for one in runs]
@@ -85,7 +128,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
     results: dict[str, Any] = {}
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
     undefined: list[str] = []
-    rows, drawn = [], {}
+    rows, drawn, slices = [], {}, {}
     together = scored_together(runs, folded, per_pixel=task.per_pixel)
     for part, (keys, scores) in together.items():
         samples = [folded.samples[key] for key in keys]
@@ -98,6 +141,10 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
             tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         results[part] = result
+        if part == "test":  # where folds validate, the given test; else what each held out, by its own network
+            right = np.concatenate([rightness(one, scores[own], targets[own]) for one, own in judges])
+            attributes = attributes_of(samples, folded.audit.sides, pictures=None)
+            slices = slices_of(task.kind, part, right, attributes, [units.get(key) for key in keys], seed)
         for one, own in judges:
             told = prediction_rows(one, scores[own], targets[own], samples[own])
             rows += [[part, folded.holder.get(row[0], ""), *row] for row in told]
@@ -116,13 +163,14 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None) -> None:
         **tables,
         "undefined": undefined,
         **drawn,
+        "slices": slices,
         **{name: found[0][name] for name in ("leak",) if name in found[0]},
         "folds": spread(task, found, folded.part),
         "training": _training(found),
         "split": {fate: fates.count(fate) for fate in (*SPLITS, "quarantined", "excluded")},
         **corrected(folded.dataset),
         "scored": 1,
-        "not_checked": _not_checked(folded, tasks, found),
+        "not_checked": [*_not_checked(folded, tasks, found), *([_PLANNED] if planned else [])],
     }
     write_json(run.metrics, metrics)
 
@@ -171,6 +219,16 @@ def common_plan(plans: Sequence[Mapping[str, Decision]], minutes: float | None) 
         found[key] = decision
     if "evaluate.leak" in found:  # it is of all samples, and told once
         found["evaluate.leak"] = plans[0]["evaluate.leak"]
+    coverage = found.get("evaluate.coverage")
+    if coverage is not None and coverage.value is not None:
+        because = f"each fold's Model holds possible what its own validation found, at {coverage.value:g}; the mean of "
+        because += "their networks has no samples to find that by"
+        found["evaluate.coverage"] = Decision(None, because, "rule")
+    if "split.file" in found and plans[0]["split.file"].value is None:
+        contiguous = "split.order" in found and found["split.order"].value == "contiguous"
+        how = "in contiguous stretches of the names' order" if contiguous else "stratified by target"
+        because = f"{how} over {len(plans)} folds; duplicates and groups kept together"
+        found["split.file"] = replace(plans[0]["split.file"], because=because)
     found["split.fold"] = Decision(None, f"each of {len(plans)} folds is held out in turn", "rule")
     if minutes is not None:
         because = f"of all {len(plans)} folds; each had an equal share of what was left"
@@ -236,4 +294,10 @@ def _not_checked(folded: Folded, tasks: Sequence[Task], found: Sequence[Mapping[
     if folded.part == "val":
         for task, one in zip(tasks, found, strict=True):
             sentences += not_held_out(Decided(task), bool(one["training"].get("refitted")))
-    return [*dict.fromkeys(sentences), *([_DECIDED] if moved and folded.part == "test" else [])]
+    held_possible = any(one.sets is not None for one in settings)
+    return [
+        *dict.fromkeys(sentences),
+        *([_DECIDED] if moved and folded.part == "test" else []),
+        *([_POSSIBLE] if held_possible else []),
+        _LOOKED,
+    ]

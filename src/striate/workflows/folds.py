@@ -23,15 +23,26 @@ from striate.core.machine import processors
 from striate.core.plan import Decision
 from striate.core.run import RunFolder
 from striate.data.audit import DAMAGE_LIMIT
+from striate.data.contiguous import ORDERS
+from striate.data.dividing import check_direction
 from striate.data.folds import rotates
 from striate.data.split import SplitTable, make_split
 from striate.train.followers import require
 from striate.workflows import train as single
 from striate.workflows.checks import check_learnable
-from striate.workflows.folded import Folded, finish_folds
-from striate.workflows.lineage import keep_lineage, known_fates
-from striate.workflows.request import Request, array_bytes, check_function, environment, keep_list, kept_list
-from striate.workflows.stages import audited, read_dataset, small_cache
+from striate.workflows.folded import Folded, finish_folds, remarks
+from striate.workflows.lineage import keep_lineage, known_fates, met_before
+from striate.workflows.request import (
+    Request,
+    array_bytes,
+    check_function,
+    environment,
+    given_split,
+    keep_given_split,
+    keep_list,
+    kept_list,
+)
+from striate.workflows.stages import asked_at_once, audited, check_unchanged, read_dataset, small_cache
 
 
 def folds_of(overrides: Mapping[str, Decision]) -> int | None:
@@ -56,6 +67,7 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
         if request.read.arrays is not None:
             write_bytes(run.arrays, array_bytes(request.read.arrays))
         keep_list(run, request)
+        keep_given_split(run, request)
         budget = None if request.minutes is None else 60 * request.minutes - (time.monotonic() - started)
         _train(run, kept_list(run, request), count, device, reporter, budget)
     except Interrupted:
@@ -139,7 +151,8 @@ def _train(run: RunFolder, request: Request, count: int, device: str, reporter: 
                 share = max(1.0, budget - (time.monotonic() - began)) / (count - number + 1)
             _train_fold(run, request, number, device, reporter, share, folded)
         reporter.stage("scoring the folds together")
-        finish_folds(run, folded, request.minutes)
+        planned = any(one.by != "user" for key, one in request.overrides.items() if key != "split.fold")
+        finish_folds(run, folded, request.minutes, planned)
     except KeyboardInterrupt:
         raise Interrupted("stopped between two folds", fix=_go_on(run)) from None
     except Interrupted as error:
@@ -153,25 +166,29 @@ def _go_on(run: RunFolder) -> str:
 def _divide(run: RunFolder, request: Request, count: int, reporter: Reporter) -> Folded:
     """Read, audit and divide; the same again for a Run that goes on."""
     check_function(request)
+    fresh = not run.split.exists()
+    if fresh:  # before the audit: a wrong file or name should be said at once
+        check_direction(request.read.time is not None)
+        asked_at_once(request, None)
     chosen = {key: decision.value for key, decision in request.overrides.items()}
     dataset = read_dataset(request.read, reporter)
     check_learnable(dataset)
     limit, near = chosen.get("split.damage_limit", DAMAGE_LIMIT), chosen.get("split.near_duplicates", True)
     cache = small_cache("audits", chosen)
     audit = audited(dataset, run, processors(), limit, cache, reporter, near, request.minutes)
-    file, known = chosen.get("split.file"), None if run.split.exists() else known_fates(request.weights, audit)
+    file, known = given_split(run, request.overrides), known_fates(request.weights, audit) if fresh else None
+    seed, order = chosen.get("split.seed") or 0, chosen.get("split.order") or ORDERS[0]
     splits = [
-        make_split(dataset, audit, seed=chosen.get("split.seed") or 0, file=file, known=known, fold=(number, count))
+        make_split(dataset, audit, seed=seed, file=file, known=known, fold=(number, count), order=order)
         for number in range(1, count + 1)
     ]
+    if not fresh:  # what the weights had met was found when it began: their Run may have changed since
+        kept = SplitTable.read(run.split, dataset).reasons
+        splits = [replace(split, reasons=kept) for split in splits]
     given = set(dataset.given_splits) if file is None else set(SplitTable.read(file, dataset).fates.values())
     folded = Folded(dataset, audit, rotates(given), splits)
-    if run.split.exists():
-        if SplitTable.read(run.split, dataset).fates != folded.whole().fates:
-            raise RunError(
-                f"{dataset.path} has other samples, targets or groups than when {run.path} was started",
-                fix="train again on the data as it is now",
-            )
+    if not fresh:
+        check_unchanged(folded.whole(), run, dataset, folded.holder, folded.units())
         return folded
     reporter.line(f"the Run is {run.path}")
     sizes = [len(split.keys(folded.part)) for split in splits]
@@ -180,9 +197,11 @@ def _divide(run: RunFolder, request: Request, count: int, reporter: Reporter) ->
         f"Folds: {sum(sizes):,} samples in {count} folds of {min(sizes):,} to {max(sizes):,}, each in turn held out "
         f"as {words}."
     )
-    for note in splits[0].notes[1:]:
-        reporter.line(note)
-    folded.whole().write(run.split, dataset, folded.holder)
+    for remark in remarks(folded):
+        reporter.line(remark)
+    for sentence in met_before(splits[0]):
+        reporter.warn(sentence)
+    folded.whole().write(run.split, dataset, folded.holder, folded.units())
     return folded
 
 
@@ -229,8 +248,9 @@ def _train_fold(
 def _request_of(request: Request, number: int, count: int, minutes: float | None) -> Request:
     """What is asked of one fold: the whole's, its number, and its share of the minutes."""
     overrides = {**request.overrides, "split.fold": Decision(number, f"the Run is one of {count} folds", "user")}
-    if number > 1:
-        overrides.setdefault("evaluate.leak", Decision(False, "the first fold tells it of all samples", "user"))
+    asked = request.overrides.get("evaluate.leak")
+    if number > 1 and (asked is None or asked.by != "user"):
+        overrides["evaluate.leak"] = Decision(False, "the first fold tells it of all samples", "user")
     if minutes is not None:
         because = f"its share of {request.minutes:g} minutes for {count} folds"
         overrides["train.minutes"] = Decision(round(minutes, 4), because, "user")

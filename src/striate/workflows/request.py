@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.core.artifacts import write_bytes
+from striate.core.artifacts import make_folder, write_bytes
 from striate.core.errors import RunError, UsageError
 from striate.core.machine import cores, memory_bytes, processor, versions
 from striate.core.plan import Decision
@@ -135,6 +135,30 @@ def kept_list(run: RunFolder, request: Request) -> Request:
     if request.read.relabel is None or not run.relabel.exists():
         return request
     return replace(request, read=replace(request.read, relabel=str(run.relabel)))
+
+
+def keep_given_split(run: RunFolder, request: Request) -> None:
+    """Copy the split file that was given into the Run, under its name; one that is missing is said when it is read."""
+    file = _split_file(request.overrides)
+    if file is not None and file.is_file():
+        make_folder(run.given)
+        write_bytes(run.given / file.name, file.read_bytes())
+
+
+def given_split(run: RunFolder | None, overrides: Mapping[str, Decision]) -> str | None:
+    """The split file that was given, or the copy that the Run keeps where the user's has gone or changed since."""
+    file = _split_file(overrides)
+    if file is None:
+        return None
+    copy = None if run is None else run.given / file.name
+    if copy is None or not copy.exists() or (file.is_file() and file.read_bytes() == copy.read_bytes()):
+        return str(file)
+    return str(copy)
+
+
+def _split_file(overrides: Mapping[str, Decision]) -> Path | None:
+    found = overrides.get("split.file")
+    return None if found is None or found.value is None else Path(found.value)
 
 
 def own_function(overrides: Mapping[str, Decision]) -> Origin | None:

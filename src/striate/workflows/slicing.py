@@ -46,17 +46,35 @@ def sliced(materials: Materials, scores: Mapping[str, NDArray[np.float32]], seed
     task, samples = materials.task, materials.samples[part]
     figures = rightness(task, scores[part], materials.targets[part].numpy())
     attributes = attributes_of(samples, materials.prepared.audit.sides, materials.pictures[part])
-    groups = [sample.group for sample in samples]
+    return slices_of(task.kind, part, figures, attributes, [sample.group for sample in samples], seed)
+
+
+def slices_of(
+    kind: str,
+    part: str,
+    figures: NDArray[np.float64],
+    attributes: Mapping[str, Sequence[Any]],
+    groups: Sequence[str | None],
+    seed: int,
+) -> dict[str, Any]:
+    """The slices of samples of which it is known how right each is; see `sliced` for what is returned.
+
+    Args:
+        kind: of the targets.
+        figures: how right each is, (N,), as `rightness` gives it.
+        attributes: as `attributes_of` gives them.
+        groups: of each sample, what it is drawn with in resamples, or None.
+    """
     units = units_of(groups) if any(groups) else None
-    better = task.kind != "value"
+    better = kind != "value"
     found, small = find_slices(figures, attributes, units, higher_is_better=better, seed=seed)
     behind = worst(found, better)
     return {
         "split": part,
-        "figure": _WHAT[task.kind],
+        "figure": _WHAT[kind],
         "slices": [asdict(one) for one in found],
         "worst": None if behind is None else asdict(behind),
-        "words": _words(found, behind, task.kind, part),
+        "words": _words(found, behind, kind, part),
         "too_small": small,
         "least": LEAST,
     }
@@ -76,23 +94,22 @@ def rightness(task: Task, scores: NDArray[np.floating], targets: NDArray[np.floa
 
 
 def attributes_of(
-    samples: Sequence[Sample], sides: Mapping[str, tuple[int, int]], pictures: Pictures
+    samples: Sequence[Sample], sides: Mapping[str, tuple[int, int]], pictures: Pictures | None
 ) -> dict[str, list[Any]]:
     """What samples can be told apart by, a value or None of each.
 
     Args:
         sides: height and width of samples by key; empty of a Run from before its audit held them.
-        pictures: the samples as they are prepared, in their order.
+        pictures: the samples as they are prepared, in their order; None where brightness and sharpness are passed over.
     """
-    bright, sharp = _looks(pictures)
     found: dict[str, list[Any]] = {
         "class": [one.target.name if isinstance(one.target, Label) else None for one in samples],
         "height": [sides[one.key][0] if one.key in sides else None for one in samples],
         "width": [sides[one.key][1] if one.key in sides else None for one in samples],
-        "brightness": bright,
-        "sharpness": sharp,
-        "folder": [_folder(one) for one in samples],
     }
+    if pictures is not None:
+        found["brightness"], found["sharpness"] = _looks(pictures)
+    found["folder"] = [_folder(one) for one in samples]
     names = dict.fromkeys(name for one in samples for name, _ in one.columns)
     columns = {name: [dict(one.columns).get(name) for one in samples] for name in names}
     return {**found, **{f"column {name}": _numbers(cells) for name, cells in columns.items()}}

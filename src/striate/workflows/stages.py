@@ -22,6 +22,7 @@ from striate.data.audit import DAMAGE_LIMIT, Audit, run_audit
 from striate.data.audit_cache import audit_key, find_audit, keep_audit
 from striate.data.audit_figures import keys_by_size, sides_of_keys
 from striate.data.checks import check_audit
+from striate.data.contiguous import ORDERS
 from striate.data.dataset import open_dataset
 from striate.data.near import SECONDS
 from striate.data.oddities import SEVERITIES
@@ -51,7 +52,7 @@ from striate.workflows.choosing import Candidate, choose_weights
 from striate.workflows.fitting import check_at_once, check_fit
 from striate.workflows.lineage import keep_lineage, known_fates, met_before
 from striate.workflows.quiet import Quiet
-from striate.workflows.request import ReadRequest, Request, check_function
+from striate.workflows.request import ReadRequest, Request, check_function, given_split
 
 SPEED_SECONDS = 5.0
 """After which the machine's speed is not measured again where something disturbed it."""
@@ -160,17 +161,18 @@ def divided(
     """
     if run is not None and run.split.exists():
         split = SplitTable.read(run.split, dataset)
-        _check_targets(split, run, dataset)
+        check_unchanged(split, run, dataset)
         return split
-    seed, file = overrides.get("split.seed"), overrides.get("split.file")
+    seed, order = overrides.get("split.seed"), overrides.get("split.order")
     known = known_fates(asked, audit)
     split = make_split(
         dataset,
         audit,
         seed=seed.value if seed else 0,
-        file=file.value if file else None,
+        file=given_split(run, overrides),
         known=known,
         fold=fold_of(overrides),
+        order=order.value if order else ORDERS[0],
     )
     for note in split.notes:
         reporter.line(note)
@@ -198,15 +200,26 @@ def fold_of(overrides: Mapping[str, Decision]) -> tuple[int, int] | None:
     return number or 1, count
 
 
-def _check_targets(split: SplitTable, run: RunFolder, dataset: Dataset) -> None:
-    """Refuse to go on with data whose targets or groups are not those that the Run was started with."""
+def check_unchanged(
+    split: SplitTable,
+    run: RunFolder,
+    dataset: Dataset,
+    folds: Mapping[str, int] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> None:
+    """Refuse to go on with data whose targets or groups are not those that the Run was started with.
+
+    Args:
+        folds, units: of a Run of folds, as `SplitTable.write` takes them.
+    """
     again = run.path / ".split-again.csv"
-    split.write(again, dataset)
+    split.write(again, dataset, folds, units)
     same = again.read_bytes() == run.split.read_bytes()
     again.unlink()
     if not same:
+        what = "targets or groups" if folds is None else "samples, targets or groups"
         raise RunError(
-            f"{dataset.path} has other targets or groups than when {run.path} was started",
+            f"{dataset.path} has other {what} than when {run.path} was started",
             fix="train again on the data as it is now",
         )
 
@@ -323,11 +336,11 @@ def prepare(request: Request, run: RunFolder | None, device: str, reporter: Repo
     started = run is not None and bool(list_checkpoints(run.checkpoints))  # then the weights are in there
     chosen = request.overrides
     # before the audit: a wrong file should be said at once
-    weights, candidates = _asked_again(request, run, reporter) if started else _asked(request, run)
-    name = chosen.get("network.name")
-    if name is not None and not started:
-        _check_name(name.value)
-    check_at_once(weights, chosen)
+    if started:
+        weights, candidates = _asked_again(request, run, reporter)
+        check_at_once(weights, chosen)
+    else:
+        weights, candidates = asked_at_once(request, run)
     dataset = read_dataset(request.read, reporter)
     check_learnable(dataset)
     limit, near = chosen.get("split.damage_limit"), chosen.get("split.near_duplicates")
@@ -424,6 +437,16 @@ def _pixel_shares(dataset: Dataset, audit: Audit, split: SplitTable) -> dict[str
         return {}
     keys = set(split.keys("train"))
     return pixel_shares(dataset, [sample for sample in dataset.samples if sample.key in keys], audit.sides)
+
+
+def asked_at_once(request: Request, run: RunFolder | None) -> tuple[Weights | None, list[Weights]]:
+    """The weights that were asked for, checked with the network's name before anything is read of the data."""
+    weights, candidates = _asked(request, run)
+    name = request.overrides.get("network.name")
+    if name is not None:
+        _check_name(name.value)
+    check_at_once(weights, request.overrides)
+    return weights, candidates
 
 
 def _asked(request: Request, run: RunFolder | None) -> tuple[Weights | None, list[Weights]]:

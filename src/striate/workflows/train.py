@@ -37,7 +37,7 @@ from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, passes_after, resolve_plan, resolve_steps, scored_seconds
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
-from striate.workflows.request import Request, array_bytes, environment, keep_list, kept_list
+from striate.workflows.request import Request, array_bytes, environment, keep_given_split, keep_list, kept_list
 from striate.workflows.shortcuts import searching_seconds
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
@@ -100,6 +100,8 @@ def train(
         if request.read.arrays is not None:
             write_bytes(run.arrays, array_bytes(request.read.arrays))
         keep_list(run, request)
+        if begin is None:
+            keep_given_split(run, request)
         request = kept_list(run, request)
         if begin is not None:
             begin(run)

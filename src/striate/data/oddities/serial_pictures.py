@@ -44,7 +44,8 @@ def serial_pictures(examined: Examined) -> Oddity | None:
         len(numbered),
         tuple(examined.keys(numbered[:2])),
         "high",
-        "split or fold by stretches of the row, or give each stretch as a group",
+        "divide by stretches of the row, with --folds too; or give each stretch as a group",
+        "--set split.order=contiguous",
     )
 
 

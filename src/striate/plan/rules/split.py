@@ -1,6 +1,6 @@
 """How the samples were divided. Decided before any other rule, recorded here so that the plan says it."""
 
-from striate.data.by_time import periods
+from striate.data.by_time import goes_by_time, periods
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -21,10 +21,13 @@ from striate.plan.rule import Decisions, rule
 def split(context: Context) -> Decisions:
     counts = ", ".join(f"{len(context.split.keys(part))} {part}" for part in ("train", "val", "test"))
     duplicates, near = len(context.audit.duplicates), context.audit.near
-    timed = [sample for sample in context.dataset.samples if sample.time is not None]
+    dataset = context.dataset
+    contiguous = context["split.order"] == "contiguous"
     how = (
-        f"by time into {counts}: {periods(timed, context.split.fates)}"
-        if timed
+        f"in contiguous stretches of the names' order into {counts}"
+        if contiguous
+        else f"by time into {counts}: {periods(dataset.samples, context.split.fates)}"
+        if goes_by_time(dataset, dataset.given_splits)
         else f"stratified by target into {counts}"
     )
     return {
