@@ -48,6 +48,7 @@ PROMISED = {
     "hymenoptera": ("accuracy", 0.96, 2),
     "cifar10": ("accuracy", 0.86, 10),
     "bccd-cells": ("r2", 0.70, 10),
+    "membrane": ("pixel_accuracy", 0.92, 15),
 }
 
 
@@ -59,8 +60,8 @@ def test_every_promised_figure_is_a_goal(goals: ModuleType) -> None:
     for name, goal in found.items():
         assert goal.stretch > goal.gate
         if name != "digits":
-            assert goal.seeds == (0, 1, 2)
-            assert goal.plain is not None
+            assert goal.seeds == ((0,) if name == "membrane" else (0, 1, 2))  # its folds are trainings of their own
+            assert (goal.plain is None) == (name == "membrane")
             position = goal.command.index("--minutes") + 1
             assert float(goal.command[position]) == goal.minutes
 
