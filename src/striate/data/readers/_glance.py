@@ -1,4 +1,4 @@
-"""A glance into a folder: some of the names below it, without listing all of a large one."""
+"""A glance into a folder: the names in some of the folders below it, without going through all of a large one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 FOLDERS = 64
 """Folders that are looked into, those nearest to the top first."""
 DEPTH = 4
-FILES = 200
-"""Files of each folder that are named."""
-ENTRIES = 5000
-"""Entries of each folder that are gone through, in search of folders."""
 
 
 def glance(folder: Path) -> list[str]:
-    """Names of some files below a folder, relative to it, with forward slashes; none where it may not be read."""
+    """Names of files in the folders nearest to the top, relative to it, all of each so that they can be paired.
+
+    They have forward slashes; there are none where it may not be read.
+    """
     names: list[str] = []
     waiting = [("", str(folder))]
     for _ in range(FOLDERS):
@@ -30,19 +29,17 @@ def glance(folder: Path) -> list[str]:
 
 
 def _entries(path: str) -> tuple[list[str], list[str]]:
-    """Folders, and some files; hidden ones left out."""
+    """Folders and files; hidden ones left out."""
     folders: list[str] = []
     files: list[str] = []
     try:
         with os.scandir(path) as found:
-            for number, entry in enumerate(found):
-                if number == ENTRIES:
-                    break
+            for entry in found:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif len(files) < FILES:
+                else:
                     files.append(entry.name)
     except OSError:
         pass  # the reader that is chosen says what is wrong

@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from striate.core.errors import DataError
@@ -89,6 +90,7 @@ class Paired:
     beside: list[str] = field(default_factory=list)
 
 
+@cache
 def role_of(folder: str) -> tuple[str, str]:
     """What a folder's name says of what lies in it: a role and a split, "" for none.
 
@@ -135,12 +137,23 @@ def _in_one_folder(found: list[Placed]) -> list[Placed]:
 
 
 def holds_pairs(pictures: Iterable[str]) -> bool:
-    """Whether names of pictures look like those of pictures and masks.
+    """Whether names of pictures look like those of pictures and masks: by their folders, and as half of the masks pair.
+
+    Classes may be called like masks (`target` and `clutter`), and then nothing pairs. But where all there is are one
+    folder of pictures and one of masks, what does not pair is a mistake to be told, not two classes.
 
     >>> holds_pairs(["images/a.jpg", "masks/a.png"]), holds_pairs(["mask/a.jpg", "no_mask/a.jpg"])
     (True, False)
+    >>> holds_pairs(["train/target/a.jpg", "train/clutter/b.jpg", "test/target/c.jpg", "test/clutter/d.jpg"])
+    False
     """
-    found = placed((name, Source("file", name)) for name in pictures)
+    named = [(name, Source("file", name)) for name in pictures]
+    found = placed(named)
+    return _named_so(found) and (_only_two_folders(found) or _half_pair(named))
+
+
+def _named_so(found: Sequence[Placed]) -> bool:
+    """Whether folders, or the ends of names, say of some that they are masks and of others that they are pictures."""
     masks = [one for one in found if one.role == "mask"]
     images = [one for one in found if one.role == "image"]
     plain = [one for one in found if one.role == ""]
@@ -148,6 +161,24 @@ def holds_pairs(pictures: Iterable[str]) -> bool:
         return len(masks) >= 0.3 * len(found) and len(masks) > 0  # side by side in one folder
     splits = {one.split for one in masks} - {None}
     return bool(images) or any(one.split in splits for one in plain)
+
+
+def _only_two_folders(found: Sequence[Placed]) -> bool:
+    """Whether all lie in folders of one name for pictures and one for masks, apart from splits."""
+    names = {
+        (one.role, tuple(folder for folder in one.name.split("/")[:-1] if role_of(folder)[0] in ("image", "mask")))
+        for one in found
+        if one.role != "unlabelled"
+    }
+    return sorted(role for role, _ in names) == ["image", "mask"]
+
+
+def _half_pair(pictures: Iterable[tuple[str, Source]]) -> bool:
+    try:
+        result = paired(pictures)
+    except DataError:
+        return True  # some pair even twice: the reader says so
+    return sum(len(pair.masks) for pair in result.pairs) >= len(result.orphans)
 
 
 def _plain(key: Key) -> Key:
