@@ -57,6 +57,8 @@ def find_columns(first: Sequence[str]) -> Columns | None:
     6
     >>> find_columns(["a.jpg", "1", "2", "30", "40", "cat"]).header
     False
+    >>> find_columns(["a.jpg", "0.1", "0.3", "0.2", "0.5", "1.7"]) is None  # numbers to be predicted
+    True
     """
     places: dict[str, int] = {}
     unused = []
@@ -72,9 +74,19 @@ def find_columns(first: Sequence[str]) -> Columns | None:
     cells = [cell.strip() for cell in first]
     numbers = cells[1:5]
     headless = len(cells) == len(HEADLESS) and has_picture_suffix(cells[0])
-    if headless and (not any(numbers) or all(map(_is_number, numbers))):
+    if headless and _is_box(numbers) and not _is_number(cells[5]):
         return Columns({name: number for number, name in enumerate(HEADLESS)}, False)
     return None
+
+
+def _is_box(cells: Sequence[str]) -> bool:
+    """Whether four cells are edges of a box, or empty for a picture with nothing in it."""
+    if not any(cells):
+        return True
+    if not all(map(_is_number, cells)):
+        return False
+    x1, y1, x2, y2 = map(float, cells)
+    return x2 > x1 and y2 > y1
 
 
 def _is_number(cell: str) -> bool:
