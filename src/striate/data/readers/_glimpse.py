@@ -9,15 +9,14 @@ from pathlib import Path
 
 DEPTH = 4
 FOLDERS = 60
-ENTRIES = 500
 HEAD = 4096
 
 
 def first_file(folder: Path, fits: Callable[[str], bool], suffixes: tuple[str, ...]) -> str | None:
     """The first file, nearest to the top, that ends so and fits.
 
-    Looked at are at most 60 folders down to the fourth level, 500 entries in each, and ten files that end so in each:
-    data of a kind shows it early.
+    Looked at are at most 60 folders down to the fourth level, and ten files that end so in each: data of a kind shows
+    it early. Names are all looked at, as a disk lists them in no order and one file may describe all others.
 
     Args:
         fits: asked with the path of a file; may open it.
@@ -53,9 +52,7 @@ def _entries(path: str) -> tuple[list[tuple[str, str]], list[str]]:
     below: list[str] = []
     try:
         with os.scandir(path) as found:
-            for number, entry in enumerate(found):
-                if number == ENTRIES:
-                    break
+            for entry in found:
                 if entry.is_dir():
                     if not entry.name.startswith("."):
                         below.append(entry.path)
