@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+from striate.data.readers._listing import has_picture_suffix
 
 FOLDERS = 64
 """Folders that are looked into, those nearest to the top first."""
@@ -26,6 +29,15 @@ def glance(folder: Path) -> list[str]:
         if prefix.count("/") < DEPTH:
             waiting += [(f"{prefix}{name}/", os.path.join(path, name)) for name in folders]
     return names
+
+
+def in_several_folders(names: Iterable[str]) -> bool:
+    """Whether pictures lie in several folders, which may be classes: then a sign of other data has to be a clear one.
+
+    >>> in_several_folders(["cat/1.png", "dog/1.png"]), in_several_folders(["images/1.png", "labels/1.txt"])
+    (True, False)
+    """
+    return len({name.rpartition("/")[0] for name in names if has_picture_suffix(name)}) > 1
 
 
 def _entries(path: str) -> tuple[list[str], list[str]]:

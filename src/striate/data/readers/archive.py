@@ -110,7 +110,7 @@ def _boxed(listing: Listing, options: ReadOptions) -> dict[str, Way]:
     """How to read boxes, by each kind that there are any of."""
     kinds = {
         "Pascal VOC": (voc_boxes.annotations_among, voc_boxes.dataset_of),
-        "COCO": (lambda one: kinds_among(one) not in (None, frozenset({"outlines"})), coco_boxes.dataset_of),
+        "COCO": (coco_boxes.boxes_among, coco_boxes.dataset_of),
         "YOLO text": (yolo.labels_among, yolo.dataset_of),
         "tables of boxes": (box_table.tables_among, box_table.dataset_of),
     }

@@ -15,7 +15,8 @@ from striate.core.wording import plural, some
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, check_task, dataset_of_boxes
 from striate.data.readers._coco import Coco, CocoImage, CocoThing, read_coco
-from striate.data.readers._coco_files import around, files_among, kinds_at
+from striate.data.readers._coco_files import around, files_among, kinds_among, kinds_at
+from striate.data.readers._glance import glance, in_several_folders
 from striate.data.readers._listing import Listing, list_folder
 from striate.data.readers._matching import Album, split_in_name, split_of_folder
 from striate.data.store import printable
@@ -29,8 +30,16 @@ class CocoBoxes:
     task = "detect"
 
     def accepts(self, data: Any) -> bool:
-        """Such a file, or a folder with one near its top, but for those that have outlines and no boxes."""
-        return isinstance(data, Path) and kinds_at(data) not in (None, frozenset({"outlines"}))
+        """Such a file, but for one of outlines alone; or a folder with one near its top that holds a box.
+
+        Beside class folders there may be a JSON of that format which only repeats their classes.
+        """
+        if not isinstance(data, Path):
+            return False
+        kinds = kinds_at(data)
+        return "boxes" in (kinds or ()) or (
+            kinds == frozenset() and (data.is_file() or not in_several_folders(glance(data)))
+        )
 
     def read(self, data: Any, options: ReadOptions) -> Dataset:
         """Read it. Raises `DataError` where the file is cut off, contradicts itself, or no picture is there."""
@@ -46,6 +55,14 @@ class CocoBoxes:
 
 
 READERS.register("coco_boxes")(CocoBoxes())
+
+
+def boxes_among(listing: Listing) -> bool:
+    """Whether a listing has a file of COCO's format that holds a box; or no box, where nothing looks like classes."""
+    kinds = kinds_among(listing)
+    return "boxes" in (kinds or ()) or (
+        kinds == frozenset() and not in_several_folders(name for name, _ in listing.pictures)
+    )
 
 
 def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from xml.etree.ElementTree import Element
@@ -18,7 +19,8 @@ from striate.core.records import Boxes, Dataset, Sample, Source, Split
 from striate.core.wording import plural, some
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, dataset_of_boxes
-from striate.data.readers._glimpse import first_file, head
+from striate.data.readers._glance import glance, in_several_folders
+from striate.data.readers._glimpse import HEAD, first_file, head
 from striate.data.readers._listing import Listing, list_folder
 from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
 from striate.data.readers._xml import read_xml
@@ -36,8 +38,13 @@ class VocBoxes:
     task = "detect"
 
     def accepts(self, data: Any) -> bool:
-        """A folder with an XML near its top that is an annotation of objects."""
-        return isinstance(data, Path) and data.is_dir() and first_file(data, _is_annotation, (".xml",)) is not None
+        """A folder with an XML near its top that is an annotation, of objects where there may be class folders."""
+        if not isinstance(data, Path) or not data.is_dir():
+            return False
+        if first_file(data, lambda path: _is_annotation(head(path), of_objects=False), (".xml",)) is None:
+            return False
+        fits = partial(_is_annotation, of_objects=in_several_folders(glance(data)))
+        return first_file(data, lambda path: fits(head(path)), (".xml",)) is not None
 
     def read(self, data: Any, options: ReadOptions) -> Dataset:
         """Read it. Raises `DataError` where annotations are cut off, senseless or without pictures."""
@@ -49,16 +56,18 @@ class VocBoxes:
 READERS.register("voc_boxes")(VocBoxes())
 
 
-def _is_annotation(path: str) -> bool:
-    start = head(path)
-    return b"<annotation" in start and (b"<object" in start or b"<size" in start or b"<filename" in start)
+def _is_annotation(content: bytes, *, of_objects: bool) -> bool:
+    """Whether an XML begins as an annotation; one that states only a picture's name and size may be a stray."""
+    start = content[:HEAD]
+    marks = (b"<object",) if of_objects else (b"<object", b"<size", b"<filename")
+    return b"<annotation" in start and any(mark in start for mark in marks)
 
 
 def annotations_among(listing: Listing) -> list[tuple[str, Source]]:
-    """The XML files of a listing, where the first of them is an annotation; else none."""
-    found = with_suffix(listing, (".xml",))
-    content = cast(bytes, Store().read(found[0][1])) if found else b""
-    return found if b"<annotation" in content[:4096] else []
+    """The XML files of a listing, where one of the first ten is an annotation; else none."""
+    found, store = with_suffix(listing, (".xml",)), Store()
+    fits = partial(_is_annotation, of_objects=in_several_folders(name for name, _ in listing.pictures))
+    return found if any(fits(cast(bytes, store.read(source))) for _, source in found[:10]) else []
 
 
 def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:

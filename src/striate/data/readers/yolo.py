@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from striate.core.wording import plural, some
 from striate.data.header import upright_size
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._boxes import Origin, boxes_of, check_task, dataset_of_boxes
+from striate.data.readers._glance import glance, in_several_folders
 from striate.data.readers._glimpse import first_file, head
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
 from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
@@ -22,6 +24,8 @@ from striate.data.store import Store, printable
 
 KIND = "YOLO text"
 YAML = (".yaml", ".yml")
+SHARE = 0.25
+"""Of the pictures in several folders, how many have a text file beside them where those are labels."""
 NAME_FILES = ("classes.txt", "obj.names", "classes.names", "_darknet.labels", "labels.txt")
 
 
@@ -31,15 +35,16 @@ class Yolo:
     task = "detect"
 
     def accepts(self, data: Any) -> bool:
-        """A `data.yaml`, a folder with one near its top, or one with label files."""
+        """A `data.yaml`, or a folder with label files near its top: class folders may have a `data.yaml` too."""
         if not isinstance(data, Path):
             return False
         if data.is_file():
             return data.suffix.lower() in YAML and is_recipe(head(str(data)))
         if not data.is_dir():
             return False
-        found = first_file(data, lambda path: is_recipe(head(path)), YAML) or first_file(data, _is_labels, (".txt",))
-        return found is not None
+        if first_file(data, lambda path: is_recipe(head(path)), YAML) is not None:
+            return first_file(data, partial(_is_labels, data, empty=True), (".txt",)) is not None
+        return first_file(data, partial(_is_labels, data, empty=False), (".txt",)) is not None and _enough(glance(data))
 
     def read(self, data: Any, options: ReadOptions) -> Dataset:
         """Read it. Raises `DataError` where lines cannot be understood, or nothing is where `data.yaml` says."""
@@ -57,34 +62,44 @@ class Yolo:
 READERS.register("yolo")(Yolo())
 
 
-def _is_labels(path: str) -> bool:
-    """Whether a text file is that of a picture beside it, or lies among labels."""
+def _is_labels(data: Path, path: str, *, empty: bool) -> bool:
+    """Whether a text file is that of a picture beside it, or lies among labels; one without a line only where told."""
     lines = head(path).decode("utf-8", "replace").splitlines()
     first = next((line for line in lines if line.strip()), "")
     folder, name = os.path.split(path)
-    if not is_label_line(first):
+    if not (is_label_line(first) or (empty and not first)):
         return False
-    if "labels" in Path(folder).parts:
+    if "labels" in Path(folder).relative_to(data).parts:
         return True
     return any(
         os.path.isfile(os.path.join(folder, f"{stem(name)}.{suffix}")) for suffix in ("jpg", "jpeg", "png", "JPG")
     )
 
 
+def _enough(names: Iterable[str]) -> bool:
+    """Whether label files are more than strays: where several folders hold pictures and none labels, by their share."""
+    names = list(names)
+    pictures = [name for name in names if has_picture_suffix(name)]
+    texts = {name: Source("file", name) for name in names if name.endswith(".txt")}
+    among_labels = any("labels" in name.split("/")[:-1] for name in texts)
+    if among_labels or not in_several_folders(pictures):
+        return True
+    return sum(_labels_of(name, texts) is not None for name in pictures) >= SHARE * len(pictures)
+
+
 def labels_among(listing: Listing) -> bool:
-    """Whether a listing has label files of YOLO's kind, or its YAML."""
+    """Whether a listing has label files of YOLO's kind."""
     store = Store()
-    for _, source in with_suffix(listing, YAML)[:10]:
-        if is_recipe(cast(bytes, store.read(source))[:4096]):
-            return True
     known = dict(with_suffix(listing, (".txt",)))
-    for picture in [name for name, _ in listing.pictures][:10]:
-        found = _labels_of(picture, known)
-        if found is not None:
-            text = cast(bytes, store.read(known[found])).decode("utf-8", "replace")
-            first = next((line for line in text.splitlines() if line.strip()), "")
-            if is_label_line(first):
-                return True
+    labels = [found for name, _ in listing.pictures if (found := _labels_of(name, known)) is not None]
+    if labels and any(
+        is_recipe(cast(bytes, store.read(source))[:4096]) for _, source in with_suffix(listing, YAML)[:10]
+    ):
+        return True
+    for label in labels[:10]:
+        text = cast(bytes, store.read(known[label])).decode("utf-8", "replace")
+        if is_label_line(next((line for line in text.splitlines() if line.strip()), "")):
+            return _enough([name for name, _ in (*listing.pictures, *listing.others)])
     return False
 
 
