@@ -141,3 +141,13 @@ def test_one_file_among_many_is_found(
 
     monkeypatch.setattr(_glimpse.os, "scandir", sorted_scan)
     assert READERS.get(reader).accepts(tmp_path)
+
+
+def test_labels_behind_many_sequences_are_found(tmp_path: Path) -> None:
+    for number in range(70):
+        picture(tmp_path / "images" / f"s{number:02}" / f"{number}.png", 8, 8)
+        label = tmp_path / "labels" / f"s{number:02}" / f"{number}.txt"
+        label.parent.mkdir(parents=True)
+        label.write_text("0 0.5 0.5 0.2 0.2\n")
+    found = open_dataset(tmp_path)
+    assert (found.reader, len(found)) == ("yolo", 70)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 DEPTH = 4
 FOLDERS = 60
+CHILDREN = 8
+"""Folders of each parent that are looked into before the rest of them: many sequences hide no other folder."""
 HEAD = 4096
 
 
@@ -35,15 +37,17 @@ def first_file(folder: Path, fits: Callable[[str], bool], suffixes: tuple[str, .
 
 
 def _folders(folder: Path) -> Iterator[list[tuple[str, str]]]:
-    """The files of each folder, the folders nearest to the top first."""
+    """The files of each folder, the folders nearest to the top first, a few of each parent before the rest."""
     waiting = deque([(str(folder), 1)])
+    later: deque[tuple[str, int]] = deque()
     seen = 0
-    while waiting and seen < FOLDERS:
-        path, depth = waiting.popleft()
+    while (waiting or later) and seen < FOLDERS:
+        path, depth = (waiting or later).popleft()
         seen += 1
         files, below = _entries(path)
         if depth < DEPTH:
-            waiting.extend((one, depth + 1) for one in below)
+            waiting.extend((one, depth + 1) for one in below[:CHILDREN])
+            later.extend((one, depth + 1) for one in below[CHILDREN:])
         yield files
 
 

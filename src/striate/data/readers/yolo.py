@@ -44,7 +44,10 @@ class Yolo:
             return False
         if first_file(data, lambda path: is_recipe(head(path)), YAML) is not None:
             return first_file(data, partial(_is_labels, data, empty=True), (".txt",)) is not None
-        return first_file(data, partial(_is_labels, data, empty=False), (".txt",)) is not None and _enough(glance(data))
+        found = first_file(data, partial(_is_labels, data, empty=False), (".txt",))
+        if found is None:
+            return False
+        return "labels" in Path(found).parent.relative_to(data).parts or _enough(glance(data))
 
     def read(self, data: Any, options: ReadOptions) -> Dataset:
         """Read it. Raises `DataError` where lines cannot be understood, or nothing is where `data.yaml` says."""
