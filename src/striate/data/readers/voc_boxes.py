@@ -95,19 +95,20 @@ def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
 
 
 def _picture_of(root: Element, name: str, album: Album) -> str:
-    """The name of an annotation's picture: called like it, else what <filename> says; where neither is there, too."""
+    """The name of an annotation's picture: called like it, else what <filename> says; where neither is there, too.
+
+    Where <filename> is called like the annotation, its suffix tells the picture from a mask of the same stem.
+    """
     said = (root.findtext("filename") or "").strip()
-    found = album.by_stem(name) or (album.by_path(said, name) or album.by_stem(_beside(name, said)) if said else None)
+    base = posixpath.basename(said.replace("\\", "/"))
+    alike = stem(base) == stem(posixpath.basename(name))
+    found = (album.by_path(said, name) if alike else None) or album.by_stem(name)
+    if found is None and said:
+        found = album.by_path(said, name) or album.by_path(said, name, suffix=False)
     if found is not None:
         return found
     folder = next((posixpath.dirname(one) for one in album.pictures), "JPEGImages")
-    return posixpath.join(
-        folder, posixpath.basename(said.replace("\\", "/")) or f"{stem(posixpath.basename(name))}.jpg"
-    )
-
-
-def _beside(name: str, said: str) -> str:
-    return posixpath.join(posixpath.dirname(name), said.replace("\\", "/"))
+    return posixpath.join(folder, base or f"{stem(posixpath.basename(name))}.jpg")
 
 
 def _target(root: Element, name: str) -> Boxes:
