@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from made_boxes import picture, xml
+from made_boxes import picture, voc, xml
 
 from striate.core.errors import DataError
 from striate.core.records import Boxes, Dataset, Source
-from striate.data.dataset import open_dataset
+from striate.data.dataset import open_as_given, open_dataset
 from striate.data.readers._listing import Listing
 from striate.data.readers._matching import Album
 
@@ -102,3 +102,26 @@ def test_pictures_that_all_lie_in_folders_called_as_masks_are_still_found() -> N
     assert album("labels/1.png").by_path("1.png", "t.csv") == "labels/1.png"
     both = album("labels/1.png", "images/1.png")
     assert (both.by_path("1.png", "t.csv"), both.by_path("labels/1.png", "t.csv")) == ("images/1.png", "labels/1.png")
+
+
+def test_the_lists_of_two_years_are_each_of_their_own_year(tmp_path: Path) -> None:
+    for year in ("VOC2007", "VOC2012"):
+        voc(tmp_path / year)
+        (tmp_path / year / "ImageSets/Main").mkdir(parents=True)
+    for name, stems in (
+        ("VOC2007/ImageSets/Main/train.txt", "a b"),
+        ("VOC2007/ImageSets/Main/test.txt", "c"),
+        ("VOC2012/ImageSets/Main/trainval.txt", "a c d"),
+        ("VOC2012/ImageSets/Main/val.txt", "c"),
+    ):
+        (tmp_path / name).write_text(stems.replace(" ", "\n"))
+    found = open_as_given(tmp_path, reader="voc_boxes")
+    assert {one.key: one.split for one in found.samples} == {
+        "VOC2007/JPEGImages/a.png": "train",
+        "VOC2007/JPEGImages/b.png": "train",
+        "VOC2007/JPEGImages/c.png": "test",
+        "VOC2012/JPEGImages/a.png": "train",
+        "VOC2012/JPEGImages/c.png": "val",
+        "VOC2012/JPEGImages/d.jpg": "train",
+    }
+    assert "ImageSets/Main gives the splits: test 1, train 4, val 1." in found.notes
