@@ -80,6 +80,9 @@ class Album:
         folders = posixpath.normpath(posixpath.dirname(wanted)).split("/")
         scores = [_shared(posixpath.dirname(name).split("/"), folders) for name in names]
         best = [name for name, score in zip(names, scores, strict=True) if score == max(scores)]
+        split = split_in_name(near) or split_of_folder(near)
+        if len(best) > 1 and split is not None:  # a file a split, and pictures numbered alike in each
+            best = [name for name in best if split_of_folder(name) == split] or best
         if len(best) > 1:
             raise DataError(
                 f"{printable(wanted)} may be about {len(best)} pictures: {', '.join(map(printable, best[:3]))}",
