@@ -228,3 +228,28 @@ def test_near_equal_pictures_with_other_boxes_are_in_no_conflict() -> None:
     labelled = tuple(replace(one, target=Label("ab"[one.key == "08"])) for one in boxed.samples)
     told = run_audit(replace(boxed, task="classify", samples=labelled), workers=0, reporter=Silent()).near
     assert told.conflicts == (("00", "08"),)
+
+
+def twins(first: Boxes, second: Boxes) -> Audit:
+    """The audit of two equal pictures."""
+    made = dataset([first, second])
+    pixels = made.arrays["x"].copy()
+    pixels[1] = pixels[0]
+    return run_audit(replace(made, arrays={"x": pixels}), workers=0, reporter=Silent(), near=False)
+
+
+def test_equal_boxes_in_another_order_are_in_no_conflict_and_have_one_fingerprint() -> None:
+    boxes = PLAIN[0].boxes
+    plain = twins(Boxes(boxes), Boxes(boxes))
+    for other in (
+        Boxes(boxes[::-1]),
+        Boxes(boxes, (HEIGHT, WIDTH)),
+        Boxes(boxes, dropped=("/some/folder/x.json, annotation 1: no width",)),
+    ):
+        found = twins(Boxes(boxes), other)
+        assert found.duplicates == (("00", "01"),)
+        assert (found.conflicts, found.fingerprint) == ((), plain.fingerprint)
+    for other in (Boxes(boxes[1:]), Boxes((replace(boxes[0], label="b"), *boxes[1:]))):
+        found = twins(Boxes(boxes), other)
+        assert found.conflicts == (("00", "01"),)
+        assert found.fingerprint != plain.fingerprint

@@ -120,6 +120,22 @@ def test_what_is_lost_is_said_and_the_data_stay(tmp_path: Path) -> None:
     assert api.convert(folder, "voc", tmp_path / "voc").lost == {}
 
 
+@pytest.mark.parametrize("to", WRITERS.names())
+def test_boxes_that_a_format_cannot_hold_are_counted_and_its_own_reader_takes_the_rest(to: str, tmp_path: Path) -> None:
+    rows = ["0.png,1,1,9,9,cat", "0.png,1,1,1.0004,9,cat", "0.png,100,1,110,9,dog", "0.png,-200,1,1,9,dog"]
+    picture(tmp_path / "d/0.png")
+    (tmp_path / "d/boxes.csv").write_text("\n".join(["path,x1,y1,x2,y2,label", *rows]))
+    found = api.convert(tmp_path / "d", to, tmp_path / "out")
+    wanted = {"boxes thinner than a thousandth of a pixel": 1}
+    if to == "yolo":
+        wanted["boxes further out or larger than twice the picture"] = 2
+    assert {what: count for what, count in found.lost.items() if what.startswith("boxes")} == wanted
+    (sample,) = open_as_given(tmp_path / "out").samples
+    assert isinstance(sample.target, Boxes)
+    assert (len(sample.target.boxes), sample.target.dropped) == (found.boxes, ())
+    assert found.boxes == 4 - sum(wanted.values())
+
+
 def test_a_held_out_part_keeps_its_name(tmp_path: Path) -> None:
     content = coco_content()
     for part in ("train", "val"):

@@ -146,7 +146,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """All things in a picture; none where it was looked at and nothing is there.
+    """All things in a picture; none where it was looked at and nothing is there. Equal where the boxes are.
 
     Args:
         boxes: in the order of the data.
@@ -155,8 +155,8 @@ class Boxes:
     """
 
     boxes: tuple[Box, ...]
-    size: tuple[int, int] | None = None
-    dropped: tuple[str, ...] = ()
+    size: tuple[int, int] | None = field(default=None, compare=False)
+    dropped: tuple[str, ...] = field(default=(), compare=False)
 
 
 Target: TypeAlias = Label | Labels | Value | Mask | Boxes

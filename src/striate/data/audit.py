@@ -20,7 +20,7 @@ import numpy as np
 
 from striate.core.errors import DataError
 from striate.core.events import Reporter, duration, time_left
-from striate.core.records import Damaged, Dataset, Label, Mask, Sample
+from striate.core.records import Box, Boxes, Damaged, Dataset, Label, Mask, Sample
 from striate.core.wording import plural
 from striate.data.audit_figures import (
     full_scale,
@@ -295,8 +295,15 @@ def _row(sample: Sample) -> Row:
 
 
 def _target_of(sample: Sample, found: Facts) -> object:
-    """What is equal where targets are: of masks, wherever they lie, their classes."""
-    return sample.target if found.mask is None else found.mask.digest
+    """What is equal where targets are: of masks, wherever they lie, their classes; of boxes, in any order, these."""
+    if found.mask is not None:
+        return found.mask.digest
+    return _in_order(sample.target) if isinstance(sample.target, Boxes) else sample.target
+
+
+def _in_order(target: Boxes) -> tuple[Box, ...]:
+    """Boxes alone, without what the data says beside them, which names files by their place on this machine."""
+    return tuple(sorted(target.boxes, key=repr))
 
 
 def _boxes_in_words(boxes: dict[str, Any]) -> str:
@@ -372,7 +379,8 @@ def _fingerprint(pairs: Iterable[tuple[Sample, Finding]]) -> str:
     content = hashlib.sha256()
     for sample, found in pairs:
         digest = found.digest if isinstance(found, Facts) else "damaged"
-        target = found.mask.digest if isinstance(found, Facts) and found.mask else repr(sample.target)
+        plain = _in_order(sample.target) if isinstance(sample.target, Boxes) else sample.target
+        target = found.mask.digest if isinstance(found, Facts) and found.mask else repr(plain)
         line = f"{sample.key}\0{digest}\0{target}\n"
         content.update(line.encode("utf-8", "surrogateescape"))
     return content.hexdigest()

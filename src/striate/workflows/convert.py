@@ -34,7 +34,7 @@ class Converted:
         copied: pictures that were copied.
         classes: names, sorted.
         splits: pictures in each split; empty where the data gives none.
-        lost: what the format has no room for, and how many boxes (or classes) had it.
+        lost: what the format has no room for, and how many boxes (or classes) had it, or were it.
         left_out: pictures, with the reason.
         dropped: boxes that are none, with the reason.
     """
@@ -106,8 +106,17 @@ def convert(dataset: Dataset, to: str, out: Path, pictures: str, reporter: Repor
         raise DataError(f"no picture of {dataset.path} can be written about: {left[0][1]}", fix="see the audit")
     stems = names_of([sample.key for sample, _ in known])
     given = bool({sample.split for sample, _ in known} - {None, "train"})  # all for training is no split
+    refused = Counter(
+        reason for sample, size in known for box in _boxes(sample).boxes if (reason := writer.refuses(box, size))
+    )
     scenes = [
-        Scene(stem, _suffix(sample.key), size, _boxes(sample).boxes, (sample.split or "train") if given else None)
+        Scene(
+            stem,
+            _suffix(sample.key),
+            size,
+            tuple(box for box in _boxes(sample).boxes if not writer.refuses(box, size)),
+            (sample.split or "train") if given else None,
+        )
         for stem, (sample, size) in zip(stems, known, strict=True)
     ]
     _check_names(dataset.target_names)
@@ -123,7 +132,7 @@ def convert(dataset: Dataset, to: str, out: Path, pictures: str, reporter: Repor
         len(samples),
         dataset.target_names,
         {split: counts[split] for split in ("train", "val", "test") if counts[split]},
-        _lost(writer, scenes, dataset.target_names),
+        {**_lost(writer, scenes, dataset.target_names), **refused},
         tuple(left),
         tuple(reason for sample, _ in known for reason in _boxes(sample).dropped),
     )

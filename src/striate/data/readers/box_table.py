@@ -183,9 +183,7 @@ def _pages(
         if not cell:
             raise DataError(f"{where()} has no path", fix="fill it in, or leave the line out")
         if cell not in names:
-            names[cell] = (
-                album.by_path(cell, table) or album.by_stem(posixpath.join(table, "..", cell)) or _absent(cell)
-            )
+            names[cell] = album.by_path(cell, table) or album.by_path(cell, table, suffix=False) or _absent(cell)
         page = pages.setdefault(names[cell], _Page())
         _add(page, row, columns, called, where)
     return pages

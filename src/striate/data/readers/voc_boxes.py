@@ -7,7 +7,7 @@ format since has edges, or either, so that a box may be off by a pixel.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -104,19 +104,20 @@ def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
 
 
 def _picture_of(root: Element, name: str, album: Album) -> str:
-    """The name of an annotation's picture: called like it, else what <filename> says; where neither is there, too."""
+    """The name of an annotation's picture: called like it, else what <filename> says; where neither is there, too.
+
+    Where <filename> is called like the annotation, its suffix tells the picture from a mask of the same stem.
+    """
     said = (root.findtext("filename") or "").strip()
-    found = album.by_stem(name) or (album.by_path(said, name) or album.by_stem(_beside(name, said)) if said else None)
+    base = posixpath.basename(said.replace("\\", "/"))
+    alike = stem(base) == stem(posixpath.basename(name))
+    found = (album.by_path(said, name) if alike else None) or album.by_stem(name)
+    if found is None and said:
+        found = album.by_path(said, name) or album.by_path(said, name, suffix=False)
     if found is not None:
         return found
     folder = next((posixpath.dirname(one) for one in album.pictures), "JPEGImages")
-    return posixpath.join(
-        folder, posixpath.basename(said.replace("\\", "/")) or f"{stem(posixpath.basename(name))}.jpg"
-    )
-
-
-def _beside(name: str, said: str) -> str:
-    return posixpath.join(posixpath.dirname(name), said.replace("\\", "/"))
+    return posixpath.join(folder, base or f"{stem(posixpath.basename(name))}.jpg")
 
 
 def _target(root: Element, name: str) -> Boxes:
@@ -158,8 +159,11 @@ def _edge(corners: Element, part: str, place: str) -> float:
 
 
 def _lists(listing: Listing, store: Store) -> dict[Split, list[str]]:
-    """The stems that each list of `ImageSets/Main` names; of `trainval` only where there is no list for either."""
-    found: dict[str, list[str]] = {}
+    """The stems that each list of `ImageSets/Main` names; of `trainval` only where there is no list for either.
+
+    Where there are lists in several folders, as in VOCdevkit's `VOC2007/` and `VOC2012/`, each stem with its folder.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
     for name, source in listing.others:
         folder, base = posixpath.split(name)
         kind = stem(base)
@@ -167,13 +171,29 @@ def _lists(listing: Listing, store: Store) -> dict[Split, list[str]]:
             continue
         if kind in ("train", "val", "test", "trainval"):
             text = cast(bytes, store.read(source)).decode("utf-8", "surrogateescape")
-            found[kind] = [line.split()[0] for line in text.splitlines() if line.strip()]
-    if "trainval" in found:
-        both = found.pop("trainval")
-        if "train" not in found:
-            inner = set(found.get("val", ()))
-            found["train"] = [one for one in both if one not in inner]
-    return cast(dict[Split, list[str]], found)
+            year = posixpath.dirname(posixpath.dirname(folder))
+            found.setdefault(year, {})[kind] = [line.split()[0] for line in text.splitlines() if line.strip()]
+    listed: dict[str, list[str]] = {}
+    for year, lists in found.items():
+        if "trainval" in lists:
+            both = lists.pop("trainval")
+            if "train" not in lists:
+                inner = set(lists.get("val", ()))
+                lists["train"] = [one for one in both if one not in inner]
+        for kind, stems in lists.items():
+            listed.setdefault(kind, []).extend(posixpath.join(year if len(found) > 1 else "", one) for one in stems)
+    return cast(dict[Split, list[str]], listed)
+
+
+def _years(listed: Iterable[Sequence[str]]) -> list[str]:
+    """The folders of the stems, the deepest first."""
+    return sorted({posixpath.dirname(one) for stems in listed for one in stems}, key=len, reverse=True)
+
+
+def _called(name: str, years: Sequence[str]) -> str:
+    """What a picture is called in the lists: its stem, with the folder that it and its list lie in."""
+    year = next((year for year in years if name.startswith(f"{year}/")), "")
+    return posixpath.join(year, stem(posixpath.basename(name)))
 
 
 def _splits(
@@ -189,11 +209,11 @@ def _splits(
                 raise DataError(
                     f"{printable(one)} is in the lists of both {given[one]} and {split}", fix="keep it in one of them"
                 )
-    known = {stem(posixpath.basename(name)) for name in names}
+    years = _years(listed.values())
+    known = {_called(name, years) for name in names}
     missing = [one for one in given if one not in known]
-    folder = posixpath.dirname(names[0]) if names else "JPEGImages"
-    every = [*names, *(posixpath.join(folder, f"{one}.jpg") for one in missing)]  # the audit says that they are absent
-    taken = [name for name in every if stem(posixpath.basename(name)) in given]
+    every = [*names, *(_absent(one, names) for one in missing)]  # the audit says that they are absent
+    taken = [name for name in every if _called(name, years) in given]
     counts = ", ".join(f"{split} {len(stems):,}" for split, stems in listed.items())
     notes.append(f"ImageSets/Main gives the splits: {counts}.")
     if missing:
@@ -202,4 +222,11 @@ def _splits(
     left = len(every) - len(taken)
     if left:
         notes.append(f"{plural(left, 'picture is', 'pictures are')} in none of these lists and left out.")
-    return taken, [given[stem(posixpath.basename(name))] for name in taken]
+    return taken, [given[_called(name, years)] for name in taken]
+
+
+def _absent(listed: str, names: Sequence[str]) -> str:
+    """Where a picture that a list names would be: with the others, of its own year."""
+    year, base = posixpath.split(listed)
+    beside = next((one for one in names if not year or one.startswith(f"{year}/")), posixpath.join(year, "JPEGImages/"))
+    return posixpath.join(posixpath.dirname(beside), f"{base}.jpg")

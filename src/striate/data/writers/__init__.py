@@ -12,6 +12,8 @@ from striate.core.registry import Registry
 DECIMALS = 3
 """To which edges in pixels are rounded, in every format."""
 
+THIN = "boxes thinner than a thousandth of a pixel"
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -50,6 +52,9 @@ class Writer(Protocol):
     def picture(self, scene: Scene) -> str:
         """Where a picture belongs, below the folder that is written."""
 
+    def refuses(self, box: Box, size: tuple[int, int]) -> str | None:
+        """What boxes are called that the format cannot hold, where this is one of them in a picture of such a size."""
+
     def files(self, scenes: Sequence[Scene], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """The files of annotations, by their names below that folder.
 
@@ -71,6 +76,16 @@ def number(value: float) -> str:
     return str(int(rounded)) if rounded == int(rounded) else repr(rounded)
 
 
+def too_thin(box: Box) -> str | None:
+    """What a box is called of which no width or no height is left by rounding.
+
+    >>> too_thin(Box("cat", 5, 5, 5.0004, 9)), too_thin(Box("cat", 5, 5, 5.1, 9))
+    ('boxes thinner than a thousandth of a pixel', None)
+    """
+    x1, y1, x2, y2 = (round(edge, DECIMALS) for edge in box.corners)
+    return None if x1 < x2 and y1 < y2 else THIN
+
+
 def in_splits(scenes: Sequence[Scene]) -> dict[Split | None, list[Scene]]:
     """Scenes by split, train first; all under None where there are no splits."""
     found: dict[Split | None, list[Scene]] = {}
@@ -82,4 +97,4 @@ def in_splits(scenes: Sequence[Scene]) -> dict[Split | None, list[Scene]]:
     return found
 
 
-__all__ = ["DECIMALS", "WRITERS", "Scene", "Writer", "in_splits", "number"]
+__all__ = ["DECIMALS", "WRITERS", "Scene", "Writer", "in_splits", "number", "too_thin"]

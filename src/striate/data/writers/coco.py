@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from striate.core.records import Box
-from striate.data.writers import DECIMALS, WRITERS, Scene, in_splits
+from striate.data.writers import DECIMALS, WRITERS, Scene, in_splits, too_thin
 
 
 class Coco:
@@ -18,6 +18,10 @@ class Coco:
     def picture(self, scene: Scene) -> str:
         """See `Writer`."""
         return f"images/{scene.split}/{scene.file}" if scene.split else f"images/{scene.file}"
+
+    def refuses(self, box: Box, size: tuple[int, int]) -> str | None:
+        """See `Writer`."""
+        return too_thin(box)
 
     def files(self, scenes: Sequence[Scene], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """See `Writer`."""

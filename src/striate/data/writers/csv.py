@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from striate.data.writers import WRITERS, Scene, number
+from striate.core.records import Box
+from striate.data.writers import WRITERS, Scene, number, too_thin
 
 HEADER = ("path", "width", "height", "x1", "y1", "x2", "y2", "label", "difficult", "crowd", "area", "split")
 
@@ -19,6 +20,10 @@ class Csv:
     def picture(self, scene: Scene) -> str:
         """See `Writer`."""
         return f"images/{scene.file}"
+
+    def refuses(self, box: Box, size: tuple[int, int]) -> str | None:
+        """See `Writer`."""
+        return too_thin(box)
 
     def files(self, scenes: Sequence[Scene], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """See `Writer`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
-from striate.data.writers import WRITERS, Scene, in_splits, number
+from striate.core.records import Box
+from striate.data.writers import WRITERS, Scene, in_splits, number, too_thin
 
 
 class Voc:
@@ -16,6 +17,10 @@ class Voc:
     def picture(self, scene: Scene) -> str:
         """See `Writer`."""
         return f"JPEGImages/{scene.file}"
+
+    def refuses(self, box: Box, size: tuple[int, int]) -> str | None:
+        """See `Writer`."""
+        return too_thin(box)
 
     def files(self, scenes: Sequence[Scene], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """See `Writer`."""

@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from striate.core.records import Box
-from striate.data.writers import WRITERS, Scene, in_splits
+from striate.data.readers._yolo import BEYOND
+from striate.data.writers import WRITERS, Scene, in_splits, too_thin
 
 FRACTIONS = 9
 """Decimals of fractions of a picture: finer than a thousandth of a pixel up to sides of a million."""
+FAR = "boxes further out or larger than twice the picture"
 
 
 class Yolo:
@@ -22,6 +24,13 @@ class Yolo:
     def picture(self, scene: Scene) -> str:
         """See `Writer`."""
         return f"images/{scene.split}/{scene.file}" if scene.split else f"images/{scene.file}"
+
+    def refuses(self, box: Box, size: tuple[int, int]) -> str | None:
+        """See `Writer`. Fractions further out are taken for pixels when they are read."""
+        numbers = [float(number) for number in _fractions(box, size).split()]
+        if max(map(abs, numbers)) > BEYOND:
+            return FAR
+        return too_thin(box)
 
     def files(self, scenes: Sequence[Scene], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """See `Writer`."""
