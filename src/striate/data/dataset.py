@@ -18,6 +18,7 @@ from striate.data.by_time import read_time
 from striate.data.decode import taken
 from striate.data.readers import EXIF, READERS, ReadOptions
 from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
+from striate.data.readers._main_code import main_code
 from striate.data.readers._same_classes import with_same_classes
 from striate.data.readers._targets import TASKS
 from striate.data.store import Store, printable
@@ -64,9 +65,10 @@ def open_dataset(
         raise UnknownName("task", options.task, TASKS)
     whole = _read(data, options, reader)
     further = {"val": val, "test": test}
+    known = replace(options, task=whole.task, masks=main_code(whole))
     for split, path in further.items():
         if path is not None:
-            part = _further(path, replace(options, task=whole.task), reader)
+            part = _further(path, known, reader)
             whole = _joined(whole, part, cast(Split, split))
     if val is None:
         whole = _one_held_out_is_test(whole)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from striate.core.records import Dataset
+from striate.core.records import Dataset, MaskCode
 from striate.core.registry import Registry
 
 EXIF = "exif"
@@ -25,6 +25,7 @@ class ReadOptions:
             regular expression with (?P<group>…), searched in the key.
         time: a table's column of dates or numbers, by which the samples are divided; or `EXIF`, for when each picture
             was taken by its own file.
+        masks: of further data, how masks of the data stand for classes, and the names of these.
     """
 
     task: str | None = None
@@ -32,6 +33,7 @@ class ReadOptions:
     root: str | None = None
     group: str | None = None
     time: str | None = None
+    masks: tuple[MaskCode, tuple[str, ...]] | None = None
 
 
 class Reader(Protocol):

@@ -16,6 +16,7 @@ from typing import TypeAlias, cast
 from striate.core.errors import DataError
 from striate.core.records import VOID, Source
 from striate.data.readers._grid import Grid, read_grid
+from striate.data.readers._listing import has_picture_suffix
 from striate.data.store import Store, printable
 
 Color: TypeAlias = tuple[int, int, int]
@@ -101,12 +102,18 @@ def find_list(others: Iterable[tuple[str, Source]], folder: str = "") -> ClassLi
         found = [(name, source) for name, source in found if name.startswith(folder + "/")]
     store = Store()
     lists = [read_list(cast(bytes, store.read(source)), name) for name, source in found]
+    lists = [one for one in lists if not _labels_pictures(one)]
     if len({one.classes for one in lists}) > 1:
         raise DataError(
             f"there are several lists of classes: {', '.join(printable(name) for name, _ in found)}",
             fix="keep the one that is of these masks",
         )
     return lists[0] if lists else None
+
+
+def _labels_pictures(found: ClassList) -> bool:
+    """Whether it is no list of classes but a table of pictures with their labels."""
+    return all(has_picture_suffix(one.name.split(",")[0]) for one in found.classes)
 
 
 def _is_list(name: str) -> bool:

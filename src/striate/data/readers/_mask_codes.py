@@ -184,8 +184,17 @@ def code_of(seen: Seen, listed: ClassList | None) -> Coded:
             "cannot be told apart",
             fix="save masks as PNG; JPEG masks are taken for two classes, black and white, alone",
         )
-    by_look = f", by {seen.count:,} of {seen.of:,} masks" if seen.count < seen.of else ""
-    return found._replace(note=found.note + by_look)
+    return found._replace(note=found.note + by_look(seen))
+
+
+def by_look(seen: Seen) -> str:
+    """How many masks were looked at, for the end of a note; "" where all were."""
+    return f", by {seen.count:,} of {seen.of:,} masks" if seen.count < seen.of else ""
+
+
+def is_parted(seen: Seen) -> bool:
+    """Whether masks hold two greys and what smoothing or JPEG has made of them."""
+    return _threshold(seen) is not None
 
 
 def _count(seen: Seen) -> str:
@@ -277,8 +286,21 @@ def _listed_values(seen: Seen, listed: ClassList) -> Coded:
     if counted and counted[-1] == len(listed.classes) and names[0].lower() not in BACKGROUNDS:
         pairs = [(0, 0), *((number, _after(listed.place(one))) for number, one in enumerate(listed.classes, 1))]
         return _by_value(seen, listed, ("background", *names), pairs, "0 is background, and the list begins at 1")
+    if _may_begin_at_1(counted, listed):
+        raise DataError(
+            f"{listed.path} names {len(listed.classes)} classes and no background, and the masks hold 0 and nothing "
+            f"from {len(listed.classes) - 1} on: whether its first class is 0 or 1 cannot be told",
+            fix="give the value before each name, such as `1 cell`, or name the background too",
+        )
     pairs = [(number, listed.place(one)) for number, one in enumerate(listed.classes)]
     return _by_value(seen, listed, names, pairs, "values in the order of the list, from 0")
+
+
+def _may_begin_at_1(counted: Sequence[int], listed: ClassList) -> bool:
+    """Whether a list that names no background may begin at 1 as well as at 0: its highest class is in no mask."""
+    if any(one.is_void or one.name.lower() in BACKGROUNDS for one in listed.classes):
+        return False
+    return bool(counted) and counted[0] == 0 and counted[-1] < len(listed.classes) - 1
 
 
 def _after(place: int) -> int:

@@ -13,6 +13,7 @@ from striate.data.classes import BACKGROUNDS
 from striate.data.readers import ReadOptions
 from striate.data.readers._class_lists import ClassList
 from striate.data.readers._groups import groups_of
+from striate.data.readers._main_code import as_in_data
 from striate.data.readers._mask_codes import MOST_COLORS, Coded, code_of, look
 from striate.data.readers._mask_pairs import Pair
 from striate.data.store import printable
@@ -69,7 +70,9 @@ def dataset_of(found: Found, listed: ClassList | None, options: ReadOptions, cod
         masks, coded = _of_files(found.pairs)
     else:
         sources = [pair.masks[0][1] for pair in found.pairs]
-        coded = coded or code_of(look(sources), listed)
+        if coded is None:
+            seen = look(sources)
+            coded = as_in_data(seen, listed, options.masks) or code_of(seen, listed)
         masks = [Mask(coded.code, (source,)) for source in sources]
     splits, notes = given_splits([pair.split for pair in found.pairs])
     rows = zip(found.pairs, masks, splits, strict=True)

@@ -18,6 +18,7 @@ from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._class_lists import ClassList, Listed, find_list
 from striate.data.readers._glance import glance
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
+from striate.data.readers._main_code import as_in_data
 from striate.data.readers._mask_codes import Coded, code_of, look, voc_palette
 from striate.data.readers._mask_pairs import Pair
 from striate.data.readers._places import Disk, Places
@@ -105,7 +106,7 @@ def dataset_of(listing: Listing, places: Places, options: ReadOptions, reader: s
     notes = _notes(pictures, masks, listed, absent)
     found = Found(listing.path, reader, "Pascal VOC", pairs, unpaired, notes)
     classes = find_list([(name.removeprefix(prefix), source) for name, source in listing.others])
-    return segmented(found, classes, options, _coded(pairs, classes))
+    return segmented(found, classes, options, _coded(pairs, classes, options))
 
 
 def _by_stem(listing: Listing, folder: str) -> dict[str, tuple[str, Source]]:
@@ -153,11 +154,14 @@ def _notes(
     return notes
 
 
-def _coded(pairs: list[Pair], classes: ClassList | None) -> Coded | None:
+def _coded(pairs: list[Pair], classes: ClassList | None, options: ReadOptions) -> Coded | None:
     """VOC's own classes where there is no list and masks hold nothing else."""
     if classes is not None or not pairs:
         return None
     seen = look([pair.masks[0][1] for pair in pairs])
+    as_data = as_in_data(seen, None, options.masks)
+    if as_data is not None:
+        return as_data
     colors = voc_palette()
     known = {red << 16 | green << 8 | blue for red, green, blue in (*colors[: len(CLASSES)], colors[255])}
     if set(seen.colors if seen.colored else seen.values) <= (known if seen.colored else {*range(len(CLASSES)), 255}):
