@@ -45,7 +45,7 @@ _POSSIBLE = (
     "Run predicts, says nothing of it, since no sample is left that none of them has learnt from or was chosen by."
 )
 _TIDIED = (
-    "Each fold's own validation chose how its masks are tidied, by which they are judged; they did not all choose alike, "
+    "Each fold's own validation chose how its masks are tidied, by which they are judged; not all chose alike, "
     "so that the masks of the mean, by which the Run predicts, are not tidied: the score is not of those."
 )
 _LOOKED = (
