@@ -14,12 +14,15 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import DataError, Interrupted, NetworkError, PlanError, StriateError, UnknownName, UsageError
+from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
+from striate.core.run import RunFolder
 from striate.data.decode import decode_values
 from striate.metrics import METRICS, statistics
 from striate.tasks import make_task
 from striate.train import loop
 from striate.workflows.checks import check_plan
+from striate.workflows.labelled import labelled, scored
 from tests.shapes import CLASSES, write_scenes
 
 SIZES = ((32, 48), (24, 24), (40, 32))
@@ -128,6 +131,26 @@ def test_other_data_is_scored_and_its_classes_are_checked(run: st.Run, tmp_path:
         Image.fromarray((np.asarray(Image.open(path)) > 0).astype(np.uint8)).save(path)
     with pytest.raises(DataError, match="the model predicts"):
         st.evaluate(run.path, fewer)
+
+
+@pytest.mark.parametrize("how", ["size", "damaged"])
+def test_a_mask_of_other_data_that_is_no_use_is_named_and_left_out(run: st.Run, tmp_path: Path, how: str) -> None:
+    other = write_scenes(tmp_path / "other", 4, SIZES, seed=5)
+    bad = other / "masks" / "002.png"
+    if how == "size":
+        Image.fromarray(np.asarray(Image.open(bad))[:-3]).save(bad)
+    else:
+        bad.write_bytes(bad.read_bytes()[:60])
+    model = st.load(run.path, device="cpu")
+    dataset = labelled(RunFolder(run.path), model, str(other), Silent())
+    one, alone, damaged = scored(dataset, dataset.samples, model)
+    several, together, also = scored(dataset, dataset.samples, st.Ensemble([model, model]))
+    assert [Path(key).name for key, _ in damaged] == ["002.png"]
+    assert damaged == also
+    assert [sample.key for sample in alone] == [sample.key for sample in together]
+    assert len(alone) == 3
+    assert np.array_equal(one, several, equal_nan=True)
+    assert st.evaluate(run.path, other)["samples"] == 3
 
 
 def test_masks_are_written_and_never_written_over(run: st.Run, data: Path, tmp_path: Path) -> None:

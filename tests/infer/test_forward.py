@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from striate.infer import (
     predict_outputs,
     stream_outputs,
 )
+from striate.infer.forward import VIEWS, over_views
 from striate.infer.ready import Precision
 from striate.nets import Normalize
 
@@ -79,6 +82,23 @@ def test_views_are_the_mean_with_the_flipped_images(
     found, _ = predict_outputs(net, normalize, batches(images, 4), views=views)
     assert not torch.allclose(alone[0], alone[1])
     torch.testing.assert_close(found, torch.stack(alone).mean(0), atol=1e-6, rtol=1e-6)
+
+
+def test_views_of_whole_pictures_are_summed_as_they_come() -> None:
+    given: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    def watched(view: torch.Tensor) -> torch.Tensor:
+        alive.append(sum(one() is not None for one in given))
+        found = view * torch.arange(1.0, 7.0)
+        given.append(weakref.ref(found))
+        return found
+
+    images = torch.rand(2, 3, 5, 6)
+    found = over_views(cast(nn.Module, watched), images, "flipped")
+    assert alive == [0, 1, 0, 0]  # the first is where the sum begins
+    back = [(images.flip(axes) * torch.arange(1.0, 7.0)).flip(axes) for axes in VIEWS["flipped"]]
+    assert torch.equal(found, (((back[0] + back[1]) + back[2]) + back[3]) / 4)
 
 
 def test_the_modes_come_back_even_after_an_error_in_the_network() -> None:

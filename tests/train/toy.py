@@ -79,6 +79,7 @@ PLAN: dict[str, Any] = {
     "batch.size": 16,
     "batch.accumulate": 2,
     "evaluate.shortcuts": False,
+    "evaluate.tidying": "none",
     "predict.views": "single",
     "predict.precision": "float32",
     "predict.channels_last": False,

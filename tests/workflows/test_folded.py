@@ -15,10 +15,12 @@ from striate.core.records import Dataset
 from striate.core.run import RunFolder
 from striate.data.audit import Audit
 from striate.data.split import make_split
-from striate.tasks import Sets, make_task
+from striate.infer.ensemble import common_task
+from striate.tasks import Sets, Tidying, make_task
 from striate.workflows.folded import (
     _LOOKED,
     _POSSIBLE,
+    _TIDIED,
     Folded,
     _not_checked,
     common_plan,
@@ -159,6 +161,7 @@ def test_the_common_plan_holds_nothing_that_is_of_one_fold_alone() -> None:
             "split.file": Decision(None, f"stratified by target into {n} train; 0 groups of duplicates kept together"),
             "split.order": Decision("shuffled", "why"),
             "evaluate.coverage": Decision(0.9, "why"),
+            "evaluate.tidying": Decision("validated", "set by you", "user"),
         }
         for n in (14, 15)
     ]
@@ -168,6 +171,11 @@ def test_the_common_plan_holds_nothing_that_is_of_one_fold_alone() -> None:
         == "stratified by target over 2 folds; duplicates and groups kept together"
     )
     assert found["evaluate.coverage"] is None
+    tidying = found.decisions["evaluate.tidying"]
+    assert tidying.value == "validated"
+    assert tidying.because.endswith("tidies its masks where all chose alike")
+    off = [{**plan, "evaluate.tidying": Decision("none", "off")} for plan in plans]
+    assert common_plan(off, None).decisions["evaluate.tidying"].because == "off"
     assert "at 0.9; the mean of their networks has no samples" in found.decisions["evaluate.coverage"].because
     rows = [{**plan, "split.order": Decision("contiguous", "set by you", "user")} for plan in plans]
     assert common_plan(rows, None).decisions["split.file"].because.startswith("in contiguous stretches of the names'")
@@ -183,3 +191,15 @@ def test_what_the_mean_does_not_hold_possible_is_said(sets: Sets | None) -> None
     said = _not_checked(folded(data), tasks, [{"training": {}}] * 3)
     assert (_POSSIBLE in said) == (sets is not None)
     assert said[-1] == _LOOKED
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [((None, None), False), (("one", None), True), (("one", "one"), False), (("one", "other"), True)],
+)
+def test_that_the_mean_does_not_tidy_as_its_folds_do_is_said(chosen: tuple[str | None, str | None], told: bool) -> None:
+    data, ways = two_classes(), {"one": Tidying(largest=(1,)), "other": Tidying(filled=(1,))}
+    task = make_task("segment", ("a", "b"), [], loss="dice_cross_entropy")
+    tasks = [task if name is None else task.with_decisions(tidying=ways[name]) for name in (*chosen, chosen[1])]
+    assert (_TIDIED in _not_checked(folded(data), tasks, [{"training": {}}] * 3)) == told
+    assert (common_task(tasks).settings.tidying is None) == (told or chosen[0] is None)

@@ -51,6 +51,7 @@ def test_fitting_the_head_and_scoring_take_passes(
         "train.swa": 0.0,
         "transfer.forgetting": False,
         "evaluate.shortcuts": False,
+        "evaluate.tidying": "none",
     }
     plan = Plan({key: Decision(value, "for the test") for key, value in values.items()})
     assert passes_beside(plan, trained=100, validated=20, scored=30) == passes
@@ -58,6 +59,8 @@ def test_fitting_the_head_and_scoring_take_passes(
     again = 120 * (views if probe_views else 1) if probe and refit else 0
     usual = (30 + 100) * views + again  # all 100 that it learnt from
     assert passes_after(plan, trained=100, validated=20, scored=30) == usual
+    tidied = plan.replace(evaluate={"tidying": Decision("validated", "for the test")})
+    assert passes_after(tidied, trained=100, validated=20, scored=30) == usual + 2 * 20 * views
     averaged = plan.replace(train={"swa": Decision(0.25, "for the test")})
     assert passes_after(averaged, trained=100, validated=20, scored=30) - usual == 120
     hidden = plan.replace(evaluate={"shortcuts": Decision(True, "for the test")})

@@ -66,11 +66,15 @@ def over_views(network: nn.Module, images: Tensor, views: Views) -> Tensor:
 
     Outputs for each position, (N, K, H, W), are flipped back before.
     """
-    outputs: list[Tensor] = []
+    total: Tensor | None = None  # summed as they come: of whole pictures, all views at once may not fit into memory
     for axes, view in zip(VIEWS[views], each_view(images, views), strict=True):
         found = network(view).float()
-        outputs.append(found.flip(axes) if axes and found.dim() == 4 else found)
-    return outputs[0] if len(outputs) == 1 else sum(outputs[1:], outputs[0]) / len(outputs)
+        if axes and found.dim() == 4:
+            found = found.flip(axes)
+        total = found if total is None else total + found
+        del found
+    assert total is not None
+    return total if len(VIEWS[views]) == 1 else total / len(VIEWS[views])
 
 
 def each_view(images: Tensor, views: Views) -> Iterator[Tensor]:

@@ -6,13 +6,13 @@ segmentation": few numbers of the data and of the machine decide all of it.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from striate.core.errors import PlanError
 from striate.nets import profile, resolve
 from striate.plan.context import Context
 from striate.plan.rule import Decisions
+from striate.plan.sides import CHIRAL, VERTICAL, words
 
 GRID = 16
 """Sides of patches are multiples of it, so that a U-Net halves them four times."""
@@ -127,11 +127,13 @@ def augment(context: Context, usual: Decisions) -> Decisions:
     """
     count, grey = len(context.train_samples), context["input.channels"] == 1
     few = count < FEW
-    sided = [
-        name for name in context.dataset.target_names if {"left", "right"} & set(re.split(r"[\W_]+", name.lower()))
-    ]
-    if sided:
-        flip = ("none", f"{sided[0]!r} has a side, which a mirror turns into the other")
+    names = context.dataset.target_names
+    sided = next((name for name in names if CHIRAL & words(name)), None)
+    upright = next((name for name in names if VERTICAL & words(name)), None)
+    if sided is not None:
+        flip = ("none", f"{sided!r} has a side, which a mirror turns into the other")
+    elif upright is not None:
+        flip = ("horizontal", f"a mirrored scene keeps its classes; turned over, {upright!r} may become another")
     elif grey:
         flip = ("both", "grey pictures, as microscopes and scanners give them, seldom have an up, and masks turn along")
     else:

@@ -17,7 +17,7 @@ from striate.core.plan import Plan
 from striate.core.records import TargetKind
 from striate.core.run import RunFolder
 from striate.core.wording import plural, some
-from striate.metrics import METRICS, ExpectedCost, Floats, Metric, metric_names
+from striate.metrics import METRICS, ExpectedCost, Floats, Metric, metric_names, split_rows
 from striate.metrics.pinball import Pinball
 from striate.plan import read_plan
 from striate.tasks import TASKS, cost_matrix
@@ -121,15 +121,20 @@ def same_samples(first: Answers, second: Answers, *, part: str) -> list[str]:
     if any(name not in next(iter(second.rows.values())) for name in columns):
         raise DataError(f"the Runs do not predict the same values ({', '.join(columns)})", fix="compare others")
     odd = [key for key in shared if any(first.rows[key][name] != second.rows[key][name] for name in columns)]
-    if odd:
-        raise DataError(
-            f"{plural(len(odd), 'sample has', 'samples have')} another target in one Run than in the other: "
-            f"{some(odd)}",
-            fix=_AGAIN,
-        )
+    _refuse_others(odd)
     if len(shared) < 2:
         raise DataError("both Runs were judged by one sample; a paired test needs at least two", fix=_AGAIN)
     return shared
+
+
+def _refuse_others(keys: Sequence[str]) -> None:
+    """Raises where there are samples with other targets."""
+    if keys:
+        raise DataError(
+            f"{plural(len(keys), 'sample has', 'samples have')} another target in one Run than in the other: "
+            f"{some(keys)}",
+            fix=_AGAIN,
+        )
 
 
 def prepared(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> Prepared:
@@ -160,16 +165,25 @@ def _of_values(runs: tuple[Answers, Answers], keys: Sequence[str]) -> Prepared:
 def _of_masks(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> Prepared:
     rows = [read_rows(RunFolder(run.path), part, len(run.rows)) for run in runs]
     classes = [_classes(run) for run in runs]
-    if classes[0] != classes[1]:
+    if set(classes[0]) != set(classes[1]):
+        odd = some(sorted({*classes[0]} ^ {*classes[1]}))
         raise DataError(
-            f"the Runs do not know the same classes: {some(sorted(classes[0] ^ classes[1]))} is of one of them alone",
+            f"the Runs do not know the same classes: {odd} is of one of them alone",
             fix="compare Runs of one set of classes",
         )
-    metrics = {name: METRICS.get(name)("mask", len(classes[0])) for name in metric_names("mask", len(classes[0]))}
+    if classes[0] != classes[1]:
+        raise DataError(
+            f"the Runs have their classes in other orders: {some(classes[0])}, and {some(classes[1])}",
+            fix="train both on masks of the same list of classes",
+        )
+    count = len(classes[0])
+    metrics = {name: METRICS.get(name)("mask", count) for name in metric_names("mask", count)}
     ordered = []
     for run, found in zip(runs, rows, strict=True):
         places = {key: place for place, key in enumerate(run.rows)}
         ordered.append(found[[places[key] for key in keys]])
+    first, second = (split_rows(found).confusion.sum(2) for found in ordered)  # pixels that are of each class
+    _refuse_others([key for key, same in zip(keys, (first == second).all(1), strict=True) if not same])
     seen = dict.fromkeys(metrics, ordered[0]), dict.fromkeys(metrics, ordered[1])
     return Prepared(metrics, seen, np.zeros((len(keys), 0)), ())
 
@@ -194,7 +208,7 @@ def _of_classes(runs: tuple[Answers, Answers], keys: Sequence[str], kind: Target
         lacking = [name for name in names if not _is_known(name)]
     metrics = {name: METRICS.get(name)(kind, len(classes)) for name in names if name not in lacking}
     costs, left_out = [run.plan.get("evaluate.costs") for run in runs], []
-    if costs[0] is not None and costs[0] == costs[1] and known_to[0] == known_to[1]:
+    if costs[0] is not None and costs[0] == costs[1] and {*known_to[0]} == {*known_to[1]}:
         metrics["expected_cost"] = ExpectedCost(kind, len(classes), cost_matrix(costs[0], tuple(classes)))
     elif costs != [None, None]:
         left_out.append("expected_cost")
@@ -240,10 +254,10 @@ def _is_known(name: str) -> bool:
     return METRICS.get(name).of_decisions or name == "log_loss"
 
 
-def _classes(run: Answers) -> set[str]:
-    """The classes of a Run, also those that no sample of the split has."""
+def _classes(run: Answers) -> list[str]:
+    """The classes of a Run in their order, also those that no sample of the split has."""
     tables = read_json(RunFolder(run.path).metrics).get("per_class", {})
-    return {str(row["class"]) for table in tables.values() for row in table if "class" in row}
+    return list(dict.fromkeys(str(row["class"]) for table in tables.values() for row in table if "class" in row))
 
 
 def _classes_in(text: str, kind: str) -> list[str]:

@@ -44,6 +44,10 @@ _POSSIBLE = (
     "What is held possible is of each fold's own Model, by its own validation: the mean of the networks, by which the "
     "Run predicts, says nothing of it, since no sample is left that none of them has learnt from or was chosen by."
 )
+_TIDIED = (
+    "Each fold's own validation chose how its masks are tidied, by which they are judged; not all chose alike, "
+    "so that the masks of the mean, by which the Run predicts, are not tidied: the score is not of those."
+)
 _LOOKED = (
     "Diagnosis, shortcuts, pictures, and slices by brightness and sharpness are in the report of each fold, of its own "
     "network."
@@ -224,6 +228,13 @@ def common_plan(plans: Sequence[Mapping[str, Decision]], minutes: float | None) 
         because = f"each fold's Model holds possible what its own validation found, at {coverage.value:g}; the mean of "
         because += "their networks has no samples to find that by"
         found["evaluate.coverage"] = Decision(None, because, "rule")
+    tidying = found.get("evaluate.tidying")
+    if tidying is not None and tidying.value != "none":
+        because = (
+            f"{tidying.because}; each fold chooses by its own validation, and the mean of their networks tidies its "
+        )
+        because += "masks where all chose alike"
+        found["evaluate.tidying"] = replace(tidying, because=because)
     if "split.file" in found and plans[0]["split.file"].value is None:
         contiguous = "split.order" in found and found["split.order"].value == "contiguous"
         how = "in contiguous stretches of the names' order" if contiguous else "stratified by target"
@@ -299,5 +310,6 @@ def _not_checked(folded: Folded, tasks: Sequence[Task], found: Sequence[Mapping[
         *dict.fromkeys(sentences),
         *([_DECIDED] if moved and folded.part == "test" else []),
         *([_POSSIBLE] if held_possible else []),
+        *([_TIDIED] if folded.part == "test" and any(one.tidying != settings[0].tidying for one in settings) else []),
         _LOOKED,
     ]

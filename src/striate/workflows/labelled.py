@@ -157,11 +157,13 @@ def scored(
     reasons of the damaged ones."""
     if isinstance(model, Ensemble):
         masks: list[NDArray[np.uint8]] = []
+        store = Store(dataset.arrays)
 
         def prepared(picture: Picture, sample: Sample) -> tuple[torch.Tensor, ...]:
+            found = model.prepare_each([picture])[0]
             if model.task.per_pixel:
-                masks.append(decode_mask(Store(dataset.arrays), sample, picture.pixels.shape[:2]))
-            return model.prepare_each([picture])[0]
+                masks.append(_mask(store, sample, picture.pixels.shape[:2]))
+            return found
 
         each, kept, damaged = _decoded(dataset, samples, prepared)
         if not model.task.per_pixel:
@@ -187,7 +189,7 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
     def prepared(picture: Picture, sample: Sample) -> torch.Tensor:
         found = model.prepare([picture])
         if model.task.per_pixel:
-            masks.append(decode_mask(store, sample, (found.shape[2], found.shape[3])))
+            masks.append(_mask(store, sample, (found.shape[2], found.shape[3])))
         return found
 
     pictures, kept, damaged = _decoded(dataset, samples, prepared)
@@ -196,6 +198,18 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
     if not model.preprocessing.own:
         images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
     return Labelled(images, model.task.encode(kept), kept, damaged, masks)
+
+
+def _mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A sample's mask. One that is no use is damage of that sample alone, as a picture that cannot be decoded is.
+
+    Raises:
+        DecodeError: it is damaged, of another size than its picture, or holds a value that stands for no class.
+    """
+    try:
+        return decode_mask(store, sample, size)
+    except DataError as error:
+        raise DecodeError(error.message) from error
 
 
 def _decoded(

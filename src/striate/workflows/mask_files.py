@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.core.artifacts import make_folder, write_bytes, write_json
-from striate.core.errors import DataError, UnknownName, UsageError
+from striate.core.artifacts import make_folder, read_json, write_bytes, write_json
+from striate.core.errors import DataError, StriateError, UnknownName, UsageError
 from striate.data.annotations import coco, geojson
 from striate.data.dataset import list_pictures
 from striate.data.decode import decode_sample
@@ -22,6 +23,8 @@ from striate.infer import Ensemble, Model, Prediction
 from striate.workflows.figures import png
 
 OUTLINES = ("geojson", "coco")
+ANNOTATIONS, LEGEND = "annotations.json", "classes.json"
+"""What is of all pictures together: their outlines as COCO, and what the numbers of classes stand for."""
 
 
 class MaskFiles:
@@ -33,13 +36,14 @@ class MaskFiles:
 
     Args:
         model: that predicts.
-        folder: made where it is not there. No file of it is written over.
+        folder: made where it is not there. No file of it is written over; a `classes.json` that says the same stays.
         paths: what is predicted, as `Model.predict_paths` takes it.
         outlines: None, or one of `OUTLINES`.
 
     Raises:
         UsageError: the model gives no masks.
         UnknownName: there are no such outlines.
+        DataError: the folder has outlines of all pictures already, or its masks are of other classes.
     """
 
     def __init__(
@@ -56,6 +60,10 @@ class MaskFiles:
         self.folder = make_folder(folder)
         self.outlines = outlines
         self._colours = class_colours(len(model.classes))
+        if outlines == "coco":
+            self._refuse_old(ANNOTATIONS)
+        if not self._told():
+            self._refuse_old(LEGEND)
         self._samples = {sample.key: sample for sample in list_pictures(paths)}
         self._stems = _stems(list(self._samples))
         self._store = Store()
@@ -79,17 +87,32 @@ class MaskFiles:
 
     def close(self) -> None:
         """Write what is of all pictures together, and say what the numbers of classes stand for."""
-        names = {str(place): name for place, name in enumerate(self.model.classes)}
-        colours = {str(place): colour for place, colour in enumerate(self._colours.tolist())}
         if self.outlines == "coco":
-            write_json(self.folder / "annotations.json", coco(self._masks, self.model.classes))
-        write_json(self.folder / "classes.json", {"classes": names, "colours": colours})
+            self._refuse_old(ANNOTATIONS)
+            write_json(self.folder / ANNOTATIONS, coco(self._masks, self.model.classes))
+        if not self._told():
+            self._refuse_old(LEGEND)
+            write_json(self.folder / LEGEND, self._legend())
 
-    def _new(self, name: str, content: bytes) -> None:
+    def _legend(self) -> dict[str, Any]:
+        names = {str(place): name for place, name in enumerate(self.model.classes)}
+        return {"classes": names, "colours": {str(place): one for place, one in enumerate(self._colours.tolist())}}
+
+    def _told(self) -> bool:
+        """Whether the folder says already what the numbers stand for, as it would be said."""
+        try:
+            return bool(read_json(self.folder / LEGEND) == self._legend())
+        except StriateError:  # none is there, or it is no JSON
+            return False
+
+    def _refuse_old(self, name: str) -> None:
         path = self.folder / name
         if path.exists():
             raise DataError(f"{path} exists already, and is not written over", fix="name another folder, or a new one")
-        write_bytes(path, content)
+
+    def _new(self, name: str, content: bytes) -> None:
+        self._refuse_old(name)
+        write_bytes(self.folder / name, content)
 
 
 def written(files: MaskFiles, predictions: Iterable[Prediction]) -> Iterator[Prediction]:

@@ -389,9 +389,9 @@ def passes_beside(plan: Plan, trained: int, validated: int, scored: int) -> int:
 
 def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
     """Forward passes of one sample after the epochs: a mean of weights, scoring, with parts hidden too, some training
-    samples, what is forgotten, and the head.
+    samples, what is forgotten, masks that are tidied, and the head.
 
-    Fitting that again is counted though it may not come to it.
+    Fitting that again, and tidying what is scored, are counted though it may not come to them.
 
     Args:
         trained, validated, scored: samples.
@@ -401,7 +401,8 @@ def passes_after(plan: Plan, trained: int, validated: int, scored: int) -> int:
     fitted = _fitting(plan, trained, validated) if again else 0
     compared = 2 * validated if plan["transfer.forgetting"] else 0
     hidden = passes(scored) if plan["evaluate.shortcuts"] else 0
-    return (scored + hidden + watched(trained, validated)) * views_of(plan) + mean + fitted + compared
+    tidied = 2 * validated if plan["evaluate.tidying"] != "none" else 0  # masks to choose by, and then the tidied ones
+    return (scored + hidden + tidied + watched(trained, validated)) * views_of(plan) + mean + fitted + compared
 
 
 def _fitting(plan: Plan, trained: int, validated: int) -> int:

@@ -1,6 +1,5 @@
 """Augmentation: only what leaves the class, or the value, as it is."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,12 +7,7 @@ from striate.plan import masks
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
-
-CHIRAL = {"left", "right"}
-"""Words in the names of classes that a mirror turns into each other."""
-
-VERTICAL = {"up", "down", "top", "bottom", "upper", "lower", "upright", "upside", "inverted", "flipped"}
-"""Words in the names of classes that turning over may turn into each other."""
+from striate.plan.sides import CHIRAL, VERTICAL, words
 
 POLICIES = "striate.data.augment.policy"
 
@@ -182,15 +176,10 @@ def stronger(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:
     return found
 
 
-def _words(name: str) -> set[str]:
-    """The words in the name of a class, in lower case: of its folders, its parts, and its camel case."""
-    return {word.lower() for word in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name)}
-
-
 def _is_symbol(name: str) -> bool:
     """Whether a mirror turns the class into something else: digits, letters, and sides."""
     last = name.rsplit("/", 1)[-1]
-    return len(last) == 1 or last.isdigit() or bool(CHIRAL & _words(name))
+    return len(last) == 1 or last.isdigit() or bool(CHIRAL & words(name))
 
 
 def _flip(orientation: dict[str, float], names: Sequence[str], values: bool) -> tuple[str, str]:
@@ -198,7 +187,7 @@ def _flip(orientation: dict[str, float], names: Sequence[str], values: bool) -> 
     if values:
         return "horizontal", "a mirrored scene keeps its value; whether one turned over does, only you can know"
     kept = "a mirrored scene keeps its class"
-    named = next((name for name in names if VERTICAL & _words(name)), None)
+    named = next((name for name in names if VERTICAL & words(name)), None)
     if named is not None:
         return "horizontal", f"{kept}; turned over, {named!r} may become another"
     if not orientation:
