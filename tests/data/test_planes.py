@@ -14,15 +14,16 @@ from striate.core.cache import Cache
 from striate.core.errors import DataError, UsageError
 from striate.core.events import Silent
 from striate.core.records import VOID, Mask, MaskCode, Sample, Source
+from striate.data.audit import run_audit
 from striate.data.augment import AUGMENTATIONS, Augmenter, ImageAugmentation
 from striate.data.dataset import open_dataset
 from striate.data.loader import EvalBatches, TrainBatches
+from striate.data.masks import decode_mask
 from striate.data.pack import pack
 from striate.data.pictures import OwnPictures, Patches
 from striate.data.planes import mask_digest, patch
 from striate.data.prepare import Preprocessing
 from striate.data.sampling import Repeats, patch_counts
-from striate.data.shares import pixel_shares
 from striate.data.store import Store
 from tests.shapes import CLASSES, scene, write_scenes
 
@@ -201,8 +202,7 @@ def test_whole_pictures_are_scored_with_their_masks(tmp_path: Path) -> None:
 
 def test_shares_of_pixels(tmp_path: Path) -> None:
     dataset = open_dataset(write_scenes(tmp_path, 3, SIZES))
-    sides = {sample.key: SIZES[number] for number, sample in enumerate(dataset.samples)}
-    found = pixel_shares(dataset, dataset.samples, sides)
+    found = run_audit(dataset, workers=0, reporter=Silent(), near=False).pixel_shares
     pixels = np.concatenate([scene(number, SIZES[number]).mask.ravel() for number in range(3)])
     assert list(found.values()) == pytest.approx((np.bincount(pixels, minlength=len(CLASSES)) / pixels.size).tolist())
 
@@ -212,7 +212,7 @@ def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "masks" / "001.png")
     dataset = open_dataset(folder)
     with pytest.raises(DataError, match=r"001.png has 10 × 10 pixels, its picture 64 × 64"):
-        pixel_shares(dataset, dataset.samples, {sample.key: (64, 64) for sample in dataset.samples})
+        decode_mask(Store(), dataset.samples[1], (64, 64))
 
 
 def test_a_digest_tells_regions_apart() -> None:

@@ -1,4 +1,4 @@
-"""What the rules for masks decide by the names of classes."""
+"""What the rules for masks decide by the names of classes and by what the audit found."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -36,4 +36,20 @@ def test_classes_with_sides_are_not_turned_into_each_other(
 ) -> None:
     found, because = masks.augment(cast(Context, Grey(names)), {})["augment.flip"]
     assert (found, views_after(found)[0]) == (flip, views)
+    assert said in because
+
+
+@pytest.mark.parametrize(
+    ("shares", "loss", "said"),
+    [
+        ({"background": 0.97, "cell": 0.03}, "dice_cross_entropy", "of the pixels cell 3.0%, background 97.0%"),
+        ({"background": 0.6, "cell": 0.4}, "pixel_cross_entropy", "no class has less than half of an equal share"),
+    ],
+)
+def test_the_audits_shares_of_pixels_choose_the_loss(shares: dict[str, float], loss: str, said: str) -> None:
+    seen = SimpleNamespace(
+        audit=SimpleNamespace(pixel_shares=shares), dataset=SimpleNamespace(target_names=tuple(shares))
+    )
+    name, because = masks.loss(cast(Context, seen))["loss.name"]
+    assert name == loss
     assert said in because

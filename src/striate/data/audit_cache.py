@@ -60,7 +60,6 @@ def audit_key(dataset: Dataset, *, search: bool = True) -> str | None:
             [dataset.task, dataset.target_names, sorted(dataset.left_out), search, sorted(dataset.unpaired.items())]
         ).encode("utf-8", "surrogateescape")
     )
-    found.update(repr(sorted(dataset.unpaired.items())).encode("utf-8", "surrogateescape"))
     found.update(repr([versions()[name] for name in ("striate", "numpy", "pillow")]).encode())
     code = [Path(str(module.__file__)) for module in _CODE]
     for path in [*code, *sorted(Path(str(oddities.__file__)).parent.glob("*.py"))]:

@@ -80,7 +80,6 @@ class Context(ABC):
         budget: the time or epochs allowed.
         weights: pretrained weights at hand, or None.
         overrides: the user's own values by key.
-        pixel_shares: of each class in the training masks, by name; empty where samples have none.
     """
 
     dataset: Dataset
@@ -90,7 +89,6 @@ class Context(ABC):
     budget: Budget
     weights: Weights | None
     overrides: Mapping[str, Decision]
-    pixel_shares: Mapping[str, float]
 
     def __getitem__(self, key: str) -> Any:
         return self.decision(key).value

@@ -101,7 +101,7 @@ def _spec(context: Context, width: int, depth: int) -> dict[str, Any]:
 
 def loss(context: Context) -> Decisions:
     """Cross-entropy, with Dice beside it where a class has few pixels."""
-    shares = context.pixel_shares
+    shares = context.audit.pixel_shares
     told = ", ".join(f"{name} {share:.1%}" for name, share in sorted(shares.items(), key=lambda one: one[1])[:6])
     equal = 1 / max(1, len(context.dataset.target_names))
     small = {name: share for name, share in shares.items() if share < SMALL * equal}

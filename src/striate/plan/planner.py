@@ -102,7 +102,6 @@ def make_plan(
     budget: Budget | None = None,
     weights: Weights | None = None,
     overrides: Mapping[str, Decision] | None = None,
-    pixel_shares: Mapping[str, float] | None = None,
 ) -> Plan:
     """Decide every leaf.
 
@@ -112,13 +111,12 @@ def make_plan(
         budget: the time or epochs allowed.
         weights: pretrained weights at hand.
         overrides: decisions of the user or of a plan file; they win.
-        pixel_shares: of each class in the training masks, by name; where samples have masks.
 
     Returns:
         a plan with every leaf; those that only measuring can tell are "auto".
     """
     chosen = reconciled(overrides or {})
-    context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, chosen, pixel_shares or {})
+    context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, chosen)
     decided = {key: context.decision(key) for _, found in RULES.items() for key in found.leaves}
     smallest = min((count for count in context.class_counts.values() if count), default=0)
     check_remedies(decided, smallest, validated=bool(split.keys("val")))

@@ -29,7 +29,6 @@ from striate.data.oddities import SEVERITIES
 from striate.data.prepare import Preprocessing
 from striate.data.readers import ReadOptions
 from striate.data.relabel import relabelled
-from striate.data.shares import pixel_shares
 from striate.data.split import SplitTable, make_split
 from striate.infer import computes_bfloat16, found_device
 from striate.nets import (
@@ -44,7 +43,7 @@ from striate.nets.families import in_grid
 from striate.plan import Budget, Machine, leaves, make_plan, read_plan
 from striate.plan.context import as_planned
 from striate.plan.rules.size import asks_for_speed
-from striate.tasks import TASKS, Task, make_task
+from striate.tasks import Task, make_task
 from striate.train.checkpoints import list_checkpoints
 from striate.train.speed import training_rate, tuning_seconds
 from striate.workflows.checks import check_learnable, check_plan, check_sizes
@@ -420,7 +419,6 @@ def _planned(
         budget=Budget(request.minutes, request.epochs),
         weights=weights,
         overrides=chosen,
-        pixel_shares=_pixel_shares(dataset, audit, split),
     )
     prepared = Prepared(dataset, audit, split, plan, _named_as(plan, weights, reporter))
     task = task_of(prepared)
@@ -429,14 +427,6 @@ def _planned(
     check_sizes(spec, audit, preprocessing_of(plan))
     check_fit(prepared.weights, spec, plan["network.name"], task)
     return prepared
-
-
-def _pixel_shares(dataset: Dataset, audit: Audit, split: SplitTable) -> dict[str, float]:
-    """The share of each class in the pixels of training, where pixels have classes."""
-    if dataset.task is None or not TASKS.get(dataset.task).per_pixel:
-        return {}
-    keys = set(split.keys("train"))
-    return pixel_shares(dataset, [sample for sample in dataset.samples if sample.key in keys], audit.sides)
 
 
 def asked_at_once(request: Request, run: RunFolder | None) -> tuple[Weights | None, list[Weights]]:
