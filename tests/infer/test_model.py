@@ -364,7 +364,7 @@ def test_pictures_are_decoded_ahead_but_not_without_end(
             begun.append(1)
         return decode(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("striate.infer.model.decode_sample", counted)
+    monkeypatch.setattr("striate.infer.predictor.decode_sample", counted)
     monkeypatch.setattr("striate.infer.model.TURN", 9)
     stream = model.predict_paths(paths, workers=2)
     for number in range(12):

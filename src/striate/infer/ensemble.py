@@ -5,25 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.core.errors import DataError, StriateError, UsageError
+from striate.core.errors import UsageError
 from striate.core.machine import processors
-from striate.core.records import Damaged, Picture
-from striate.data.dataset import list_pictures
-from striate.data.decode import decode_sample
+from striate.core.records import Picture
 from striate.data.prepare import Preprocessing
-from striate.data.store import Store
-from striate.infer.intake import Input, OnDamaged, Read, ahead, is_single, pictures, refuse, warn
+from striate.infer.intake import OnDamaged, Read, whole
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction, prediction_of
+from striate.infer.predictor import Predictor
 from striate.tasks import Task
 from striate.tasks.segment import Segment
 
@@ -31,7 +27,7 @@ Prepared = tuple[Tensor, ...]
 """One picture as each of the Models takes it, (C, H, W) on the 0..255 scale."""
 
 
-class Ensemble:
+class Ensemble(Predictor):
     """Models of the same task, such as those of the folds, whose probabilities or values are averaged.
 
     The mean is decided by as each Model decides, with the mean of their thresholds where validation had moved or chosen
@@ -64,35 +60,6 @@ class Ensemble:
     def classes(self) -> tuple[str, ...]:
         """Class names, or the names of the predicted values, in the order of the outputs."""
         return self.models[0].classes
-
-    def predict(self, x: Input | Sequence[Input]) -> Prediction | list[Prediction]:
-        """Predict one picture or several; see `Model.predict`."""
-        if isinstance(x, list | tuple):
-            items = itertools.chain.from_iterable(pictures(one, f"/{row}") for row, one in enumerate(x))
-            return list(self._predict(items, self.batch_size, None, refuse))
-        one = cast(Input, x)
-        found = list(self._predict(pictures(one, ""), self.batch_size, None, refuse))
-        return found[0] if is_single(one) else found
-
-    def predict_paths(
-        self,
-        paths: Sequence[str | Path],
-        *,
-        batch_size: int | None = None,
-        workers: int | None = None,
-        on_damaged: OnDamaged | None = None,
-    ) -> Iterator[Prediction]:
-        """Predict pictures, folders and archives, one after another; each is decoded once. See `Model.predict_paths`.
-
-        Raises:
-            DataError: a path does not exist.
-        """
-        size = self.batch_size if batch_size is None else batch_size
-        if size < 1:
-            raise UsageError(f"a batch of {size} pictures cannot be", fix="give a batch_size of 1 or more")
-        store = Store()
-        items = ((sample.key, partial(decode_sample, store, sample)) for sample in list_pictures(paths))
-        return self._predict(items, size, workers, on_damaged or warn)
 
     def prepare_each(self, pictures: Iterable[Picture]) -> list[Prepared]:
         """Decoded pictures, each as every Model takes it; what several take alike is made once.
@@ -146,15 +113,10 @@ class Ensemble:
     def _predict(
         self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int | None, on_damaged: OnDamaged
     ) -> Iterator[Prediction]:
-        def whole() -> Iterator[tuple[str, Prepared]]:
-            threads = processors() if workers is None else workers
-            for key, found in ahead(items, self._load, threads, batch_size, turns=True):
-                if isinstance(found, Damaged):
-                    on_damaged(found.key, found.reason)
-                else:
-                    yield key, found
-
-        pairs = whole()
+        threads = processors() if workers is None else workers
+        pairs = whole(
+            items, lambda picture: self.prepare_each([picture])[0], threads, batch_size, on_damaged, turns=True
+        )
         if isinstance(self.task, Segment):
             for key, each in pairs:
                 mask = self._mask(key, each)
@@ -163,12 +125,6 @@ class Ensemble:
         while some := list(itertools.islice(pairs, batch_size)):
             rows = self.scores([images for _, images in some])
             yield from (prediction_of(self.task, key, row) for (key, _), row in zip(some, rows, strict=True))
-
-    def _load(self, key: str, read: Read) -> Prepared | Damaged:
-        try:
-            return self.prepare_each([read()])[0]
-        except (DataError, OSError) as error:
-            return Damaged(key, error.message if isinstance(error, StriateError) else str(error))
 
     def __repr__(self) -> str:
         return f"Ensemble({len(self.models)} Models, task={self.task.name}, outputs={len(self.classes)})"

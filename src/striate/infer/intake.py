@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from striate.core.errors import DataError, UsageError
+from striate.core.errors import DataError, StriateError, UsageError
 from striate.core.records import Damaged, Picture, Pixels, Sample
 from striate.data.buckets import in_turn
 from striate.data.dataset import list_pictures
@@ -72,6 +72,29 @@ def ahead(
             yield key, future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def whole(
+    items: Iterable[tuple[str, Read]],
+    prepare: Callable[[Picture], T],
+    workers: int,
+    window: int,
+    on_damaged: OnDamaged,
+    turns: bool = False,
+) -> Iterator[tuple[str, T]]:
+    """The whole ones of some pictures, prepared; damaged ones are told and left out. See `ahead`."""
+
+    def load(key: str, read: Read) -> T | Damaged:
+        try:
+            return prepare(read())
+        except (DataError, OSError) as error:
+            return Damaged(key, error.message if isinstance(error, StriateError) else str(error))
+
+    for key, found in ahead(items, load, workers, window, turns):
+        if isinstance(found, Damaged):
+            on_damaged(found.key, found.reason)
+        else:
+            yield key, found
 
 
 def pictures(x: Input, suffix: str) -> Iterator[tuple[str, Read]]:

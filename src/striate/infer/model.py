@@ -6,12 +6,11 @@ import contextlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,33 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.core.artifacts import finite, make_folder, write_json
-from striate.core.errors import DataError, StriateError, UsageError
+from striate.core.errors import DataError, UsageError
 from striate.core.machine import processors
 from striate.core.memory import freed_memory_kept
-from striate.core.records import Damaged, Picture, Pixels
+from striate.core.records import Picture, Pixels
 from striate.core.tensors import read_tensors, write_tensors
-from striate.data.dataset import list_pictures
-from striate.data.decode import decode_sample
 from striate.data.loader import Batch
 from striate.data.prepare import Preprocessing
-from striate.data.store import Store
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
 from striate.infer.forward import VIEWS, Views, evaluating, over_views, stream_outputs
-from striate.infer.intake import (
-    Images,
-    Input,
-    OnDamaged,
-    Read,
-    ahead,
-    batch_of,
-    batches_of,
-    is_single,
-    pictures,
-    refuse,
-    stack,
-    warn,
-)
+from striate.infer.intake import Images, OnDamaged, Read, batch_of, batches_of, stack, whole
 from striate.infer.prediction import Prediction, prediction_of
+from striate.infer.predictor import Predictor
 from striate.infer.ready import ForwardWay, Precision, made_ready
 from striate.infer.tiles import on_whole
 from striate.nets import Normalize, build
@@ -71,7 +55,7 @@ _SIZED = {"one": "", "own": " at most, in own sizes", "patch": ", and whole pict
 _KEYS = {"striate_model", "sha256", "bytes", "network", "preprocessing", "task", "classes", *_EXTRA}
 
 
-class Model:
+class Model(Predictor):
     """A trained network with all that prediction needs; made by `Model.load`, written by `Model.save`.
 
     The same call gives the same bits, from a copy anywhere (same build of torch, same threads): precision, memory
@@ -229,61 +213,6 @@ class Model:
         )
 
     # -- prediction
-
-    def predict(self, x: Input | Sequence[Input]) -> Prediction | list[Prediction]:
-        """Predict one picture or several.
-
-        Args:
-            x: a path, a PIL image or pixels; or a list of these. A folder or an archive gives a list. Pixels are
-                (H, W), (H, W, C) or, for several pictures, (N, H, W, C); uint8, uint16 or float on the scale of the
-                training data.
-
-        Returns:
-            One `Prediction` for one picture, else a list in the order given.
-
-        Raises:
-            DataError: a picture is damaged or does not exist (`predict_paths` skips such).
-        """
-        if isinstance(x, list | tuple):
-            items = itertools.chain.from_iterable(pictures(one, f"/{row}") for row, one in enumerate(x))
-            return list(self._predict(items, self.batch_size, None, refuse))
-        one = cast(Input, x)
-        single = is_single(one)
-        found = list(self._predict(pictures(one, ""), self.batch_size, 0 if single else None, refuse))
-        return found[0] if single else found
-
-    def predict_paths(
-        self,
-        paths: Sequence[str | Path],
-        *,
-        batch_size: int | None = None,
-        workers: int | None = None,
-        on_damaged: OnDamaged | None = None,
-    ) -> Iterator[Prediction]:
-        """Predict pictures, folders (with all below them) and archives of any size, one after another.
-
-        Threads decode some pictures before these are computed, on a processor in turn: 64 of them, or a batch, so
-        memory stays bounded. A damaged one is left out of its batch, and the next takes its place. Until the last is
-        taken, or the iterator is closed, the process keeps the memory that it frees.
-
-        Args:
-            batch_size: pictures in a batch; the Model's own unless given.
-            workers: decoding threads; the machine's cores unless given, and 0 for none. They never change a result.
-            on_damaged: called with (key, reason) for each damaged picture, in order; a Python warning without it.
-
-        Yields:
-            A `Prediction` for every whole picture, in the order of the paths.
-
-        Raises:
-            DataError: a path does not exist.
-            NonFinite: the network gives something that is not a number for a whole picture.
-        """
-        size = self.batch_size if batch_size is None else batch_size
-        if size < 1:
-            raise UsageError(f"a batch of {size} pictures cannot be", fix="give a batch_size of 1 or more")
-        store = Store()
-        items = ((sample.key, partial(decode_sample, store, sample)) for sample in list_pictures(paths))
-        return self._predict(items, size, workers, on_damaged or warn)
 
     def prepare(self, pictures: Iterable[Picture]) -> Tensor:
         """Decoded pictures as the network's pixels, (N, C, H, W) on the 0..255 scale.
@@ -453,26 +382,14 @@ class Model:
     def _whole(
         self, items: Iterable[tuple[str, Read]], workers: int, window: int, on_damaged: OnDamaged
     ) -> Iterator[tuple[str, Pixels]]:
-        """Whole pictures, prepared; damaged ones are told and left out."""
-        loaded: Iterator[tuple[str, Pixels | Damaged]]
-        loaded = ahead(items, self._load, workers, window, turns=self.device.type == "cpu")
-        for key, found in loaded:
-            if isinstance(found, Damaged):
-                on_damaged(found.key, found.reason)
-            else:
-                yield key, found
+        """Whole pictures, prepared."""
+        return whole(items, self._prepared, workers, window, on_damaged, turns=self.device.type == "cpu")
 
     def _turn(self, batch_size: int) -> int:
         """Pictures that are decoded before they are computed: whole batches, of so many or so many bytes at most."""
         shape = self.preprocessing
         most = min(TURN, TURN_BYTES // (shape.channels * shape.height * shape.width))
         return batch_size * max(1, most // batch_size)
-
-    def _load(self, key: str, read: Read) -> Pixels | Damaged:
-        try:
-            return self._prepared(read())
-        except (DataError, OSError) as error:
-            return Damaged(key, error.message if isinstance(error, StriateError) else str(error))
 
     def _prepared(self, picture: Picture) -> Pixels:
         pixels = self.preprocessing.prepare(picture)
