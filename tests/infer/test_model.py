@@ -21,7 +21,7 @@ from torch import nn
 from striate.core.errors import DataError, NonFinite, RunError, UsageError, WeightsError
 from striate.core.records import Sample
 from striate.core.tensors import read_tensors
-from striate.infer import Model, Prediction, intake
+from striate.infer import Model, Prediction, intake, predictor
 from striate.infer import model as model_module
 from striate.tasks import Sets
 
@@ -384,14 +384,14 @@ def test_a_missing_path_is_said_before_anything_is_predicted(model: Model, tmp_p
 def test_folders_are_listed_lazily(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(tmp_path / "pictures", 40)
     listed: list[int] = []
-    listing = model_module.list_pictures
+    listing = predictor.list_pictures
 
     def counted(paths: Sequence[str | Path]) -> Iterator[Sample]:
         for sample in listing(paths):
             listed.append(1)
             yield sample
 
-    monkeypatch.setattr(model_module, "list_pictures", counted)
+    monkeypatch.setattr(predictor, "list_pictures", counted)
     monkeypatch.setattr(model_module, "TURN", 8)
     stream = model.predict_paths([tmp_path / "pictures"], workers=1)
     next(stream)
