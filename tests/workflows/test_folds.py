@@ -15,7 +15,7 @@ from striate.core.plan import Decision
 from striate.core.run import RunFolder
 from striate.data.met_before import MET
 from striate.workflows import folds
-from striate.workflows.request import ReadRequest, Request, given_split, keep_given_split
+from striate.workflows.request import ReadRequest, Request, given_split, keep_given
 from tests.e2e.made_photos import folder
 
 
@@ -174,7 +174,7 @@ def test_a_split_file_that_has_gone_is_kept_by_the_run(tested: Path, tmp_path: P
     file.write_text("key,split\n" + "".join(f"{key},{'test' if '7.png' in key.name else 'train'}\n" for key in keys))
     (tmp_path / "run").mkdir()
     run, request = divided(tmp_path / "run", tested, split__file=str(file))
-    keep_given_split(run, request)
+    keep_given(run, request)
     first = folds._divide(run, request, 2, Silent())
     assert given_split(run, request.overrides) == str(file), "the user's own, as messages name it"
     file.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,16 @@ class RunFolder:
                 f"another process is training into {self.path}", fix="wait for it, stop it, or choose another --out"
             ) from None
         self._lock = handle
+
+    def discard(self, *, stays: bool) -> None:
+        """Remove all that is in it, where there is nothing to go on with.
+
+        Args:
+            stays: whether its folder does, empty as it was found.
+        """
+        shutil.rmtree(self.path, ignore_errors=True)
+        if stays:
+            make_folder(self.path)
 
     def unlock(self) -> None:
         """Release the claim."""

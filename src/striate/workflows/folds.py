@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.core.artifacts import make_folder, read_json, write_bytes
+from striate.core.artifacts import read_json, write_bytes
 from striate.core.errors import Interrupted, RunError, StriateError, UsageError
 from striate.core.events import Reporter
 from striate.core.machine import processors
@@ -34,12 +34,10 @@ from striate.workflows.folded import Folded, finish_folds, remarks
 from striate.workflows.lineage import keep_lineage, known_fates, met_before
 from striate.workflows.request import (
     Request,
-    array_bytes,
     check_function,
     environment,
     given_split,
-    keep_given_split,
-    keep_list,
+    keep_given,
     kept_list,
 )
 from striate.workflows.stages import asked_at_once, audited, check_unchanged, read_dataset, small_cache
@@ -64,19 +62,14 @@ def train(request: Request, path: Path, device: str, reporter: Reporter, started
     existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
     try:
-        if request.read.arrays is not None:
-            write_bytes(run.arrays, array_bytes(request.read.arrays))
-        keep_list(run, request)
-        keep_given_split(run, request)
+        request = keep_given(run, request)
         budget = None if request.minutes is None else 60 * request.minutes - (time.monotonic() - started)
-        _train(run, kept_list(run, request), count, device, reporter, budget)
+        _train(run, request, count, device, reporter, budget)
     except Interrupted:
         raise
     except StriateError:
         if not run.folds.is_dir() or not any(run.folds.iterdir()):  # there is nothing to go on with
-            shutil.rmtree(path, ignore_errors=True)
-            if existed:
-                make_folder(path)
+            run.discard(stays=existed)
         raise
     finally:
         run.unlock()

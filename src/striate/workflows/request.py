@@ -124,10 +124,25 @@ def refuse_unwritable(file: Path, flag: str) -> None:
         raise UsageError(f"{file} cannot be written: it is not yours to write there", fix=f"name another {flag}")
 
 
-def keep_list(run: RunFolder, request: Request) -> None:
-    """Copy the list of corrected labels into the Run. Raises `DataError` where it cannot be read."""
+def keep_given(run: RunFolder, request: Request) -> Request:
+    """Copy what was given with a request into a new Run: arrays, the list of corrected labels, and the split file under
+    its name; one that is missing is said when it is read.
+
+    Returns:
+        the request by what the Run keeps.
+
+    Raises:
+        DataError: the list of corrected labels cannot be read.
+    """
+    if request.read.arrays is not None:
+        write_bytes(run.arrays, array_bytes(request.read.arrays))
     if request.read.relabel is not None:
         write_bytes(run.relabel, read_list(request.read.relabel).encode("utf-8", "surrogateescape"))
+    file = _split_file(request.overrides)
+    if file is not None and file.is_file():
+        make_folder(run.given)
+        write_bytes(run.given / file.name, file.read_bytes())
+    return kept_list(run, request)
 
 
 def kept_list(run: RunFolder, request: Request) -> Request:
@@ -135,14 +150,6 @@ def kept_list(run: RunFolder, request: Request) -> Request:
     if request.read.relabel is None or not run.relabel.exists():
         return request
     return replace(request, read=replace(request.read, relabel=str(run.relabel)))
-
-
-def keep_given_split(run: RunFolder, request: Request) -> None:
-    """Copy the split file that was given into the Run, under its name; one that is missing is said when it is read."""
-    file = _split_file(request.overrides)
-    if file is not None and file.is_file():
-        make_folder(run.given)
-        write_bytes(run.given / file.name, file.read_bytes())
 
 
 def given_split(run: RunFolder | None, overrides: Mapping[str, Decision]) -> str | None:

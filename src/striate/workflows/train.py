@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from striate.core.artifacts import make_folder, write_bytes, write_json
+from striate.core.artifacts import write_json
 from striate.core.errors import Interrupted, NetworkError, StriateError, UsageError, WeightsError
 from striate.core.events import Reporter
 from striate.core.memory import keep_freed_memory, release_freed_memory
@@ -37,7 +36,7 @@ from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, passes_after, resolve_plan, resolve_steps, scored_seconds
 from striate.workflows.origin import keep_origin, measure_forgetting
 from striate.workflows.referee import referee
-from striate.workflows.request import Request, array_bytes, environment, keep_given_split, keep_list, kept_list
+from striate.workflows.request import Request, environment, keep_given, kept_list
 from striate.workflows.shortcuts import searching_seconds
 from striate.workflows.sizing import with_measured_batch
 from striate.workflows.stages import Prepared, prepare
@@ -97,12 +96,7 @@ def train(
     existed = path.exists()
     run = RunFolder.create(path, {**environment(request), "device": device})
     try:
-        if request.read.arrays is not None:
-            write_bytes(run.arrays, array_bytes(request.read.arrays))
-        keep_list(run, request)
-        if begin is None:
-            keep_given_split(run, request)
-        request = kept_list(run, request)
+        request = keep_given(run, request)
         if begin is not None:
             begin(run)
         _walk(run, request, device, reporter, Clock(started, request.minutes))
@@ -112,9 +106,7 @@ def train(
         misfit = isinstance(error, WeightsError) and not list_checkpoints(run.checkpoints)
         mistake = isinstance(error, UsageError | NetworkError) and not run.plan.exists()
         if misfit or mistake or not run.audit.exists():  # there is nothing to go on with
-            shutil.rmtree(path, ignore_errors=True)
-            if existed:
-                make_folder(path)
+            run.discard(stays=existed)
         raise
     finally:
         run.unlock()
