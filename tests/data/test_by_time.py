@@ -295,3 +295,4 @@ def test_further_data_for_the_test_needs_no_times(tmp_path: Path) -> None:
     data = open_dataset(table(tmp_path / "all", rows(10)), ReadOptions(time="taken"), test=str(tmp_path / "new"))
     assert sum(one.split == "test" for one in data.samples) == 4
     assert split(data).keys("val") == ["08.png", "09.png"]
+    assert any(note.startswith("--test: its times are not read: --time taken names a column") for note in data.notes)

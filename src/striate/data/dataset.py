@@ -131,10 +131,11 @@ def _further(path: str, options: ReadOptions, reader: str | None) -> Dataset:
     """Data of a split that is given, which needs no time where the data that is divided has one."""
     try:
         return _read(path, options, reader)
-    except (DataError, UnknownName):
+    except (DataError, UnknownName) as error:
         if options.time is None:
             raise
-        return _read(path, replace(options, time=None), reader)  # raises where it was not the time
+        found = _read(path, replace(options, time=None), reader)  # raises where it was not the time
+        return replace(found, notes=(*found.notes, f"its times are not read: {error.message}."))
 
 
 def _existing(data: str | Path) -> Path:
