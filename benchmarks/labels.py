@@ -20,8 +20,9 @@ from striate.core.records import Dataset, Label
 from striate.core.seeds import generator
 from striate.data.relabel import relabelled
 from striate.workflows.labels import features_of, features_words, judge, judged_samples
+from striate.workflows.planned import task_of
 from striate.workflows.request import ReadRequest, Request
-from striate.workflows.stages import prepare, task_of
+from striate.workflows.stages import prepare
 
 HEADER = (
     *("data", "features", "seed", "samples", "planted", "listed", "first", "precision", "recall"),

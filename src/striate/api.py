@@ -49,8 +49,9 @@ from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
 from striate.workflows.mask_files import MaskFiles, written
+from striate.workflows.reading import read_dataset
 from striate.workflows.request import ReadRequest, Request, own_function, refuse_inside, refuse_unwritable
-from striate.workflows.stages import prepare, prepare_whole, read_dataset
+from striate.workflows.stages import prepare, prepare_whole
 
 Data: TypeAlias = str | Path | Mapping[str, NDArray[Any]] | None
 PlanLike: TypeAlias = Plan | str | Path | None

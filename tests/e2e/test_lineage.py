@@ -122,7 +122,7 @@ def test_a_run_stopped_before_its_split_deals_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("striate.workflows.stages.make_split", stopped)
+        patched.setattr("striate.workflows.reading.make_split", stopped)
         with pytest.raises(Interrupted):
             st.train(data, out=tmp_path / "run", weights=first.path, epochs=1, set=settings)
     assert (tmp_path / "run" / "audit.json").exists()

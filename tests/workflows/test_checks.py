@@ -15,8 +15,8 @@ from striate.core.events import Silent
 from striate.core.plan import Decision
 from striate.tasks import make_task
 from striate.workflows.checks import check_plan
+from striate.workflows.reading import read_dataset
 from striate.workflows.request import ReadRequest
-from striate.workflows.stages import read_dataset
 
 ARRAYS: dict[str, Any] = {
     "x": np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8),

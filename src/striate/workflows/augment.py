@@ -19,8 +19,8 @@ from striate.data.pack import pack
 from striate.data.pictures import Pictures
 from striate.workflows import sheet as drawing
 from striate.workflows.augmenting import augmenter_of, tell_minority
+from striate.workflows.planned import Prepared, preprocessing_of
 from striate.workflows.request import ReadRequest, refuse_inside
-from striate.workflows.stages import Prepared, preprocessing_of
 
 CHUNK = 64
 MADE_BY = "striate augment"

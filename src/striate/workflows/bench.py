@@ -27,8 +27,9 @@ from striate.plan.rules.execution import fastest
 from striate.plan.rules.prediction import batches_of, forward_ways
 from striate.train.speed import awake, safe_ways, try_ways
 from striate.workflows.materials import gather
+from striate.workflows.planned import preprocessing_of
 from striate.workflows.request import ReadRequest, Request
-from striate.workflows.stages import prepare, preprocessing_of
+from striate.workflows.stages import prepare
 
 PICTURE = 500, 375
 SIDE = 2048

@@ -15,7 +15,7 @@ from striate.core.run import RunFolder
 from striate.core.wording import plural
 from striate.infer.artifact import DESCRIPTION, WEIGHTS
 from striate.train.checkpoints import newest_counters
-from striate.workflows.stages import whole_plan
+from striate.workflows.planned import whole_plan
 
 
 def longer_plan(run: RunFolder, epochs: int | None, more: int | None, reporter: Reporter) -> Plan | None:

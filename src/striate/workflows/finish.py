@@ -37,11 +37,11 @@ from striate.workflows.mask_figures import draw_masks
 from striate.workflows.materials import Learnt, Materials, rows_of
 from striate.workflows.odd import draw_findings
 from striate.workflows.origin import sources_in
+from striate.workflows.planned import Prepared
 from striate.workflows.request import array_bytes
 from striate.workflows.scores import write_scores
 from striate.workflows.shortcuts import look_for_shortcuts
 from striate.workflows.slicing import sliced
-from striate.workflows.stages import Prepared
 
 SHOWN = 8
 

@@ -29,9 +29,11 @@ from striate.data.folds import rotates
 from striate.data.split import SplitTable, make_split
 from striate.train.followers import require
 from striate.workflows import train as single
+from striate.workflows.asked_weights import asked_at_once
 from striate.workflows.checks import check_learnable
 from striate.workflows.folded import Folded, finish_folds, remarks
 from striate.workflows.lineage import keep_lineage, known_fates, met_before
+from striate.workflows.reading import audited, check_unchanged, read_dataset, small_cache
 from striate.workflows.request import (
     Request,
     check_function,
@@ -40,7 +42,6 @@ from striate.workflows.request import (
     keep_given,
     kept_list,
 )
-from striate.workflows.stages import asked_at_once, audited, check_unchanged, read_dataset, small_cache
 
 
 def folds_of(overrides: Mapping[str, Decision]) -> int | None:

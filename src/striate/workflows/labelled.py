@@ -22,8 +22,8 @@ from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Ensemble, Model
 from striate.infer.intake import Images
 from striate.metrics import statistics
+from striate.workflows.reading import read_dataset
 from striate.workflows.request import ReadRequest, Request, kept_list
-from striate.workflows.stages import read_dataset
 
 CHUNK, MASKS = 256, 8
 """Pictures that are decoded at once, and of whole ones with masks, which may be large."""

@@ -34,8 +34,8 @@ from striate.train.patches import Patches, looked_at
 from striate.train.probe import Features, out_of_fold
 from striate.workflows.choosing import AT_ONCE, Candidate
 from striate.workflows.lineage import known_fates
+from striate.workflows.planned import Prepared, preprocessing_of, spec_of, task_of
 from striate.workflows.request import ReadRequest, refuse_inside, refuse_unwritable
-from striate.workflows.stages import Prepared, preprocessing_of, spec_of, task_of
 
 FOLDS, DIRECTIONS = 5, 256
 """Parts that are judged in turn, and numbers that are kept of each sample's features."""

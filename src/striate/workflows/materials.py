@@ -38,7 +38,8 @@ from striate.train.recipe import Recipe, Validate
 from striate.workflows.augmenting import augmenter_of
 from striate.workflows.fitting import answering, how
 from striate.workflows.known_body import KnownBody
-from striate.workflows.stages import Prepared, preprocessing_of, small_cache, spec_of, task_of
+from striate.workflows.planned import Prepared, preprocessing_of, spec_of, task_of
+from striate.workflows.reading import small_cache
 from striate.workflows.trials import Trials
 
 PARTS = ("train", "val", "test")

@@ -35,11 +35,12 @@ from striate.workflows.leak import measure_leak
 from striate.workflows.materials import Materials, gather
 from striate.workflows.measure import first_of, passes_after, resolve_plan, resolve_steps, scored_seconds
 from striate.workflows.origin import keep_origin, measure_forgetting
+from striate.workflows.planned import Prepared
 from striate.workflows.referee import referee
 from striate.workflows.request import Request, environment, keep_given, kept_list
 from striate.workflows.shortcuts import searching_seconds
 from striate.workflows.sizing import with_measured_batch
-from striate.workflows.stages import Prepared, prepare
+from striate.workflows.stages import prepare
 from striate.workflows.tidying import tidy
 
 
