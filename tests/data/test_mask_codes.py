@@ -7,15 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from shape_files import colored, decoded, save
 
 from striate.core.errors import DataError
+from striate.data.classes import BACKGROUNDS
 from striate.data.dataset import open_dataset
 
 
 def _blocks(*values: int) -> NDArray[np.uint8]:
     """A mask of upright bars, 8 pixels wide."""
     return np.repeat(np.array([values], np.uint8), 8, axis=1).repeat(16, axis=0)
+
+
+def _disc(inside: int, around: int) -> NDArray[np.uint8]:
+    """A mask of a disc that was resized with smoothing: greys lie along its border."""
+    rows, columns = np.mgrid[:64, :64]
+    sharp = np.where((rows - 32) ** 2 + (columns - 32) ** 2 < 400, inside, around).astype(np.uint8)
+    return np.asarray(Image.fromarray(sharp).resize((32, 32), Image.Resampling.BILINEAR))
 
 
 def _write(folder: Path, *masks: NDArray[np.uint8], listed: str = "") -> Path:
@@ -92,3 +101,67 @@ def test_a_part_with_other_values_or_another_list_is_read_by_itself(tmp_path: Pa
     found = open_dataset(black, test=str(white))
     assert found.target_names == ("background", "foreground")
     assert (_of(found, "white") == _blocks(0, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("listed", "values", "classes"),
+    [
+        ("1 cell\n0 background\n2 wall\n", (0, 1, 2), (0, 1, 2)),
+        ("cell\nbackground\nwall\n", (0, 1, 2), (1, 0, 2)),
+        ("cell\nwall\nbackground\n", (0, 1, 2), (1, 2, 0)),
+        ("name,r,g,b\ncell,128,0,0\nwall,0,128,0\nbackground,0,0,0\n", (1, 2, 0), (1, 2, 0)),
+        ("void\ncell\nwall\n_background_\n", (0, 1, 2, 3), (255, 1, 2, 0)),
+    ],
+)
+def test_a_background_is_class_0_wherever_the_list_has_it(
+    tmp_path: Path, listed: str, values: tuple[int, ...], classes: tuple[int, ...]
+) -> None:
+    mask = _blocks(*values)
+    data = _write(tmp_path / "data", colored(mask) if "r,g,b" in listed else mask, listed=listed)
+    found = open_dataset(data)
+    assert found.target_names[0] in BACKGROUNDS
+    assert found.target_names[1:] == ("cell", "wall")
+    assert (_of(found, "data") == _blocks(*classes)).all()
+    assert any("background_ is class 0" in one or "background is class 0" in one for one in found.notes)
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 255), (0, 128)])
+def test_of_two_classes_the_lower_value_is_the_first_of_the_list(tmp_path: Path, values: tuple[int, int]) -> None:
+    data = _write(tmp_path / "data", _blocks(*values), listed="cell\nbackground\n")
+    found = open_dataset(data)
+    assert found.target_names == ("background", "cell")
+    assert (_of(found, "data") == _blocks(1, 0)).all()
+    (data / "classes.txt").unlink()
+    (data / "class_dict.csv").write_text("name,r,g,b\ncell,200,200,200\nbackground,0,0,0\n")
+    if values != (0, 1):
+        assert (_of(open_dataset(data), "data") == _blocks(0, 1)).all(), "of greys the lower is the darker"
+
+
+def test_smoothed_masks_are_turned_where_the_lighter_is_the_background(tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", _disc(0, 255), listed="cell\nbackground\n")
+    part = _write(tmp_path / "part", _disc(255, 0), listed="background\ncell\n")
+    bare = _write(tmp_path / "bare", _disc(255, 0))
+    found = open_dataset(data, val=str(part), test=str(bare))
+    assert found.target_names == ("background", "cell")
+    assert (_of(found, "data") == (_disc(0, 255) < 128)).all()
+    assert (_of(found, "part") == (_disc(255, 0) >= 128)).all(), "its own list decides"
+    assert (_of(found, "bare") == (_disc(255, 0) < 128)).all()
+
+
+def test_a_list_of_one_name_is_of_what_is_not_background(tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", _blocks(0, 1), listed="cell\n")
+    found = open_dataset(data)
+    assert found.target_names == ("background", "cell")
+    assert (_of(found, "data") == _blocks(0, 1)).all()
+    data = _write(tmp_path / "other", _blocks(0, 255), listed="background\n")
+    found = open_dataset(data)
+    assert found.target_names == ("background", "foreground")
+    assert (_of(found, "other") == _blocks(0, 1)).all()
+
+
+def test_a_part_of_which_the_list_has_the_background_elsewhere_is_read_by_its_own(tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", _blocks(0, 1), listed="background\ncell\n")
+    part = _write(tmp_path / "part", _blocks(0, 1), listed="cell\nbackground\n")
+    found = open_dataset(data, test=str(part))
+    assert found.target_names == ("background", "cell")
+    assert (_of(found, "part") == _blocks(1, 0)).all()

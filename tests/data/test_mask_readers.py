@@ -290,7 +290,8 @@ def test_names_come_from_a_list(written: Path) -> None:
     assert found.target_names == CLASSES, "a list without the background begins at 1"
     (written / "classes.txt").write_text("name,value\ntriangle,3\nbackground,0\nsquare,2\ndisc,1\n")
     found = open_dataset(written)
-    assert found.target_names == ("triangle", "background", "square", "disc")
+    assert found.target_names == ("background", "triangle", "square", "disc"), "a background is class 0"
+    assert (np.array([0, 3, 2, 1])[decoded(found)["003"]] == MADE["003"].mask).all()
     (written / "classes.txt").write_text("1 disc\n2: square\n0 ground floor\n3 triangle\n")
     found = open_dataset(written)
     assert found.target_names == ("disc", "square", "ground floor", "triangle")

@@ -73,7 +73,8 @@ class MaskCode:
             "threshold" (grey from `threshold` on is class 1, below it class 0), "files" (a file a class: what is not 0
             in it is of that class; a later file covers an earlier one), or "regions" (outlines, in the mask itself).
         classes: the class of each value, (value, class), or of each colour, ((red, green, blue), class); for "files"
-            (number of the file, class). A class of `VOID` is none. Values that are not named are an error.
+            (number of the file, class); for "threshold" (0, class below it) and (1, class from it on), or nothing
+            where these are 0 and 1. A class of `VOID` is none. Values that are not named are an error.
         threshold: of the kind "threshold".
         background: the class of pixels that no file or region covers.
     """

@@ -87,10 +87,13 @@ def coded(values: NDArray[Any], code: MaskCode, name: str) -> NDArray[np.uint8]:
 
     >>> coded(np.array([[0, 200]]), MaskCode("threshold"), "a.png").tolist()
     [[0, 1]]
+    >>> coded(np.array([[0, 200]]), MaskCode("threshold", ((0, 1), (1, 0))), "a.png").tolist()
+    [[1, 0]]
     """
     if code.kind == "threshold":
         grey = values if values.ndim == 2 else values[..., :3].mean(2)
-        return (grey >= code.threshold).astype(np.uint8)
+        lighter = (grey >= code.threshold).astype(np.uint8)
+        return np.array([place for _, place in code.classes], np.uint8)[lighter] if code.classes else lighter
     numbers, known = _numbered(values, code, name)
     classes = np.array([one for _, one in code.classes], np.uint8)
     if numbers.dtype == np.uint8:

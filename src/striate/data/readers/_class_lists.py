@@ -2,7 +2,8 @@
 
 Five forms are read, told apart by what the lines hold: names alone, in the order of their values from 0; a value before
 each name; a table with a header (`name,r,g,b`, or `name,value`); CVAT's `name:r,g,b:parts:actions`; and CamVid's
-`r g b name`. A class called void, ignore or the like is none: nothing is learnt from its pixels.
+`r g b name`. A class called void, ignore or the like is none: nothing is learnt from its pixels. One called background
+is class 0, wherever the list has it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TypeAlias, cast
 
 from striate.core.errors import DataError
 from striate.core.records import VOID, Source
+from striate.data.classes import BACKGROUNDS
 from striate.data.readers._grid import Grid, read_grid
 from striate.data.readers._listing import has_picture_suffix
 from striate.data.store import Store, printable
@@ -74,8 +76,21 @@ class ClassList:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the classes, without void."""
+        """The names of the classes by place, without void: a background first, the others in the list's order."""
+        return tuple(sorted(self.listed, key=lambda name: name.lower() not in BACKGROUNDS))
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The names in the list's order, without void."""
         return tuple(one.name for one in self.classes if not one.is_void)
+
+    @property
+    def dark_first(self) -> tuple[str, ...]:
+        """The names without void, by the greys that the list gives them; in its order where it gives others or none."""
+        classes = [one for one in self.classes if not one.is_void]
+        if all(one.color is not None and len({*one.color}) == 1 for one in classes):
+            classes.sort(key=lambda one: cast(Color, one.color))
+        return tuple(one.name for one in classes)
 
     @property
     def colored(self) -> bool:

@@ -184,7 +184,8 @@ def code_of(seen: Seen, listed: ClassList | None) -> Coded:
             "cannot be told apart",
             fix="save masks as PNG; JPEG masks are taken for two classes, black and white, alone",
         )
-    return found._replace(note=found.note + by_look(seen))
+    moved = f"; {listed.names[0]} is class 0" if listed is not None and listed.names != listed.listed else ""
+    return found._replace(note=found.note + moved + by_look(seen))
 
 
 def by_look(seen: Seen) -> str:
@@ -235,8 +236,12 @@ def _values(seen: Seen) -> Coded:
     return Coded(code, tuple(f"class {value}" for value in classes), note)
 
 
-def _threshold(seen: Seen) -> Coded | None:
-    """Two greys and what smoothing or JPEG has put between or around them; None where it is something else."""
+def _threshold(seen: Seen, names: tuple[str, ...] = ("background", "foreground")) -> Coded | None:
+    """Two greys and what smoothing or JPEG has put between or around them; None where it is something else.
+
+    Args:
+        names: of the darker and of the lighter.
+    """
     values, solid = sorted(seen.values), sorted(seen.solid)
     low, high = (solid[0], solid[-1]) if solid else (0, 0)
     if high - low < _APART or high > 255:
@@ -251,10 +256,12 @@ def _threshold(seen: Seen) -> Coded | None:
     dirty = sum(seen.values[value] for value in between)
     share = f"{dirty / seen.values.total():.1%}"
     note = (
-        f"grey from {threshold} on is foreground: {share} of the pixels are neither {low} nor {high}, left by smoothing"
+        f"grey from {threshold} on is {names[1]}: {share} of the pixels are neither {low} nor {high}, left by "
+        "smoothing or compression"
     )
-    note += " or compression"
-    return Coded(MaskCode("threshold", threshold=threshold), ("background", "foreground"), note)
+    turned = names[1].lower() in BACKGROUNDS
+    code = MaskCode("threshold", ((0, 1), (1, 0)) if turned else (), threshold)
+    return Coded(code, names[::-1] if turned else names, note)
 
 
 def _listed_values(seen: Seen, listed: ClassList) -> Coded:
@@ -274,15 +281,9 @@ def _listed_values(seen: Seen, listed: ClassList) -> Coded:
     if listed.colored and not seen.palette and all(_of(color) in seen.colors for color in _colors_of(listed)):
         return _listed_colors(seen, listed)  # all of its colours are greys
     counted = [value for value in values if value != VOID]
-    two = len(values) == 2 and (values[1] > 1 or values[0] > 0)
-    if len(names) == 1 and (len(values) == 2 or _threshold(seen)):
-        names = ("background", *names)
-    if len(names) == 2 and _threshold(seen) is not None:
-        parted = cast(Coded, _threshold(seen))
-        return parted._replace(names=names, note=f"{parted.note}; names by {listed.path}")
-    if len(names) == 2 and two and values != [1, VOID]:
-        pairs = [(values[0], 0), (values[1], 1)]
-        return Coded(MaskCode("index", tuple(pairs)), names, f"{names[0]} is {values[0]}, {names[1]} {values[1]}")
+    two = _of_two(seen, listed)
+    if two is not None:
+        return two
     if counted and counted[-1] == len(listed.classes) and names[0].lower() not in BACKGROUNDS:
         pairs = [(0, 0), *((number, _after(listed.place(one))) for number, one in enumerate(listed.classes, 1))]
         return _by_value(seen, listed, ("background", *names), pairs, "0 is background, and the list begins at 1")
@@ -294,6 +295,25 @@ def _listed_values(seen: Seen, listed: ClassList) -> Coded:
         )
     pairs = [(number, listed.place(one)) for number, one in enumerate(listed.classes)]
     return _by_value(seen, listed, names, pairs, "values in the order of the list, from 0")
+
+
+def _of_two(seen: Seen, listed: ClassList) -> Coded | None:
+    """Two classes, the lower value that which the list has as the darker or, without greys, first; None for others."""
+    by_value, values = listed.dark_first, sorted(seen.values)
+    if len(by_value) == 1:
+        is_background = by_value[0].lower() in BACKGROUNDS
+        by_value = (*by_value, "foreground") if is_background else ("background", *by_value)
+    if len(by_value) != 2:
+        return None
+    parted = _threshold(seen, by_value)
+    if parted is not None:
+        return parted._replace(note=f"{parted.note}; names by {listed.path}")
+    if len(values) != 2 or values in ([0, 1], [1, VOID]):
+        return None
+    turned = by_value[1].lower() in BACKGROUNDS
+    code = MaskCode("index", tuple(zip(values, (1, 0) if turned else (0, 1), strict=True)))
+    note = f"{by_value[0]} is {values[0]}, {by_value[1]} {values[1]}"
+    return Coded(code, by_value[::-1] if turned else by_value, note)
 
 
 def _may_begin_at_1(counted: Sequence[int], listed: ClassList) -> bool:

@@ -39,7 +39,7 @@ def _moved(
 
 
 def _code(code: MaskCode, places: Mapping[int, int], what: str) -> MaskCode:
-    if code.kind == "threshold":
+    if code.kind == "threshold" and not code.classes:
         if [places[0], places[1]] != [0, 1]:
             raise DataError(
                 f"the masks of {what} are black and white, and their two classes are others than those of the data",
