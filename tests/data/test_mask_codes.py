@@ -165,3 +165,40 @@ def test_a_part_of_which_the_list_has_the_background_elsewhere_is_read_by_its_ow
     found = open_dataset(data, test=str(part))
     assert found.target_names == ("background", "cell")
     assert (_of(found, "part") == _blocks(1, 0)).all()
+
+
+def _edged(low: int, edge: int, high: int) -> NDArray[np.uint8]:
+    """A mask of two areas with a line between them, a pixel wide."""
+    mask = _blocks(low, low, high, high)
+    mask[:, 16] = edge
+    return mask
+
+
+@pytest.mark.parametrize("edge", [1, 100, 128])
+def test_a_class_of_thin_lines_is_not_taken_for_smoothing(tmp_path: Path, edge: int) -> None:
+    found = open_dataset(_write(tmp_path / "data", _edged(0, edge, 200)))
+    assert found.target_names == ("class 0", f"class {edge}", "class 200")
+    assert (_of(found, "data") == _edged(0, 1, 2)).all()
+
+
+@pytest.mark.parametrize("edge", [1, 128])
+def test_void_beside_a_class_of_thin_lines(tmp_path: Path, edge: int) -> None:
+    found = open_dataset(_write(tmp_path / "data", _edged(0, edge, 255)))
+    assert len(found.target_names) == 2
+    assert (_of(found, "data") == _edged(0, 1, 255)).all()
+    assert any("255 is void" in one for one in found.notes)
+
+
+def test_of_a_list_a_class_of_thin_lines_stays_too(tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", _edged(0, 1, 255), listed="background\nborder\n")
+    found = open_dataset(data)
+    assert (_of(found, "data") == _edged(0, 1, 255)).all()
+    assert any("255 is void" in one for one in found.notes)
+
+
+def test_little_smoothing_is_parted_where_two_classes_are_known(tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", _disc(255, 0))
+    part = _write(tmp_path / "part", _edged(0, 200, 255))
+    listed = _write(tmp_path / "listed", _edged(0, 200, 255), listed="background\ncell\n")
+    assert (_of(open_dataset(data, test=str(part)), "part") == (_edged(0, 200, 255) > 128)).all()
+    assert (_of(open_dataset(listed), "listed") == (_edged(0, 200, 255) > 128)).all()

@@ -3,8 +3,8 @@
 Up to `LOOKED_AT` masks are looked at, evenly spread. A list of classes decides where there is one. Without it:
 
 - two values are background (the lower) and foreground;
-- two values that alone fill areas, far apart, with others between them (smoothing), are parted halfway; of JPEGs values
-  near to either count as it;
+- two values that alone fill areas, far apart, with three others or more between them, one about the middle (smoothing),
+  are parted halfway; of JPEGs values near to either count as it;
 - other greys and a palette's numbers are classes by their value, 255 is void;
 - up to `MOST_COLORS` colours are classes, in the order of VOC's palette where all are of it, else by red, green and
   blue (so that black comes first).
@@ -37,6 +37,7 @@ MOST_COLORS = 64
 MOST_VALUES = 254
 
 _APART = 64  # greys nearer to each other are not parted by a threshold
+_SMOOTHING = 3  # values between two greys, from which on they may be what smoothing has left
 _EXTREME = 8  # of the distance between two greys that JPEG has changed, this part is near to either
 _FLAT = 8  # values of 3 × 3 pixels that JPEG has changed differ so much where they were of one
 _JPEG = b"\xff\xd8\xff"
@@ -218,7 +219,7 @@ def _values(seen: Seen) -> Coded:
         code = MaskCode("index", ((values[0], 0), (values[1], 1)))
         return Coded(code, ("background", "foreground"), f"background is {values[0]}, foreground {values[1]}")
     parted = _threshold(seen)
-    if parted is not None:
+    if parted is not None and (seen.lossy or _smoothed(seen)):
         return parted
     classes = [value for value in values if value != VOID]
     gapless = classes[0] in (0, 1) and classes[-1] - classes[0] + 1 == len(classes)
@@ -264,6 +265,14 @@ def _threshold(seen: Seen, names: tuple[str, ...] = ("background", "foreground")
     return Coded(code, names[::-1] if turned else names, note)
 
 
+def _smoothed(seen: Seen) -> bool:
+    """Whether what lies between two greys looks like smoothing, and not like classes too thin to fill areas."""
+    low, high = min(seen.values), max(seen.values)
+    between = [value for value in seen.values if low < value < high]
+    middle = [value for value in between if 4 * min(value - low, high - value) >= high - low]
+    return len(between) >= _SMOOTHING and bool(middle)
+
+
 def _listed_values(seen: Seen, listed: ClassList) -> Coded:
     """Classes by value, as a list has them."""
     values = sorted(seen.values)
@@ -306,7 +315,7 @@ def _of_two(seen: Seen, listed: ClassList) -> Coded | None:
     if len(by_value) != 2:
         return None
     parted = _threshold(seen, by_value)
-    if parted is not None:
+    if parted is not None and (seen.lossy or values != [0, 1, VOID]):  # of these 1 may be a class too thin
         return parted._replace(note=f"{parted.note}; names by {listed.path}")
     if len(values) != 2 or values in ([0, 1], [1, VOID]):
         return None
@@ -333,6 +342,8 @@ def _by_value(
     known = dict(pairs)
     known.setdefault(VOID, VOID)
     note = f"{rule} ({listed.path})" + _without_class([str(one) for one in sorted(seen.values) if one not in known])
+    if VOID in seen.values and known[VOID] == VOID:
+        note += f"; {VOID} is void"
     return Coded(MaskCode("index", tuple(sorted(known.items()))), names, note)
 
 
