@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,46 @@ def test_files_cover_each_other_in_turn(tmp_path: Path) -> None:
     code = MaskCode("files", ((0, 1), (1, 2)))
     found = _decoded(_saved(tmp_path / "a.png", first), code, _saved(tmp_path / "b.png", second))
     assert found.tolist() == [[1, 2, 2], [0, 0, 0]]
+
+
+def _things(numbers: np.ndarray) -> np.ndarray:
+    """Touching squares of 10 × 10 pixels with these numbers, and a margin of 0."""
+    return np.pad(np.repeat(np.repeat(numbers, 10, 0), 10, 1), 7)
+
+
+@pytest.mark.parametrize("quality", [30, 75, 98])
+def test_a_file_of_a_class_that_is_a_jpeg_does_not_swell(tmp_path: Path, quality: int) -> None:
+    sharp = _things(np.array([[0, 255, 0], [255, 255, 0]], np.uint8))[3:, 2:]  # edges across the squares of JPEG
+    Image.fromarray(sharp).save(tmp_path / "a.jpg", quality=quality)
+    values = np.asarray(Image.open(tmp_path / "a.jpg"))
+    assert ((values > 0) & (sharp == 0)).sum() > 30
+    found = _decoded(tmp_path / "a.jpg", MaskCode("files", ((0, 1),)), size=sharp.shape)
+    assert (found == (sharp > 0)).all()
+    if quality < 98:
+        found = _decoded(_saved(tmp_path / "a.png", values), MaskCode("files", ((0, 1),)), size=sharp.shape)
+        assert (found == (sharp > 0)).all(), "one that was a JPEG"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_file_of_a_class_that_was_smoothed_does_not_swell(tmp_path: Path, dtype: type) -> None:
+    rows, columns = np.mgrid[:64, :64]
+    sharp = ((rows - 32) ** 2 + (columns - 32) ** 2 < 400) | ((rows - 5) ** 2 + (columns - 9) ** 2 < 16)
+    small = np.asarray(Image.fromarray(sharp.astype(np.uint8) * 255).resize((32, 32), Image.Resampling.BILINEAR))
+    values = small.astype(dtype) * (np.iinfo(dtype).max // 255)
+    found = _decoded(_saved(tmp_path / "a.png", values), MaskCode("files", ((0, 1),)), size=small.shape)
+    assert (found == (small >= 128)).all()
+    assert (small > 0).sum() > found.sum() + 20
+
+
+@pytest.mark.parametrize(
+    "numbers", [range(1, 201), (1, 255), (12, 150), (1, 2, 98, 99), (1, 2), (300, 4, 9000)]
+)
+def test_numbers_of_things_in_the_file_of_a_class_count_whole(tmp_path: Path, numbers: Sequence[int]) -> None:
+    order = np.random.default_rng(0).permutation(np.array(numbers, np.uint16))
+    values = _things(np.resize(order, (10, -(-len(order) // 10))))
+    values = values.astype(np.uint8) if max(numbers) < 256 else values
+    found = _decoded(_saved(tmp_path / "a.png", values), MaskCode("files", ((0, 1),)), size=values.shape)
+    assert (found == (values > 0)).all()
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:

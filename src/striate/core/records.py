@@ -71,7 +71,9 @@ class MaskCode:
     Args:
         kind: "index" (a grey value, or the number of a palette's colour, is one), "color" (an RGB colour is one),
             "threshold" (grey from `threshold` on is class 1, below it class 0), "files" (a file a class: what is not 0
-            in it is of that class; a later file covers an earlier one), or "regions" (outlines, in the mask itself).
+            in it is of that class, of a JPEG or a smoothed file what is at least half of its highest value, as
+            `striate.data.masks.covered` has it; a later file covers an earlier one), or "regions" (outlines, in the
+            mask itself).
         classes: the class of each value, (value, class), or of each colour, ((red, green, blue), class); for "files"
             (number of the file, class); for "threshold" (0, class below it) and (1, class from it on), or nothing
             where these are 0 and 1. A class of `VOID` is none. Values that are not named are an error.

@@ -29,6 +29,7 @@ from striate.core.records import VOID, MaskCode, Source
 from striate.core.wording import plural, some
 from striate.data.classes import BACKGROUNDS
 from striate.data.decode import decode_values
+from striate.data.masks import JPEG
 from striate.data.readers._class_lists import ClassList, Color
 from striate.data.store import Store, printable
 
@@ -40,7 +41,6 @@ _APART = 64  # greys nearer to each other are not parted by a threshold
 _SMOOTHING = 3  # values between two greys, from which on they may be what smoothing has left
 _EXTREME = 8  # of the distance between two greys that JPEG has changed, this part is near to either
 _FLAT = 8  # values of 3 × 3 pixels that JPEG has changed differ so much where they were of one
-_JPEG = b"\xff\xd8\xff"
 
 
 class Coded(NamedTuple):
@@ -117,7 +117,7 @@ def look(sources: Sequence[Source]) -> Seen:
 
 def _note(seen: Seen, content: bytes, values: NDArray[np.generic], name: str) -> None:
     seen.count += 1
-    if content.startswith(_JPEG):
+    if content.startswith(JPEG):
         seen.lossy = seen.lossy or name
     if values.ndim == 3:
         if (values[..., :1] != values).any():
@@ -130,7 +130,7 @@ def _note(seen: Seen, content: bytes, values: NDArray[np.generic], name: str) ->
     seen.values.update(found)
     seen.colors.update({value * 0x010101: count for value, count in found.items() if 0 <= value < 256})
     if not set(found) <= seen.solid:
-        seen.solid.update(_solid(values, _FLAT if content.startswith(_JPEG) else 0))
+        seen.solid.update(_solid(values, _FLAT if content.startswith(JPEG) else 0))
     for number, color in _palette(content, found).items():
         if seen.palette.setdefault(number, color) != color:
             seen.clash = seen.clash or f"number {number} is {seen.palette[number]} in one and {color} in {name}"

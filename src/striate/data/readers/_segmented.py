@@ -20,6 +20,7 @@ from striate.data.store import printable
 
 NO_MASK, NO_PICTURE = "no mask", "no picture"
 """What a file lacks, in `Dataset.unpaired`."""
+_COVERED = "whatever is not 0 in its file, of JPEGs and smoothed files from half of the highest value on"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _of_files(pairs: Sequence[Pair]) -> tuple[list[Mask], Coded]:
     if len(found) > MOST_COLORS:
         codes = {count: _of_things(count) for count in {len(pair.masks) for pair in pairs}}
         masks = [Mask(codes[len(pair.masks)], tuple(source for _, source in pair.masks)) for pair in pairs]
-        rule = f"{len(found):,} names of files are no classes but things, of which each is foreground"
+        rule = f"{len(found):,} names of files are no classes but things, of which each is foreground: {_COVERED}"
         return masks, Coded(masks[0].code, ("background", "foreground"), rule)
     background = next((name for name in found if name.lower() in BACKGROUNDS), "background")
     names = (background, *(name for name in found if name != background))
@@ -152,7 +153,7 @@ def _of_files(pairs: Sequence[Pair]) -> tuple[list[Mask], Coded]:
         if own not in of_names:
             of_names[own] = MaskCode("files", tuple((number, names.index(name)) for number, name in enumerate(own)))
         masks.append(Mask(of_names[own], tuple(source for _, source in pair.masks)))
-    return masks, Coded(masks[0].code, names, "a file a class, whatever is not 0 in it; later names cover")
+    return masks, Coded(masks[0].code, names, f"a file a class: {_COVERED}; later names cover")
 
 
 def _of_things(count: int) -> MaskCode:
