@@ -136,6 +136,29 @@ def test_percent_and_fractions_are_recognised(scale: float, word: str) -> None:
     assert f"seem to be {word}" in found.text
 
 
+def scaled(scale: float, box: Box) -> Box:
+    limits = (WIDTH, HEIGHT, WIDTH, HEIGHT)
+    x1, y1, x2, y2 = (edge / limit * scale for edge, limit in zip(box.corners, limits, strict=True))
+    return replace(box, x1=x1, y1=y1, x2=x2, y2=y2)
+
+
+@pytest.mark.parametrize(("scale", "word"), [(1.0, "fractions"), (80.0, "percent")])
+def test_one_edge_that_strays_says_nothing_of_the_others(scale: float, word: str) -> None:
+    targets = [Boxes(tuple(scaled(scale, box) for box in one.boxes)) for one in PLAIN]
+    first, *rest = targets[3].boxes
+    targets[3] = Boxes((replace(first, x1=-0.3 * scale, x2=1.5 * scale), *rest))
+    found = findings(targets)["boxes that are no pixels"]
+    assert f"seem to be {word}" in found.text
+    assert f"all edges but 2 (from {-0.3 * scale:g} to {1.5 * scale:g}) of 120 boxes" in found.text
+    many = [Boxes((replace(one.boxes[0], x2=300 * scale), *one.boxes[1:])) for one in targets]
+    assert "boxes that are no pixels" not in findings(many)
+
+
+def test_pixels_in_one_corner_are_no_percent() -> None:
+    corner = [Boxes(tuple(scaled(45.0, box) for box in one.boxes)) for one in PLAIN]
+    assert "boxes that are no pixels" not in findings(corner)
+
+
 def test_a_stated_size_that_is_another() -> None:
     targets = [*PLAIN]
     targets[2] = replace(PLAIN[2], size=(WIDTH, HEIGHT))

@@ -598,6 +598,22 @@ def test_tables_as_other_tools_write_them(tmp_path: Path) -> None:
     assert scenes(headless) == {"a": [("cat", 2, 3, 10, 12)], "b": []}
 
 
+def test_fractions_are_told_by_their_share(tmp_path: Path) -> None:
+    rows = "".join("a.png,0.25,0.5,0.5,1,cat\n" for _ in range(60))
+    found = open_dataset(table(tmp_path / "d", f"path,x1,y1,x2,y2,label\n{rows}b.png,-0.3,0,1.2,1,dog\n"))
+    assert scenes(found)["a"] == [("cat", 10, 15, 20, 30)] * 60
+    assert scenes(found)["b"] == [("dog", -12, 0, 48, 30)]
+    assert said(found, "fractions of the pictures, as all but 2 of 244 (such as 1.2) lie between 0 and 1")
+    (tmp_path / "d" / "boxes.csv").write_text("path,x1,y1,x2,y2,label\na.png,0.25,0.5,0.5,1.2,cat\n")
+    found = open_dataset(tmp_path / "d")
+    assert scenes(found) == {"a": [("cat", 0.25, 0.5, 0.5, 1.2)]}
+    assert said(found, "taken as pixels, though all but 1 of 4")
+    (tmp_path / "d" / "boxes.csv").write_text("path,x1,y1,x2,y2,label\na.png,0,0,1,1,cat\n")
+    found = open_dataset(tmp_path / "d")
+    assert scenes(found) == {"a": [("cat", 0, 0, 1, 1)]}
+    assert not said(found, "edges")
+
+
 def test_a_table_a_split_and_a_column_of_splits(tmp_path: Path) -> None:
     head, *rows = CSV.splitlines()
     folder = table(tmp_path / "d", "\n".join([head, *rows[:2]]))

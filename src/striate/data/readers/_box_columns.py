@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
 
 from striate.core.errors import DataError
 from striate.data.readers._listing import has_picture_suffix
+from striate.data.relative import are_relative, near, strays
 
 SPELLINGS: Mapping[str, frozenset[str]] = {
     "path": frozenset(
@@ -126,11 +129,23 @@ def flag_of(cell: str, where: Callable[[], str]) -> bool:
     return found
 
 
-def are_fractions(rows: Sequence[Sequence[float] | None]) -> bool:
-    """Whether all edges of a table are fractions of the picture: none is above 1, and not all are whole.
+def fractions_in(rows: Iterable[Sequence[float]]) -> tuple[bool, str]:
+    """Whether the edges of a table are fractions of the picture, and what is to be said of them; "" for nothing.
 
-    >>> are_fractions([(0.1, 0.2, 0.5, 1.0)]), are_fractions([(0.1, 0.2, 0.5, 1.0), (3, 4, 20, 30)])
-    (True, False)
+    They are where as good as all lie between 0 and 1, and not all of these are whole, as pixels of tiny pictures are.
+
+    >>> fractions_in([(0.1, 0.2, 0.5, 1.0)]), fractions_in([(0, 0, 1, 1)])
+    ((True, 'fractions of the pictures, as all lie between 0 and 1'), (False, ''))
+    >>> fractions_in([(0.1, 0.2, 0.5, 1.2)])
+    (False, 'taken as pixels, though all but 1 of 4 (such as 1.2) lie between 0 and 1, as fractions do')
     """
-    edges = [edge for row in rows if row is not None for edge in row if math.isfinite(edge)]
-    return bool(edges) and max(edges) <= 1 and min(edges) >= 0 and any(edge not in (0, 1) for edge in edges)
+    edges = np.array(list(chain.from_iterable(rows)), np.float64)
+    edges = edges[np.isfinite(edges)]
+    inside, out = edges[near(edges, 1)], strays(edges, 1)
+    if 2 * len(inside) <= len(edges) or not (inside % 1).any():
+        return False, ""
+    furthest = f"{out[np.abs(out).argmax()]:g}" if len(out) else ""
+    most = f"all but {len(out):,} of {len(edges):,} (such as {furthest})" if len(out) else "all"
+    if are_relative(edges, 1):
+        return True, f"fractions of the pictures, as {most} lie between 0 and 1"
+    return False, f"taken as pixels, though {most} lie between 0 and 1, as fractions do"

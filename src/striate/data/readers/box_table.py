@@ -1,6 +1,7 @@
 """Tables of boxes: a row a box, with the picture's path, the four edges and the class; as TensorFlow or Open Images.
 
-How columns are told apart is said in `_box_columns`. Edges of which none is above 1 are fractions of the picture.
+How columns are told apart is said in `_box_columns`. Edges of which as good as all lie between 0 and 1
+are fractions of the picture.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from striate.core.records import Box, Dataset, Sample, Source, Split
 from striate.core.wording import plural, some
 from striate.data.header import upright_size
 from striate.data.readers import READERS, ReadOptions
-from striate.data.readers._box_columns import Columns, are_fractions, edges_of, find_columns, flag_of
+from striate.data.readers._box_columns import Columns, edges_of, find_columns, flag_of, fractions_in
 from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, check_task, dataset_of_boxes
 from striate.data.readers._glimpse import first_file, head
 from striate.data.readers._grid import read_grid
@@ -119,9 +120,9 @@ def _dataset(
     for table, source in tables:
         pages = _pages(table, source, album, store, called, notes)
         split = (split_in_name(table) or split_of_folder(table)) if len(tables) > 1 else None
-        fractions = are_fractions([one[2] for page in pages.values() for one in page.edges])
-        if fractions:
-            notes.append(f"The edges in {printable(table)} are fractions of the pictures, as none is above 1.")
+        fractions, told = fractions_in(one[2] for page in pages.values() for one in page.edges)
+        if told:
+            notes.append(f"The edges in {printable(table)} are {told}.")
         for name, page in pages.items():
             if name in taken:
                 raise DataError(
