@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from made_boxes import SCENES, coco, coco_content, picture, table, voc, xml, yolo
 from PIL import Image
 
-from striate.core.errors import DataError, UsageError
+from striate.core.errors import DataError, UnknownName, UsageError
 from striate.core.records import Box, Boxes, Dataset, Source
 from striate.data.dataset import open_dataset
 from striate.data.header import upright_size
@@ -657,6 +657,82 @@ def test_flags_and_splits_of_a_table(tmp_path: Path) -> None:
         (tmp_path / "d" / "boxes.csv").write_text(head + rows)
         with pytest.raises(DataError, match=words):
             open_dataset(tmp_path / "d")
+
+
+TIMED = (
+    "path,x1,y1,x2,y2,label,patient,taken,device\n"
+    "a.png,1,2,3,4,cat,p1,2026-03-01,x\na.png,2,2,3,4,cat,p1,2026-03-01,y\nb.png,,,,,,p2,2026-03-02,x\n"
+)
+
+
+def test_groups_and_times_are_columns_of_a_table(tmp_path: Path) -> None:
+    folder = table(tmp_path / "d", TIMED, stems=("a", "b"))
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    for data in (folder, folder / "boxes.csv", Path(archive)):
+        found = open_dataset(data, ReadOptions(group="patient", time="taken"))
+        assert [one.group for one in found.samples] == ["p1", "p2"]
+        first, second = [one.time for one in found.samples]
+        assert first is not None
+        assert second == first + 86400
+        assert said(found, "nothing is taken from: device.")
+    pattern = open_dataset(folder, ReadOptions(group="{group}"))
+    assert [(one.group, one.time) for one in pattern.samples] == [("a", None), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("4,cat,p1,2026-03-01,y", "4,cat,p2,2026-03-01,y"), "line 3 of boxes.csv has the group 'p2', and an earlier"),
+        (("4,cat,p1,2026-03-01,y", "4,cat,p1,2026-03-02,y"), "line 3 of boxes.csv has the time .*, and an earlier"),
+        (("p2,2026-03-02", ",2026-03-02"), "line 4 of boxes.csv has no group"),
+        (("2026-03-02", "soon"), "line 4 of boxes.csv has the time 'soon'"),
+    ],
+)
+def test_lines_of_a_picture_agree_on_group_and_time(change: tuple[str, str], words: str, tmp_path: Path) -> None:
+    folder = table(tmp_path / "d", TIMED.replace(*change), stems=("a", "b"))
+    with pytest.raises(DataError, match=words):
+        open_dataset(folder, ReadOptions(group="patient", time="taken"))
+
+
+@pytest.mark.parametrize("options", [ReadOptions(group="pateint"), ReadOptions(time="takn")])
+def test_a_column_that_is_not_there_is_named(options: ReadOptions, tmp_path: Path) -> None:
+    folder = table(tmp_path / "d", TIMED, stems=("a", "b"))
+    with pytest.raises(UnknownName, match=r"did you mean '(patient|taken)'"):
+        open_dataset(folder, options)
+
+
+def test_other_annotations_have_no_column_of_groups_or_times(tmp_path: Path) -> None:
+    for folder in (voc(tmp_path / "v"), coco(tmp_path / "c"), yolo(tmp_path / "y", data="names: [cat, dog]\n")):
+        with pytest.raises(UsageError, match="neither a column of a table nor a pattern"):
+            open_dataset(folder, ReadOptions(group="patient"))
+        with pytest.raises(DataError, match="there is no table to have it"):
+            open_dataset(folder, ReadOptions(time="taken"))
+
+
+@pytest.mark.parametrize("reader", ["box_table", "coco_boxes"])
+def test_the_root_of_a_folder_of_annotations(reader: str, tmp_path: Path) -> None:
+    folder = table(tmp_path / "d", CSV) if reader == "box_table" else coco(tmp_path / "d")
+    (tmp_path / "notes").mkdir()
+    for one in [*folder.rglob("*.csv"), *folder.rglob("*.json")]:
+        shutil.move(one, tmp_path / "notes" / one.name)
+    found = open_dataset(tmp_path / "notes", ReadOptions(root=str(folder)))
+    assert (found.reader, near(scenes(found)), said(found, "--root")) == (reader, True, False)
+    with pytest.raises(DataError, match=r"the root .* is not a folder"):
+        open_dataset(tmp_path / "notes", ReadOptions(root=str(tmp_path / "nowhere")))
+
+
+def test_a_root_without_use_is_said(tmp_path: Path) -> None:
+    recipe = "names: [cat, dog]\ntrain: images\n"
+    folders = [voc(tmp_path / "v"), yolo(tmp_path / "y", data=recipe)]
+    packed = [
+        shutil.make_archive(str(tmp_path / one.name), "zip", one)
+        for one in (*folders, coco(tmp_path / "c"), table(tmp_path / "t", CSV))
+    ]
+    for data in (*folders, *packed):
+        assert said(open_dataset(data, ReadOptions(root=str(tmp_path))), "--root has no use here"), data
+    assert not said(open_dataset(tmp_path / "y/data.yaml", ReadOptions(root=str(tmp_path / "y"))), "--root")
+    with pytest.raises(DataError, match=r"the root .* is not a folder"):
+        open_dataset(tmp_path / "y/data.yaml", ReadOptions(root=str(tmp_path / "nowhere")))
 
 
 def test_a_table_without_the_columns_is_refused_by_name(tmp_path: Path) -> None:

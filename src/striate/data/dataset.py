@@ -19,6 +19,7 @@ from striate.data.decode import taken
 from striate.data.readers import EXIF, READERS, ReadOptions
 from striate.data.readers._listing import ARCHIVES, archive_kind, head_of_file, is_picture, list_archive, walk_folder
 from striate.data.readers._main_code import main_code
+from striate.data.readers._places import without_root
 from striate.data.readers._same_classes import with_same_classes
 from striate.data.readers._targets import TASKS
 from striate.data.store import Store, printable
@@ -30,7 +31,7 @@ STEPS_BACK = {"table": "box_table"}
 """A reader that takes what another one knows more about: a table of boxes is a table too."""
 
 ROOTED = ("table", "archive", "box_table", "coco", "coco_boxes", "mask_lists", "yolo")
-"""Readers of files that name pictures by paths, for which `--root` is."""
+"""Readers of files that name pictures by paths, for which `--root` is; they say themselves where it has no use."""
 
 
 def open_dataset(
@@ -95,8 +96,8 @@ def _read(data: Any, options: ReadOptions, name: str | None) -> Dataset:
     unused = []
     if options.label_depth is not None and name not in ("folders", "archive", "shards"):
         unused.append("--label-depth has no use here: labels do not come from folders.")
-    if options.root is not None and name not in ROOTED:
-        unused.append("--root has no use here: there is no table.")
+    if name not in ROOTED:
+        found = without_root(found, options)
     if options.time is not None and not any(sample.time is not None for sample in found.samples):
         if options.time != EXIF:
             raise DataError(

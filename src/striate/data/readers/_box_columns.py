@@ -46,11 +46,14 @@ class Columns:
         places: by what it is.
         header: whether the first row names them.
         unused: names of columns that nothing is taken from.
+        group, time: where those are that the user names.
     """
 
     places: Mapping[str, int]
     header: bool
     unused: tuple[str, ...] = ()
+    group: int | None = None
+    time: int | None = None
 
 
 def find_columns(first: Sequence[str]) -> Columns | None:

@@ -97,7 +97,7 @@ def dataset_of_boxes(
     """The Dataset of pictures with boxes.
 
     Args:
-        samples: with `Boxes`, or None where a picture has no annotation; groups are set here where a pattern is given.
+        samples: with `Boxes`, or None where a picture has no annotation; groups are set here unless some have one.
         names: the classes that the data names; those of boxes are added.
 
     Raises:
@@ -137,7 +137,7 @@ def dataset_of_boxes(
     empty = sum(not target.boxes for target in targets)
     if empty:
         said.append(f"{plural(empty, 'picture is', 'pictures are')} annotated with no box: nothing is there.")
-    if options.group:
+    if options.group and not any(sample.group for sample in samples):
         groups = groups_of([sample.key for sample in samples], options.group)
         samples = [replace(sample, group=group) for sample, group in zip(samples, groups, strict=True)]
     ordered = tuple(sorted(samples, key=lambda sample: sample.key))

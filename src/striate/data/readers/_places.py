@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import os
 import posixpath
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from striate.core.records import Source
+from striate.core.errors import DataError
+from striate.core.records import Dataset, Source
+from striate.data.readers import ReadOptions
 from striate.data.readers._listing import Listing
 from striate.data.store import printable
+
+NO_ROOT = "--root has no use here: pictures are looked for in the data itself."
+
+
+def root_of(options: ReadOptions, otherwise: Path) -> Path:
+    """The folder that paths are relative to: what the user says, else another. Raises `DataError` where it is none."""
+    root = otherwise if options.root is None else Path(options.root)
+    if not root.is_dir():
+        raise DataError(f"the root {printable(str(root))} is not a folder", fix="give --root a folder that exists")
+    return root
+
+
+def without_root(found: Dataset, options: ReadOptions) -> Dataset:
+    """The same, with a note where the user gave a root and nothing was looked for there."""
+    return found if options.root is None else replace(found, notes=(*found.notes, NO_ROOT))
 
 
 class Places(Protocol):

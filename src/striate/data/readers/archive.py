@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from striate.core.errors import DataError
 from striate.core.records import Dataset
@@ -32,11 +32,21 @@ from striate.data.readers import (
 from striate.data.readers._coco_files import files_among, kinds_among
 from striate.data.readers._listing import Listing, archive_kind, list_archive
 from striate.data.readers._mask_rows import lists_among
-from striate.data.readers._places import Members
+from striate.data.readers._places import Members, without_root
 from striate.data.store import Store, printable
 
-Way: TypeAlias = Callable[[], Dataset]
-"""Reads an archive as data of one kind."""
+
+@dataclass(frozen=True)
+class Way:
+    """How to read an archive as data of one kind.
+
+    Args:
+        read: does it.
+        rooted: whether paths are looked for from the folder that the user gives.
+    """
+
+    read: Callable[[], Dataset]
+    rooted: bool = False
 
 
 class Archive:
@@ -52,22 +62,31 @@ class Archive:
             raise DataError(f"{data} is no archive", fix="choose another --reader, or leave it out")
         listing = list_archive(data)
         listing.require_pictures()
-        way = _annotated(listing, options)
-        if way is not None:
-            return way()
-        tables = table.tables_among(listing)
-        if len(tables) != 1:
-            return labelled(listing, options, "archive")
-        ((name, source),) = tables
-        base = posixpath.dirname(name) if options.root is None else options.root
-        content = Store().read(source)
-        assert isinstance(content, bytes)
-        read = table.dataset_of(content, name, Members(listing, base), options, listing.path, "archive")
-        note = f"Labels come from {printable(name)} in the archive."
-        return replace(read, notes=(note, *read.notes, *listing.notes([name])))
+        way = _annotated(listing, options) or _tabled(listing, options)
+        if way is None:
+            return without_root(labelled(listing, options, "archive"), options)
+        return way.read() if way.rooted else without_root(way.read(), options)
 
 
 READERS.register("archive")(Archive())
+
+
+def _tabled(listing: Listing, options: ReadOptions) -> Way | None:
+    """How to read an archive by the one table in it; None where there is none, or several."""
+    tables = table.tables_among(listing)
+    if len(tables) != 1:
+        return None
+    ((name, source),) = tables
+
+    def read() -> Dataset:
+        base = posixpath.dirname(name) if options.root is None else options.root
+        content = Store().read(source)
+        assert isinstance(content, bytes)
+        found = table.dataset_of(content, name, Members(listing, base), options, listing.path, "archive")
+        note = f"Labels come from {printable(name)} in the archive."
+        return replace(found, notes=(note, *found.notes, *listing.notes([name])))
+
+    return Way(read, rooted=True)
 
 
 def _annotated(listing: Listing, options: ReadOptions) -> Way | None:
@@ -96,14 +115,15 @@ def _masked(listing: Listing, options: ReadOptions) -> Way | None:
     """How to read masks of the first kind that there is a reader for."""
     if "outlines" in (kinds_among(listing) or ()):
         places = Members(listing, options.root or "")
-        return lambda: coco.dataset_of(files_among(listing), places, options, listing.path, "archive")
+        files = files_among(listing)
+        return Way(lambda: coco.dataset_of(files, places, options, listing.path, "archive"), rooted=True)
     lists = lists_among(listing)
     if lists:
-        return lambda: mask_lists.dataset_of_listing(listing, lists, options, "archive")
+        return Way(lambda: mask_lists.dataset_of_listing(listing, lists, options, "archive"), rooted=True)
     names = [name for name, _ in (*listing.pictures, *listing.others)]
     if voc.suits(names):
-        return lambda: voc.dataset_of(listing, Members(listing, ""), options, "archive")
-    return (lambda: masks.dataset_of(listing, options, "archive")) if masks.suits(names) else None
+        return Way(lambda: voc.dataset_of(listing, Members(listing, ""), options, "archive"))
+    return Way(lambda: masks.dataset_of(listing, options, "archive")) if masks.suits(names) else None
 
 
 def _boxed(listing: Listing, options: ReadOptions) -> dict[str, Way]:
@@ -114,7 +134,9 @@ def _boxed(listing: Listing, options: ReadOptions) -> dict[str, Way]:
         "YOLO text": (yolo.labels_among, yolo.dataset_of),
         "tables of boxes": (box_table.tables_among, box_table.dataset_of),
     }
-    return {name: partial(read, listing, options, "archive") for name, (look, read) in kinds.items() if look(listing)}
+    return {
+        name: Way(partial(read, listing, options, "archive")) for name, (look, read) in kinds.items() if look(listing)
+    }
 
 
 def labelled(listing: Listing, options: ReadOptions, reader: str) -> Dataset:

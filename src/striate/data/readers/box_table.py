@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from striate.core.errors import DataError
 from striate.core.machine import memory_bytes
@@ -20,14 +21,17 @@ from striate.data.header import upright_size
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._box_columns import Columns, edges_of, find_columns, flag_of, fractions_in
 from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, check_task, dataset_of_boxes
+from striate.data.readers._cells import group_column, groups_in, time_column, times_in
 from striate.data.readers._glimpse import first_file, head
 from striate.data.readers._grid import read_grid
 from striate.data.readers._listing import SPLIT_NAMES, Listing, list_folder
 from striate.data.readers._matching import Album, split_in_name, split_of_folder, stem, with_suffix
+from striate.data.readers._places import root_of
 from striate.data.store import Store, printable
 
 KIND = "a table of boxes"
 SUFFIXES = (".csv", ".tsv")
+Cell = TypeVar("Cell", str, float)
 MEMORY = 16
 """Bytes of memory that a byte of a table takes while it is read, measured on a table as Open Images has it."""
 
@@ -49,12 +53,12 @@ class BoxTable:
         """Read it. Raises `DataError` where cells are no numbers, or no picture is there."""
         if not isinstance(data, Path) or not data.exists():
             raise DataError(f"{data} is neither a file nor a folder", fix="name the table, or the folder around it")
+        base = root_of(options, data if data.is_dir() else data.parent)
+        pictures = list_folder(base)
         if data.is_dir():
-            return dataset_of(list_folder(data), options, "box_table")
-        base = Path(options.root) if options.root is not None else data.parent
-        if not base.is_dir():
-            raise DataError(f"the root {base} is not a folder", fix="give --root a folder that exists")
-        return _dataset(list_folder(base), [(data.name, Source("file", str(data)))], options, str(data), "box_table")
+            listing = pictures if options.root is None else list_folder(data)
+            return dataset_of(listing, options, "box_table", pictures)
+        return _dataset(pictures, [(data.name, Source("file", str(data)))], options, str(data), "box_table")
 
 
 READERS.register("box_table")(BoxTable())
@@ -82,8 +86,11 @@ def tables_among(listing: Listing) -> list[tuple[str, Source]]:
     return found
 
 
-def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
+def dataset_of(listing: Listing, options: ReadOptions, reader: str, pictures: Listing | None = None) -> Dataset:
     """The Dataset of a listing, be it of a folder or an archive.
+
+    Args:
+        pictures: what the paths in it are relative to, where that is another listing.
 
     Raises:
         DataError: several tables whose names do not say which split they are of, or one that cannot be understood.
@@ -96,7 +103,7 @@ def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
             f"{listing.path} holds {len(tables)} tables of boxes: {shown}",
             fix="name the one to be read, or call them train, val and test",
         )
-    return _dataset(listing, tables, options, listing.path, reader)
+    return _dataset(pictures or listing, tables, options, listing.path, reader)
 
 
 @dataclass
@@ -106,6 +113,8 @@ class _Page:
     edges: list[tuple[str, str, tuple[float, ...], bool, bool, float | None]] = field(default_factory=list)
     size: tuple[int, int] | None = None
     split: Split | None = None
+    group: str | None = None
+    time: float | None = None
 
 
 def _dataset(
@@ -118,7 +127,7 @@ def _dataset(
     samples: list[Sample] = []
     taken: set[str] = set()
     for table, source in tables:
-        pages = _pages(table, source, album, store, called, notes)
+        pages = _pages(table, source, album, store, called, options, notes)
         split = (split_in_name(table) or split_of_folder(table)) if len(tables) > 1 else None
         fractions, told = fractions_in(one[2] for page in pages.values() for one in page.edges)
         if told:
@@ -146,52 +155,85 @@ def _sample(
     """A picture with its boxes; without target where these are fractions of a picture that cannot be read."""
     source = album.source(name)
     split = page.split or split or split_of_folder(name)
+    bare = Sample(printable(name), (source,), None, split, page.group, time=page.time)
     scale = (1.0, 1.0)
     if fractions:
         try:
             scale = upright_size(store, source)
         except DataError as error:
             notes.append(f"The boxes of {printable(name)} are left out, as its size is not known: {error.message}.")
-            return Sample(printable(name), (source,), None, split)
+            return bare
     found: list[Box | str] = []
     for place, label, (x1, y1, x2, y2), difficult, crowd, area in page.edges:
         edges = (x1 * scale[1], y1 * scale[0], x2 * scale[1], y2 * scale[0])
         found.append(box_or_reason(place, label, edges, difficult=difficult, crowd=crowd, area=area))
-    return Sample(printable(name), (source,), boxes_of(found, page.size), split)
+    return replace(bare, target=boxes_of(found, page.size))
 
 
 def _pages(
-    table: str, source: Source, album: Album, store: Store, called: dict[str, str], notes: list[str]
+    table: str,
+    source: Source,
+    album: Album,
+    store: Store,
+    called: dict[str, str],
+    options: ReadOptions,
+    notes: list[str],
 ) -> dict[str, _Page]:
     """What a table says of each picture, by its name in the listing."""
     shown = printable(table)
     grid = read_grid(_content(source, store, shown), table)
-    columns = find_columns(grid.rows[0])
-    if columns is None:
-        raise DataError(
-            f"{shown} has the columns {', '.join(map(repr, grid.rows[0][:10]))}; a path, x1, y1, x2, y2 and a label "
-            "were expected, by these or other usual names",
-            fix="rename them: path,x1,y1,x2,y2,label",
-        )
-    if columns.unused:
-        notes.append(f"Columns of {shown} that nothing is taken from: {some(list(columns.unused), 8)}.")
+    columns = _columns(grid.rows[0], shown, options, notes)
+    first = 1 if columns.header else 0
+    rows, lines, group, time = grid.rows[first:], grid.lines[first:], columns.group, columns.time
+
+    def place(row: int) -> str:
+        return f"line {lines[row]} of {shown}"
+
+    groups = groups_in([row[group] for row in rows], place) if group is not None else None
+    times = times_in([row[time] for row in rows], place) if time is not None else None
     pages: dict[str, _Page] = {}
     names: dict[str, str] = {}
-    first = 1 if columns.header else 0
-    for line, row in zip(grid.lines[first:], grid.rows[first:], strict=True):
-        where = _place(shown, line)
+    for number, row in enumerate(rows):
+        where = partial(place, number)
         cell = row[columns.places["path"]].strip()
         if not cell:
             raise DataError(f"{where()} has no path", fix="fill it in, or leave the line out")
         if cell not in names:
             names[cell] = album.by_path(cell, table) or album.by_path(cell, table, suffix=False) or _absent(cell)
         page = pages.setdefault(names[cell], _Page())
+        if groups is not None:
+            page.group = _same("group", groups[number], page.group, where)
+        if times is not None:
+            page.time = _same("time", times[number], page.time, where)
         _add(page, row, columns, called, where)
     return pages
 
 
-def _place(shown: str, line: int) -> Callable[[], str]:
-    return lambda: f"line {line} of {shown}"
+def _columns(first: Sequence[str], shown: str, options: ReadOptions, notes: list[str]) -> Columns:
+    """The columns of a table by its first row, those among them that the user names for groups and times."""
+    found = find_columns(first)
+    if found is None:
+        raise DataError(
+            f"{shown} has the columns {', '.join(map(repr, first[:10]))}; a path, x1, y1, x2, y2 and a label "
+            "were expected, by these or other usual names",
+            fix="rename them: path,x1,y1,x2,y2,label",
+        )
+    titles = [cell.strip() for cell in first] if found.header else []
+    group, time = group_column(titles, options), time_column(titles, options)
+    unused = [name for name in found.unused if name not in {titles[one] for one in (group, time) if one is not None}]
+    if unused:
+        notes.append(f"Columns of {shown} that nothing is taken from: {some(unused, 8)}.")
+    return replace(found, group=group, time=time)
+
+
+def _same(what: str, found: Cell, before: Cell | None, where: Callable[[], str]) -> Cell:
+    """What a row says of its picture. Raises `DataError` where an earlier row of the same said something else."""
+    if before not in (None, found):
+        raise DataError(
+            f"{where()} has the {what} {found!r}, and an earlier line of the same picture has {before!r}",
+            fix=f"give all lines of a picture one {what}",
+        )
+    return found
 
 
 def _absent(cell: str) -> str:

@@ -27,7 +27,7 @@ from striate.data.readers._coco import Coco, CocoImage, CocoThing, read_coco
 from striate.data.readers._coco_files import around, files_among, kinds_at
 from striate.data.readers._listing import SPLIT_NAMES, list_folder
 from striate.data.readers._mask_codes import Coded
-from striate.data.readers._places import Disk, Places
+from striate.data.readers._places import Disk, Places, root_of
 from striate.data.readers._segmented import Found, check_task, finished, given_splits
 from striate.data.store import Store, printable
 
@@ -48,14 +48,13 @@ class CocoMasks:
         """Read it. Raises `DataError` where it has no outlines, contradicts itself, is cut off or takes much memory."""
         if not isinstance(data, Path):
             raise DataError("arrays are no COCO annotations", fix="choose another --reader, or leave it out")
-        if options.root is not None and not Path(options.root).is_dir():
-            raise DataError(f"the root {options.root} is not a folder", fix="give --root a folder that exists")
         folder = data if data.is_dir() else around(data)
+        places = Disk(root_of(options, folder))
         if data.is_dir():
             files = files_among(list_folder(data))
         else:
             files = [(data.relative_to(folder).as_posix(), Source("file", str(data)))]
-        return dataset_of(files, Disk(Path(options.root or folder)), options, str(data), "coco")
+        return dataset_of(files, places, options, str(data), "coco")
 
 
 READERS.register("coco")(CocoMasks())

@@ -19,6 +19,7 @@ from striate.data.readers._coco_files import around, files_among, kinds_among, k
 from striate.data.readers._glance import glance, in_several_folders
 from striate.data.readers._listing import Listing, list_folder
 from striate.data.readers._matching import Album, split_in_name, split_of_folder
+from striate.data.readers._places import root_of
 from striate.data.store import printable
 
 KIND = "COCO"
@@ -45,13 +46,12 @@ class CocoBoxes:
         """Read it. Raises `DataError` where the file is cut off, contradicts itself, or no picture is there."""
         if not isinstance(data, Path) or not data.exists():
             raise DataError(f"{data} is neither a file nor a folder", fix="name COCO's JSON, or the folder around it")
-        if data.is_dir():
+        if data.is_dir() and options.root is None:
             return dataset_of(list_folder(data), options, "coco_boxes")
-        base = Path(options.root) if options.root is not None else around(data)
-        if not base.is_dir():
-            raise DataError(f"the root {base} is not a folder", fix="give --root a folder that exists")
-        name = posixpath.relpath(os.path.abspath(data), os.path.abspath(base))
-        return _dataset(list_folder(base), [(name, Source("file", str(data)))], options, str(data), "coco_boxes")
+        base = root_of(options, around(data))
+        files = files_among(list_folder(data)) if data.is_dir() else [(data.name, Source("file", str(data)))]
+        named = [(posixpath.relpath(os.path.abspath(one.path), os.path.abspath(base)), one) for _, one in files]
+        return _dataset(list_folder(base), named, options, str(data), "coco_boxes")
 
 
 READERS.register("coco_boxes")(CocoBoxes())

@@ -18,7 +18,7 @@ from striate.data.readers._class_lists import find_list
 from striate.data.readers._listing import Listing
 from striate.data.readers._mask_pairs import Pair
 from striate.data.readers._mask_rows import Paths, columns_of, is_list, lists_in, split_of_cell, split_of_name
-from striate.data.readers._places import Disk, Members, Places
+from striate.data.readers._places import Disk, Members, Places, root_of
 from striate.data.readers._segmented import NO_MASK, Found, check_task, dataset_of
 from striate.data.store import Store, printable
 
@@ -45,10 +45,8 @@ class MaskLists:
                 fix="give a text file with a picture and its mask in each line",
             )
         folder = data if data.is_dir() else data.parent
-        if options.root is not None and not Path(options.root).is_dir():
-            raise DataError(f"the root {options.root} is not a folder", fix="give --root a folder that exists")
         beside = [(path.name, Source("file", str(path))) for path in sorted(folder.iterdir()) if path.is_file()]
-        places = Disk(folder if options.root is None else Path(options.root))
+        places = Disk(root_of(options, folder))
         named = [(path.name, Source("file", str(path))) for path in lists]
         return _dataset(named, places, beside, options, str(data), "mask_lists")
 

@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from striate.core.errors import DataError, UnknownName
+from striate.core.errors import DataError
 from striate.core.records import Dataset, Sample, Source, Split, Target
-from striate.data.by_time import number_of, read_time
-from striate.data.readers import EXIF, READERS, ReadOptions
+from striate.data.readers import READERS, ReadOptions
+from striate.data.readers._cells import group_column, groups_in, time_column, times_in
 from striate.data.readers._grid import Grid, read_grid, separator_error, separator_that_fits
 from striate.data.readers._groups import groups_of, is_pattern
 from striate.data.readers._listing import SPLIT_NAMES, Listing, has_picture_suffix
 from striate.data.readers._mask_rows import is_list
-from striate.data.readers._places import Disk, Members, Places
+from striate.data.readers._places import Disk, Members, Places, root_of
 from striate.data.readers._targets import Targets, infer
 from striate.data.store import Store, printable
 
@@ -68,9 +68,7 @@ class Table:
             raise DataError(
                 f"{data} cannot be read: {error.strerror}", fix="check the path and its permissions"
             ) from error
-        if options.root is not None and not os.path.isdir(options.root):
-            raise DataError(f"the root {options.root} is not a folder", fix="give --root a folder that exists")
-        places = Disk(Path(options.root) if options.root is not None else data.parent)
+        places = Disk(root_of(options, data.parent))
         return dataset_of(content, data.name, places, options, str(data), "table")
 
 
@@ -254,15 +252,8 @@ def _parts(
     """Tell the columns apart, saying which are left out."""
     special = {name.lower(): n for n, name in enumerate(names) if header and n not in paths}
     split, weight, group = special.get("split"), special.get("weight"), special.get("group")
-    if options.group and not is_pattern(options.group):
-        if options.group not in names:
-            raise UnknownName("column", options.group, [name for name in names if name])
-        group = names.index(options.group)
-    time = None
-    if options.time in names:
-        time = names.index(options.time)
-    elif options.time not in (None, EXIF):
-        raise UnknownName("column", str(options.time), [name for name in names if name])
+    asked, time = group_column(names, options), time_column(names, options)
+    group = group if asked is None else asked
     left = [n for n in range(len(names)) if n not in {*paths, split, weight, group, time}]
     numberings = [n for n in left if header and names[n].lower() in NUMBERINGS]
     unresolved = [n for n in left if n not in numberings and all(has_picture_suffix(row[n]) for row in rows)]
@@ -292,7 +283,12 @@ def _samples(
 ) -> list[Sample]:
     """A sample for each picture (or stack of them). Rows that repeat one are dropped, and that is said."""
     splits, weights = _splits(rows, parts, where), _weights(rows, parts, where)
-    groups, times = _groups(rows, parts, where), _times(rows, parts, where)
+    groups: Sequence[str | None] = [None] * len(rows)
+    times: Sequence[float | None] = [None] * len(rows)
+    if parts.group is not None:
+        groups = groups_in([row[parts.group] for row in rows], where)
+    if parts.time is not None:
+        times = times_in([row[parts.time] for row in rows], where)
     samples: dict[str, Sample] = {}
     first: dict[str, int] = {}
     repeated = 0
@@ -339,17 +335,6 @@ def _splits(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str
     return [cast(Split, SPLIT_NAMES[cell]) for cell in cells]
 
 
-def _groups(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str]) -> Sequence[str | None]:
-    if parts.group is None:
-        return [None] * len(rows)
-    groups = [printable(row[parts.group].strip()) for row in rows]
-    if "" in groups:
-        raise DataError(
-            f"{where(groups.index(''))} has no group", fix="fill it in; a picture on its own is a group of its own"
-        )
-    return groups
-
-
 def _weights(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str]) -> Sequence[float]:
     if parts.weight is None:
         return [1.0] * len(rows)
@@ -367,23 +352,3 @@ def _weights(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], st
     if not any(weights):
         raise DataError("all weights are 0, so that nothing counts", fix="correct the weight column")
     return weights
-
-
-def _times(rows: Sequence[list[str]], parts: _Parts, where: Callable[[int], str]) -> Sequence[float | None]:
-    if parts.time is None:
-        return [None] * len(rows)
-    times: list[float | None] = []
-    numbers = number_of(rows[0][parts.time]) is not None
-    for row, cells in enumerate(rows):
-        cell = cells[parts.time]
-        time = read_time(cell)
-        if time is None or (number_of(cell) is not None) != numbers:
-            expected = "a number" if numbers else "a date"
-            raise DataError(
-                f"{where(row)} has the time {printable(cell)!r}; expected "
-                + ("a number, or a date such as 2026-03-01 or 2026-03-01 14:30" if time is None else expected)
-                + (f", as in {where(0)}" if time is not None else ""),
-                fix="correct it, or leave --time out",
-            )
-        times.append(time)
-    return times

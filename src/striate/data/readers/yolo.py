@@ -19,6 +19,7 @@ from striate.data.readers._glance import glance, in_several_folders
 from striate.data.readers._glimpse import first_file, head
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
 from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
+from striate.data.readers._places import root_of, without_root
 from striate.data.readers._yolo import Lines, Recipe, is_label_line, is_recipe, read_recipe
 from striate.data.store import Store, printable
 
@@ -54,11 +55,11 @@ class Yolo:
         if not isinstance(data, Path) or not data.exists():
             raise DataError(f"{data} is neither a file nor a folder", fix="name the folder, or its data.yaml")
         if data.is_dir():
-            return dataset_of(list_folder(data), options, "yolo")
+            return without_root(dataset_of(list_folder(data), options, "yolo"), options)
         name = printable(str(data))
         recipe = read_recipe(data.read_bytes(), name)
-        root = Path(options.root) if options.root is not None else data.parent / recipe.root
-        base = root if root.is_dir() else data.parent
+        said = data.parent / recipe.root
+        base = root_of(options, said if said.is_dir() else data.parent)
         return _dataset(list_folder(base), recipe, name, "", options, str(data), "yolo")
 
 
