@@ -14,7 +14,7 @@ from made_boxes import coco_content, picture, voc
 
 from striate.core.errors import DataError
 from striate.data.dataset import open_dataset
-from striate.data.readers import READERS, _glimpse
+from striate.data.readers import READERS, _glance
 from striate.data.readers.masks import Masks
 
 
@@ -139,7 +139,7 @@ def test_one_file_among_many_is_found(
         with listed(path) as found:
             yield sorted(found, key=lambda entry: entry.name)
 
-    monkeypatch.setattr(_glimpse.os, "scandir", sorted_scan)
+    monkeypatch.setattr(_glance.os, "scandir", sorted_scan)
     assert READERS.get(reader).accepts(tmp_path)
 
 
@@ -151,3 +151,10 @@ def test_labels_behind_many_sequences_are_found(tmp_path: Path) -> None:
         label.write_text("0 0.5 0.5 0.2 0.2\n")
     found = open_dataset(tmp_path)
     assert (found.reader, len(found)) == ("yolo", 70)
+
+
+def test_masks_behind_many_sequences_are_found(tmp_path: Path) -> None:
+    for number in range(70):
+        picture(tmp_path / "images" / f"s{number:02}" / f"{number}.png", 8, 8)
+        picture(tmp_path / "masks" / f"s{number:02}" / f"{number}.png", 8, 8)
+    assert READERS.get("masks").accepts(tmp_path)

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, cast
 
 from striate.core.records import Source
 from striate.data.readers._coco import is_coco
-from striate.data.readers._glimpse import first_file, head
+from striate.data.readers._glance import first_file, head
 from striate.data.readers._listing import Listing
 from striate.data.readers._matching import with_suffix
 from striate.data.store import Store

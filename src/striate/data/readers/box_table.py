@@ -22,7 +22,7 @@ from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._box_columns import Columns, edges_of, find_columns, flag_of, fractions_in
 from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, check_task, dataset_of_boxes
 from striate.data.readers._cells import group_column, groups_in, time_column, times_in
-from striate.data.readers._glimpse import first_file, head
+from striate.data.readers._glance import first_file, head
 from striate.data.readers._grid import read_grid
 from striate.data.readers._listing import SPLIT_NAMES, Listing, list_folder
 from striate.data.readers._matching import Album, split_in_name, split_of_folder, stem, with_suffix

@@ -19,8 +19,7 @@ from striate.core.records import Boxes, Dataset, Sample, Source, Split
 from striate.core.wording import plural, some
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, dataset_of_boxes
-from striate.data.readers._glance import glance, in_several_folders
-from striate.data.readers._glimpse import HEAD, first_file, head
+from striate.data.readers._glance import HEAD, first_file, glance, head, in_several_folders
 from striate.data.readers._listing import Listing, list_folder
 from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
 from striate.data.readers._xml import read_xml

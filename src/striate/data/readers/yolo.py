@@ -15,8 +15,7 @@ from striate.core.wording import plural, some
 from striate.data.header import upright_size
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._boxes import Origin, boxes_of, check_task, dataset_of_boxes
-from striate.data.readers._glance import glance, in_several_folders
-from striate.data.readers._glimpse import first_file, head
+from striate.data.readers._glance import first_file, glance, head, in_several_folders
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
 from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
 from striate.data.readers._places import root_of, without_root
