@@ -139,3 +139,14 @@ def test_pictures_numbered_alike_in_each_split_are_those_of_the_files_split(star
     }
     with pytest.raises(DataError, match="may be about 2 pictures"):
         album("train/1.png", "val/1.png").by_path("1.png", "annotations/all.json")
+
+
+def test_dots_before_the_name_of_an_absent_picture_are_its_own(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "boxes.csv").write_text(HEADER + "a.png,1,1,9,9,cat\n./.b.png,2,1,9,9,cat\n..c.png,3,1,9,9,cat\n")
+    assert lefts(open_dataset(tmp_path)) == {"a.png": [1], ".b.png": [2], "..c.png": [3]}
+    (tmp_path / "boxes.csv").unlink()
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "list.txt").write_text("a.png\n./.b.png\n")
+    (tmp_path / "data.yaml").write_text("names: [cat]\ntrain: list.txt\n")
+    assert [one.key for one in open_dataset(tmp_path / "data.yaml").samples] == [".b.png", "a.png"]

@@ -136,6 +136,20 @@ def stem(name: str) -> str:
     return base if dot and base else name
 
 
+def absent(path: str, near: str = "") -> str:
+    """What a picture that is not there is called, in the listing whatever the path says: the audit says that it is not.
+
+    Args:
+        path: as `Album.by_path` takes it.
+        near: the name of the file in the listing that the path is relative to.
+
+    >>> absent("./.hidden.jpg"), absent("../..a.jpg"), absent("a.jpg", "lists/train.txt"), absent("/data/a.jpg")
+    ('.hidden.jpg', '..a.jpg', 'lists/a.jpg', 'data/a.jpg')
+    """
+    whole = posixpath.normpath(posixpath.join(posixpath.dirname(near), path.replace("\\", "/")))
+    return re.sub(r"^(\.{0,2}/)+", "", whole)
+
+
 def split_of_folder(name: str) -> Split | None:
     """The split that a picture's folders name, the first of them, as `images/val/7.jpg` or `train2017/7.jpg` do.
 

@@ -25,7 +25,7 @@ from striate.data.readers._cells import group_column, groups_in, time_column, ti
 from striate.data.readers._glance import first_file, head
 from striate.data.readers._grid import read_grid
 from striate.data.readers._listing import SPLIT_NAMES, Listing, list_folder
-from striate.data.readers._matching import Album, split_in_name, split_of_folder, stem, with_suffix
+from striate.data.readers._matching import Album, absent, split_in_name, split_of_folder, stem, with_suffix
 from striate.data.readers._places import root_of
 from striate.data.store import Store, printable
 
@@ -199,7 +199,7 @@ def _pages(
         if not cell:
             raise DataError(f"{where()} has no path", fix="fill it in, or leave the line out")
         if cell not in names:
-            names[cell] = album.by_path(cell, table) or album.by_path(cell, table, suffix=False) or _absent(cell)
+            names[cell] = album.by_path(cell, table) or album.by_path(cell, table, suffix=False) or absent(cell)
         page = pages.setdefault(names[cell], _Page())
         if groups is not None:
             page.group = _same("group", groups[number], page.group, where)
@@ -234,11 +234,6 @@ def _same(what: str, found: Cell, before: Cell | None, where: Callable[[], str])
             fix=f"give all lines of a picture one {what}",
         )
     return found
-
-
-def _absent(cell: str) -> str:
-    """What a picture that is not there is called: the audit says that it is not."""
-    return posixpath.normpath(cell.replace("\\", "/")).lstrip("./")
 
 
 def _add(page: _Page, row: Sequence[str], columns: Columns, called: dict[str, str], where: Callable[[], str]) -> None:

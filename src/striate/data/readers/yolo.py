@@ -17,7 +17,7 @@ from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._boxes import Origin, boxes_of, check_task, dataset_of_boxes
 from striate.data.readers._glance import first_file, glance, head, in_several_folders
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
-from striate.data.readers._matching import Album, split_of_folder, stem, with_suffix
+from striate.data.readers._matching import Album, absent, split_of_folder, stem, with_suffix
 from striate.data.readers._places import root_of, without_root
 from striate.data.readers._yolo import Lines, Recipe, is_label_line, is_recipe, read_recipe
 from striate.data.store import Store, printable
@@ -252,18 +252,13 @@ def _pictures_at(
         if place in texts:
             text = cast(bytes, store.read(texts[place])).decode("utf-8", "surrogateescape")
             listed = [line.strip() for line in text.splitlines() if line.strip()]
-            names = [album.by_path(line, place) or _absent(line, place) for line in listed]
+            names = [album.by_path(line, place) or absent(line, place) for line in listed]
             return [name for name in names if has_picture_suffix(name)]
         start = "" if place == "." else f"{place}/"
         inside = [name for name in album.pictures if name.startswith(start)]
         if inside:
             return inside
     return []
-
-
-def _absent(line: str, place: str) -> str:
-    """What a listed picture that is not there would be called: the audit says that it is not."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(place), line.replace("\\", "/"))).lstrip("./")
 
 
 def _places(path: str, root: str, base: str) -> list[str]:
