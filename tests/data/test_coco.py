@@ -48,6 +48,17 @@ def test_coco_with_a_file_a_split(tmp_path: Path) -> None:
     check(open_dataset(beside), MADE)
 
 
+def test_numbered_folders_name_splits_as_they_do_for_boxes(tmp_path: Path) -> None:
+    names = list(MADE)
+    for split, own in (("train2017", names[:4]), ("val2017", names[4:])):
+        part = {name: MADE[name] for name in own}
+        write_pictures(tmp_path / split, part)
+        (tmp_path / split / "_annotations.coco.json").write_text(json.dumps(coco(part)))
+    found = open_dataset(tmp_path)
+    check(found, MADE)
+    assert (found.reader, found.given_splits) == ("coco", {"train", "test"})
+
+
 def test_crowds_are_void_and_pictures_without_outlines_background(tmp_path: Path) -> None:
     content = json.loads(json.dumps(coco(MADE, "runs")))
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] != 1]

@@ -27,6 +27,7 @@ from striate.data.readers._coco import Coco, CocoImage, CocoThing, read_coco
 from striate.data.readers._coco_files import around, files_among, kinds_at
 from striate.data.readers._listing import SPLIT_NAMES, list_folder
 from striate.data.readers._mask_codes import Coded
+from striate.data.readers._matching import split_in_name, split_of_folder
 from striate.data.readers._places import Disk, Places, root_of
 from striate.data.readers._segmented import Found, check_task, finished, given_splits
 from striate.data.store import Store, printable
@@ -69,14 +70,14 @@ def dataset_of(
         files: annotations, by name relative to `places`.
 
     Raises:
-        DataError: see `Coco.read`.
+        DataError: see `CocoMasks.read`.
     """
     check_task(options, "folders")
     read = {name: _read(source) for name, source in files}
     if not read:
         raise DataError(f"{printable(path)} holds no annotations of COCO's", fix="choose another --reader")
     names, by_file = _classes(read)
-    splits = {name: _split(name) for name in read}
+    splits = {name: split_in_name(name) or split_of_folder(name) for name in read}
     if len(read) > 1 and len({*splits.values()} - {None}) < len(read):
         raise DataError(
             f"{printable(path)} holds several annotations, not each of a split of its own: "
@@ -157,17 +158,6 @@ def _classes(read: Mapping[str, Coco]) -> tuple[tuple[str, ...], dict[str, dict[
         raise DataError(f"there are {len(names):,} categories; a mask holds at most {VOID}", fix="merge some")
     places = {file: {key: names.index(name) for key, name in found.categories.items()} for file, found in read.items()}
     return tuple(names), places
-
-
-def _split(name: str) -> Split | None:
-    """The split that a file's name or its folder says.
-
-    >>> _split("annotations/instances_train2017.json"), _split("valid/_annotations.coco.json"), _split("a.json")
-    ('train', 'val', None)
-    """
-    words = re.findall("[a-z]+", posixpath.basename(name).lower().removesuffix(".json"))
-    words += [folder.lower() for folder in name.split("/")[:-1]]
-    return next((cast(Split, SPLIT_NAMES[word]) for word in words if word in SPLIT_NAMES), None)
 
 
 def _root(found: Coco, name: str, places: Places) -> str:
