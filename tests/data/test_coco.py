@@ -13,7 +13,7 @@ from striate.core.errors import DataError
 from striate.core.records import VOID
 from striate.data.dataset import open_dataset
 from striate.data.masks import decode_mask
-from striate.data.readers import _json_stream
+from striate.data.readers import ReadOptions, _json_stream
 from striate.data.readers import coco as coco_reader
 from striate.data.store import Store
 
@@ -173,3 +173,8 @@ def test_json_that_ends_early(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with open(tmp_path / "a.json", "rb") as file, pytest.raises(DataError, match="cut off"):
         list(_json_stream.stream_lists(file, "a.json", ("images",)))
+
+
+def test_another_task_than_masks_is_refused_with_how_the_data_is_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="read as COCO's annotations and holds masks, which are for the task 'segment'"):
+        open_dataset(write_coco(tmp_path, MADE), ReadOptions(task="classify"), reader="coco")

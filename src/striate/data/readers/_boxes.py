@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from striate.core.errors import DataError, UsageError
+from striate.core.errors import DataError
 from striate.core.records import Box, Boxes, Dataset, Sample, Source
 from striate.core.wording import plural, some
 from striate.data.readers import ReadOptions
 from striate.data.readers._groups import groups_of
-from striate.data.readers._targets import BOXES
+from striate.data.readers._targets import BOXES, check_task
 
 DROPPED_LIMIT = 0.5
 """Share of boxes that are none above which the file is held to mean something else by its numbers."""
@@ -61,19 +61,6 @@ def boxes_of(found: Iterable[Box | str], size: tuple[int, int] | None = None) ->
     return Boxes(tuple(boxes), size, tuple(dropped))
 
 
-def check_task(options: ReadOptions, kind: str) -> None:
-    """Raise `UsageError` where something else than boxes is asked of data of boxes.
-
-    Args:
-        kind: what the data is, such as "Pascal VOC".
-    """
-    if options.task not in (None, BOXES):
-        raise UsageError(
-            f"this is read as {kind}, which holds boxes (task 'detect'), and --task says {options.task!r}",
-            fix="leave --task out, or choose another --reader",
-        )
-
-
 @dataclass(frozen=True)
 class Origin:
     """What a Dataset of boxes says of where it came from.
@@ -103,7 +90,7 @@ def dataset_of_boxes(
     Raises:
         DataError: no pictures, none of them there, no boxes, or more than half of the boxes are none.
     """
-    check_task(options, origin.kind)
+    check_task(options, BOXES, origin.kind)
     if not samples:
         raise DataError(f"there are no pictures in {origin.path}", fix=origin.fix)
     _check_there(origin, samples)

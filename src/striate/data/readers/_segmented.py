@@ -43,15 +43,6 @@ class Found:
     notes: Sequence[str] = ()
 
 
-def check_task(options: ReadOptions, instead: str) -> None:
-    """Raises `DataError` where the user wants another task than masks are for."""
-    if options.task not in (None, "segment"):
-        raise DataError(
-            f"pictures with masks are for the task 'segment', not {options.task!r}",
-            fix=f"leave out --task, or choose --reader {instead}",
-        )
-
-
 def dataset_of(found: Found, listed: ClassList | None, options: ReadOptions, coded: Coded | None = None) -> Dataset:
     """The Dataset of pictures with mask files.
 

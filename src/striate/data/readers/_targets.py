@@ -8,20 +8,42 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from striate.core.errors import DataError, UnknownName
+from striate.core.errors import DataError, UnknownName, UsageError
 from striate.core.records import Label, Labels, Target, Value
+from striate.data.readers import ReadOptions
 from striate.data.store import printable
 
 TASKS = ("classify", "multilabel", "regress", "segment", "detect")
 
-BOXES = "detect"
-"""The task whose targets no column or folder gives."""
+BOXES, MASKS = "detect", "segment"
+"""The tasks whose targets no column or folder gives."""
 
 FEW = 20
 """Up to this many distinct numbers are classes unless some has a fraction; more are a quantity."""
 
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity)", re.IGNORECASE)
 _ABSENT = frozenset({"na", "n/a", "null", "none", "?", "-"})
+
+
+def check_task(options: ReadOptions, task: str, kind: str, instead: str = "another --reader") -> None:
+    """Raise where the user wants another task than data of boxes or of masks is for.
+
+    Args:
+        task: `BOXES` or `MASKS`.
+        kind: what the data is read as, such as "Pascal VOC".
+        instead: what to choose for another task.
+
+    Raises:
+        UsageError: of boxes.
+        DataError: of masks.
+    """
+    if options.task in (None, task):
+        return
+    error, things = (UsageError, "boxes") if task == BOXES else (DataError, "masks")
+    raise error(
+        f"this is read as {kind} and holds {things}, which are for the task {task!r}, not {options.task!r}",
+        fix=f"leave out --task, or choose {instead}",
+    )
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,7 @@ def infer(columns: Mapping[str, Sequence[str]], where: Callable[[int], str], tas
             "needs",
             fix="name data in the format of Pascal VOC, COCO or YOLO, or a table of boxes",
         )
-    if task == "segment":
+    if task == MASKS:
         raise DataError(
             "the task 'segment' needs a mask for each picture, and only labels were found",
             fix="lay masks beside the pictures, as in images/a.jpg and masks/a.png, or choose another --task",

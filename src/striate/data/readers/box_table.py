@@ -20,13 +20,14 @@ from striate.core.wording import plural, some
 from striate.data.header import upright_size
 from striate.data.readers import READERS, ReadOptions
 from striate.data.readers._box_columns import Columns, edges_of, find_columns, flag_of, fractions_in
-from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, check_task, dataset_of_boxes
+from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, dataset_of_boxes
 from striate.data.readers._cells import group_column, groups_in, time_column, times_in
 from striate.data.readers._glance import first_file, head
 from striate.data.readers._grid import read_grid
 from striate.data.readers._listing import SPLIT_NAMES, Listing, list_folder
 from striate.data.readers._matching import Album, absent, split_in_name, split_of_folder, stem, with_suffix
 from striate.data.readers._places import root_of
+from striate.data.readers._targets import BOXES, check_task
 from striate.data.store import Store, printable
 
 KIND = "a table of boxes"
@@ -120,7 +121,7 @@ class _Page:
 def _dataset(
     listing: Listing, tables: Sequence[tuple[str, Source]], options: ReadOptions, path: str, reader: str
 ) -> Dataset:
-    check_task(options, KIND)
+    check_task(options, BOXES, KIND)
     store, album = Store(), Album(listing)
     notes: list[str] = []
     called = _descriptions(listing, store, notes)

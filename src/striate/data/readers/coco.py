@@ -29,7 +29,8 @@ from striate.data.readers._listing import SPLIT_NAMES, list_folder
 from striate.data.readers._mask_codes import Coded
 from striate.data.readers._matching import split_in_name, split_of_folder
 from striate.data.readers._places import Disk, Places, root_of
-from striate.data.readers._segmented import Found, check_task, finished, given_splits
+from striate.data.readers._segmented import Found, finished, given_splits
+from striate.data.readers._targets import MASKS, check_task
 from striate.data.store import Store, printable
 
 KEPT = 8
@@ -72,7 +73,7 @@ def dataset_of(
     Raises:
         DataError: see `CocoMasks.read`.
     """
-    check_task(options, "folders")
+    check_task(options, MASKS, "COCO's annotations", "--reader folders")
     read = {name: _read(source) for name, source in files}
     if not read:
         raise DataError(f"{printable(path)} holds no annotations of COCO's", fix="choose another --reader")

@@ -13,13 +13,14 @@ from striate.core.errors import DataError
 from striate.core.records import Box, Boxes, Dataset, Sample, Source, Split
 from striate.core.wording import plural, some
 from striate.data.readers import READERS, ReadOptions
-from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, check_task, dataset_of_boxes
+from striate.data.readers._boxes import Origin, box_or_reason, boxes_of, dataset_of_boxes
 from striate.data.readers._coco import Coco, CocoImage, CocoThing, read_coco
 from striate.data.readers._coco_files import around, files_among, kinds_among, kinds_at
 from striate.data.readers._glance import glance, in_several_folders
 from striate.data.readers._listing import Listing, list_folder
 from striate.data.readers._matching import Album, split_in_name, split_of_folder
 from striate.data.readers._places import root_of
+from striate.data.readers._targets import BOXES, check_task
 from striate.data.store import printable
 
 KIND = "COCO"
@@ -77,7 +78,7 @@ def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
 def _dataset(
     listing: Listing, files: Sequence[tuple[str, Source]], options: ReadOptions, path: str, reader: str
 ) -> Dataset:
-    check_task(options, KIND)
+    check_task(options, BOXES, KIND)
     album = Album(listing)
     notes: list[str] = []
     samples: dict[str, Sample] = {}

@@ -19,7 +19,8 @@ from striate.data.readers._listing import Listing
 from striate.data.readers._mask_pairs import Pair
 from striate.data.readers._mask_rows import Paths, columns_of, is_list, lists_in, split_of_cell, split_of_name
 from striate.data.readers._places import Disk, Members, Places, root_of
-from striate.data.readers._segmented import NO_MASK, Found, check_task, dataset_of
+from striate.data.readers._segmented import NO_MASK, Found, dataset_of
+from striate.data.readers._targets import MASKS, check_task
 from striate.data.store import Store, printable
 
 
@@ -70,7 +71,7 @@ def _dataset(
     path: str,
     reader: str,
 ) -> Dataset:
-    check_task(options, "table")
+    check_task(options, MASKS, "lists of pictures and masks", "--reader table")
     pairs: dict[str, Pair] = {}
     unpaired: dict[str, str] = {}
     absent = 0

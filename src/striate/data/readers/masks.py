@@ -19,8 +19,9 @@ from striate.data.readers._glance import glance
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
 from striate.data.readers._mask_pairs import Paired, holds_pairs, paired
 from striate.data.readers._mask_rows import lists_in
-from striate.data.readers._segmented import NO_MASK, NO_PICTURE, Found, check_task
+from striate.data.readers._segmented import NO_MASK, NO_PICTURE, Found
 from striate.data.readers._segmented import dataset_of as segmented
+from striate.data.readers._targets import MASKS, check_task
 from striate.data.store import printable
 
 
@@ -54,7 +55,7 @@ def dataset_of(listing: Listing, options: ReadOptions, reader: str) -> Dataset:
     Raises:
         DataError: no picture has a mask, two have one, or what masks hold cannot be told.
     """
-    check_task(options, "folders")
+    check_task(options, MASKS, "pictures and masks", "--reader folders")
     listing.require_pictures()
     found = paired(listing.pictures)
     words = "pictures and masks"

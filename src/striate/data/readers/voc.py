@@ -22,8 +22,9 @@ from striate.data.readers._main_code import as_in_data
 from striate.data.readers._mask_codes import Coded, code_of, look, voc_palette
 from striate.data.readers._mask_pairs import Pair
 from striate.data.readers._places import Disk, Places
-from striate.data.readers._segmented import NO_MASK, NO_PICTURE, Found, check_task
+from striate.data.readers._segmented import NO_MASK, NO_PICTURE, Found
 from striate.data.readers._segmented import dataset_of as segmented
+from striate.data.readers._targets import MASKS, check_task
 from striate.data.store import Store, printable
 
 CLASSES = (
@@ -76,7 +77,7 @@ def dataset_of(listing: Listing, places: Places, options: ReadOptions, reader: s
     Raises:
         DataError: no masks, or what masks hold cannot be told.
     """
-    check_task(options, "folders")
+    check_task(options, MASKS, "Pascal VOC", "--reader folders")
     base = _base([name for name, _ in listing.pictures])
     if base is None:
         raise DataError(

@@ -14,11 +14,12 @@ from striate.core.records import Boxes, Dataset, Sample, Source, Split
 from striate.core.wording import plural, some
 from striate.data.header import upright_size
 from striate.data.readers import READERS, ReadOptions
-from striate.data.readers._boxes import Origin, boxes_of, check_task, dataset_of_boxes
+from striate.data.readers._boxes import Origin, boxes_of, dataset_of_boxes
 from striate.data.readers._glance import first_file, glance, head, in_several_folders
 from striate.data.readers._listing import Listing, has_picture_suffix, list_folder
 from striate.data.readers._matching import Album, absent, split_of_folder, stem, with_suffix
 from striate.data.readers._places import root_of, without_root
+from striate.data.readers._targets import BOXES, check_task
 from striate.data.readers._yolo import Lines, Recipe, is_label_line, is_recipe, read_recipe
 from striate.data.store import Store, printable
 
@@ -136,7 +137,7 @@ def _dataset(
         said_by: the recipe's file, for messages; "" where there is none.
         base: the folder of the listing that its paths are relative to.
     """
-    check_task(options, KIND)
+    check_task(options, BOXES, KIND)
     store, album = Store(), Album(listing)
     texts = dict(with_suffix(listing, (".txt",)))
     notes: list[str] = []
