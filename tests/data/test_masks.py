@@ -95,9 +95,7 @@ def test_a_file_of_a_class_that_was_smoothed_does_not_swell(tmp_path: Path, dtyp
     assert (small > 0).sum() > found.sum() + 20
 
 
-@pytest.mark.parametrize(
-    "numbers", [range(1, 201), (1, 255), (12, 150), (1, 2, 98, 99), (1, 2), (300, 4, 9000)]
-)
+@pytest.mark.parametrize("numbers", [range(1, 201), (1, 255), (12, 150), (1, 2, 98, 99), (1, 2), (300, 4, 9000)])
 def test_numbers_of_things_in_the_file_of_a_class_count_whole(tmp_path: Path, numbers: Sequence[int]) -> None:
     order = np.random.default_rng(0).permutation(np.array(numbers, np.uint16))
     values = _things(np.resize(order, (10, -(-len(order) // 10))))
