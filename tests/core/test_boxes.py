@@ -27,8 +27,10 @@ def test_what_is_joined_comes_apart_as_it_was(seed, pictures):
 def test_parts_with_other_numbers_of_boxes_are_joined():
     one, other = (joined(empty(2, 3, FOUND), empty(2, most, TRUTH)) for most in (1, 4))
     found, truths = parted(together([one, other, np.zeros((0, 2))]))
-    assert found.shape == (4, 3, FOUND) and truths.shape == (4, 4, TRUTH)
-    assert (truths[..., LABEL] == NONE).all() and (found[..., FOUND_LABEL] == NONE).all()
+    assert found.shape == (4, 3, FOUND)
+    assert truths.shape == (4, 4, TRUTH)
+    assert (truths[..., LABEL] == NONE).all()
+    assert (found[..., FOUND_LABEL] == NONE).all()
 
 
 def test_other_rows_are_refused():

@@ -92,9 +92,9 @@ def joined(found: Floats, truths: Floats) -> Floats:
     >>> joined(np.zeros((1, 1, 6)), np.ones((1, 1, 7))).tolist()
     [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]
     """
-    head = np.tile([float(found.shape[1]), float(truths.shape[1])], (len(found), 1))
-    parts = [head, found.reshape(len(found), -1), truths.reshape(len(truths), -1)]
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    count, most, true = len(found), found.shape[1], truths.shape[1]
+    head = np.tile([float(most), float(true)], (count, 1))
+    return np.concatenate([head, found.reshape(count, most * FOUND), truths.reshape(count, true * TRUTH)], axis=1)
 
 
 def parted(rows: Floats) -> tuple[Floats, Floats]:
@@ -106,7 +106,8 @@ def parted(rows: Floats) -> tuple[Floats, Floats]:
     split = HEAD + FOUND * most
     if (rows[:, :HEAD] != rows[0, :HEAD]).any() or rows.shape[1] != split + TRUTH * truths:
         raise ValueError(f"rows {rows.shape} are not those of boxes, or of pictures with other numbers of rows")
-    return rows[:, HEAD:split].reshape(-1, most, FOUND), rows[:, split:].reshape(-1, truths, TRUTH)
+    count = len(rows)
+    return rows[:, HEAD:split].reshape(count, most, FOUND), rows[:, split:].reshape(count, truths, TRUTH)
 
 
 def together(parts: Sequence[Floats]) -> Floats:
