@@ -57,6 +57,9 @@ def test_units_are_named_by_one_of_them_and_lonely_samples_by_none() -> None:
     assert found.units() == dict.fromkeys(("02", "04", "06", "07"), "02")
 
 
+CLASSES = make_task("classify", ("cat", "dog"), [], loss="cross_entropy")
+
+
 def kept(folder: Path, **arrays: np.ndarray) -> RunFolder:
     run = RunFolder(make_folder(folder))
     write_bytes(run.held_out, array_bytes(dict(arrays)))
@@ -72,7 +75,7 @@ def test_each_sample_is_scored_by_its_own_fold_and_a_given_test_by_the_mean(tmp_
         kept(tmp_path / f"out{n}", test=np.array([rows[key] for key in split.keys("test")]))
         for n, split in enumerate(out.splits)
     ]
-    ((part, (keys, scores)),) = scored_together(runs, out).items()
+    ((part, (keys, scores)),) = scored_together(runs, out, CLASSES).items()
     assert part == "test"
     assert sorted(keys) == sorted(rows)
     assert all((row == rows[key]).all() for key, row in zip(keys, scores, strict=True))
@@ -86,7 +89,7 @@ def test_each_sample_is_scored_by_its_own_fold_and_a_given_test_by_the_mean(tmp_
         kept(tmp_path / f"val{n}", val=np.array([rows[key] for key in split.keys("val")]), test=test)
         for n, (split, test) in enumerate(zip(turns.splits, tests, strict=True))
     ]
-    found = scored_together(runs, turns)
+    found = scored_together(runs, turns, CLASSES)
     assert sorted(found["val"][0]) == sorted(key for key in rows if key >= "06")
     assert found["test"][0] == sorted(key for key in rows if key < "06")
     assert (found["test"][1] == np.mean(np.array(tests, np.float64), axis=0).astype(np.float32)).all()

@@ -28,6 +28,9 @@ from striate.data.sampling import Draws
 
 T = TypeVar("T")
 
+BOXES = 3
+"""The dimensions of targets that are boxes."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -35,7 +38,8 @@ class Batch:
 
     Args:
         images: (N, C, H, W), uint8 or float32, on 0 to 255.
-        targets: (N, K), float32; of masks (N, H, W), uint8, the class of each pixel.
+        targets: (N, K), float32; of masks (N, H, W), uint8, the class of each pixel; of boxes (N, 1 + M, 7), see
+            `striate.data.placed`.
         weights: (N,), float32: how much each counts in the loss.
         total_weight: the sum of the weights of the whole batch, also in a part of it: what a loss is divided by.
         ids: (N,): positions in the split's list of keys.
@@ -85,7 +89,7 @@ class TrainBatches:
 
     Args:
         pictures: the split's pictures, with or without a margin.
-        targets: (N, K), float32; of pictures with masks, which are their targets, (N, 0).
+        targets: (N, K), float32; of pictures with masks, which are their targets, (N, 0); of boxes (N, 1 + M, 7).
         weights: (N,), float32.
         batch_size: samples a batch.
         seed: the training's seed.
@@ -193,6 +197,11 @@ class TrainBatches:
             images, masks = apart(batch.images)
             images, masks = self.augmenter.with_masks(images, masks, batch.ids, epoch, batch.turns)
             return replace(batch, images=images, targets=masks)
+        if batch.targets.dim() == BOXES:
+            images, boxes = self.augmenter.with_boxes(
+                batch.images, batch.targets, batch.ids, epoch, number, batch.turns
+            )
+            return replace(batch, images=images, targets=boxes)
         images = self.augmenter.images(batch.images, batch.ids, epoch, size, batch.turns)
         images, targets, weights = self.augmenter.mix(images, batch.targets, batch.weights, epoch, number)
         return replace(batch, images=images, targets=targets, weights=weights)
@@ -248,7 +257,7 @@ class EvalBatches:
 
     Args:
         pictures: the split's pictures; a margin is cut off.
-        targets: (N, K), float32; without them each batch has K = 0.
+        targets: (N, K), float32, or boxes (N, 1 + M, 7); without them each batch has K = 0.
         weights: (N,), float32; without them each sample counts 1.
         batch_size: samples a batch; the last may have fewer.
         size: (H, W) to cut to, where the pictures have a margin.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.core.boxes import Frame
 from striate.core.errors import DataError, nearest
 from striate.core.records import Picture, Pixels
 from striate.data.buckets import Bounds, Size, fitted
@@ -181,6 +182,35 @@ class Preprocessing:
             framed = centre(framed, self.height, self.width)
         return cast(Pixels, np.array(framed.transpose(2, 0, 1), order="C"))  # a copy: pictures may be the user's own
 
+    def placed(self, height: int, width: int) -> Frame:
+        """Where a picture of a height and width lies in the network's input.
+
+        Raises:
+            ValueError: pictures keep their own sizes.
+
+        >>> Preprocessing(100, 100, 1, "pad", mean=(0,), std=(1,), fill=(0,)).placed(100, 200)
+        Frame(left=0.0, top=25.0, across=0.5, down=0.5, height=100, width=200)
+        """
+        if self.own:
+            raise ValueError("pictures of their own sizes lie where they are")
+        rows, columns = self.frame
+        across, down, left, top = columns / width, rows / height, 0.0, 0.0
+        if self.policy == "crop":
+            across = down = max(across, down)
+            left, top = (columns - width * across) / 2, (rows - height * down) / 2
+        elif self.policy == "pad":
+            inner = self._inner(height, width)
+            across, down = inner[1] / width, inner[0] / height
+            left, top = float((columns - inner[1]) // 2), float((rows - inner[0]) // 2)
+        left, top = left - (columns - self.width) // 2, top - (rows - self.height) // 2
+        return Frame(left, top, across, down, height, width)
+
+    def _inner(self, height: int, width: int) -> Size:
+        """What of the frame a padded picture fills."""
+        rows, columns = self.frame
+        scale = max(height / rows, width / columns)
+        return max(1, min(rows, round(height / scale))), max(1, min(columns, round(width / scale)))
+
     def _framed(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Pixels (H, W, C) brought to the frame by the policy."""
         height, width = pixels.shape[:2]
@@ -195,9 +225,7 @@ class Preprocessing:
             top, left = (height - rows * scale) / 2, (width - columns * scale) / 2
             box = (max(0.0, left), max(0.0, top), min(width, width - left), min(height, height - top))
             return _resize(pixels, rows, columns, box, resample)
-        scale = max(height / rows, width / columns)
-        inner = max(1, min(rows, round(height / scale))), max(1, min(columns, round(width / scale)))
-        shrunk = _resize(pixels, *inner, (0.0, 0.0, width, height), resample)
+        shrunk = _resize(pixels, *self._inner(height, width), (0.0, 0.0, width, height), resample)
         return self.fit(shrunk, (rows, columns))
 
     def _kept(self, pixels: NDArray[Any]) -> NDArray[Any]:

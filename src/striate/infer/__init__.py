@@ -1,5 +1,6 @@
 """The one forward loop, and the Model: weights and one JSON that predict anywhere, to the bit."""
 
+from striate.infer.agreed import agreed
 from striate.infer.ensemble import Ensemble
 from striate.infer.forward import (
     VIEWS,
@@ -12,7 +13,7 @@ from striate.infer.forward import (
     stream_outputs,
 )
 from striate.infer.model import Model
-from striate.infer.prediction import Prediction
+from striate.infer.prediction import FoundBox, Prediction
 from striate.infer.ready import (
     ForwardWay,
     Ready,
@@ -30,11 +31,13 @@ __all__ = [
     "VIEWS",
     "Ensemble",
     "ForwardWay",
+    "FoundBox",
     "Model",
     "Prediction",
     "Ready",
     "Views",
     "Whole",
+    "agreed",
     "batch_rates",
     "computes_bfloat16",
     "each_view",

@@ -12,15 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.core.boxes import Floats, Frame
 from striate.core.errors import UsageError
 from striate.core.machine import processors
 from striate.core.records import Picture
 from striate.data.prepare import Preprocessing
+from striate.infer.agreed import agreed
 from striate.infer.intake import OnDamaged, Read, whole
 from striate.infer.model import Model
-from striate.infer.prediction import Prediction, prediction_of
+from striate.infer.prediction import Prediction, found_prediction, prediction_of
 from striate.infer.predictor import Predictor
 from striate.tasks import Task
+from striate.tasks.detect import Detect
 from striate.tasks.segment import Segment
 
 Prepared = tuple[Tensor, ...]
@@ -99,6 +102,27 @@ class Ensemble(Predictor):
         for number, each in enumerate(images):
             yield self._mask(str(number), each)
 
+    def frames(self, picture: Picture) -> tuple[Frame, ...]:
+        """Where a picture lies in the input of each Model."""
+        return tuple(model.preprocessing.placed(*picture.pixels.shape[:2]) for model in self.models)
+
+    def found(self, images: Sequence[Prepared], frames: Sequence[tuple[Frame, ...]]) -> list[Floats]:
+        """All that the Models find together, in the pictures' own pixels: boxes of a class that overlap are one, whose
+        edges are the mean by score and whose score is the mean over all Models, see `striate.infer.agreed`.
+
+        Args:
+            images: as `prepare_each` gives them.
+            frames: of each picture, as `frames` gives them.
+
+        Returns:
+            of each picture (D, 6), the surest first.
+        """
+        each = [
+            model.found([one[place] for one in images], [one[place] for one in frames])
+            for place, model in enumerate(self.models)
+        ]
+        return [agreed(found) for found in zip(*each, strict=True)]
+
     def _mask(self, key: str, each: Prepared) -> NDArray[np.uint8]:
         if not isinstance(self.task, Segment):
             raise UsageError(f"these Models are of the task {self.task.name}, and give no masks", fix="use `predict`")
@@ -114,6 +138,9 @@ class Ensemble(Predictor):
         self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int | None, on_damaged: OnDamaged
     ) -> Iterator[Prediction]:
         threads = processors() if workers is None else workers
+        if isinstance(self.task, Detect):
+            yield from self._predict_boxes(self.task, items, batch_size, threads, on_damaged)
+            return
         pairs = whole(
             items, lambda picture: self.prepare_each([picture])[0], threads, batch_size, on_damaged, turns=True
         )
@@ -125,6 +152,17 @@ class Ensemble(Predictor):
         while some := list(itertools.islice(pairs, batch_size)):
             rows = self.scores([images for _, images in some])
             yield from (prediction_of(self.task, key, row) for (key, _), row in zip(some, rows, strict=True))
+
+    def _predict_boxes(
+        self, task: Detect, items: Iterable[tuple[str, Read]], batch_size: int, threads: int, on_damaged: OnDamaged
+    ) -> Iterator[Prediction]:
+        def prepared(picture: Picture) -> tuple[Prepared, tuple[Frame, ...]]:
+            return self.prepare_each([picture])[0], self.frames(picture)
+
+        pairs = whole(items, prepared, threads, batch_size, on_damaged, turns=True)
+        while some := list(itertools.islice(pairs, batch_size)):
+            found = self.found([images for _, (images, _) in some], [frames for _, (_, frames) in some])
+            yield from (found_prediction(task, key, rows) for (key, _), rows in zip(some, found, strict=True))
 
     def __repr__(self) -> str:
         return f"Ensemble({len(self.models)} Models, task={self.task.name}, outputs={len(self.classes)})"

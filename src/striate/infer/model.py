@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.core.artifacts import finite, make_folder, write_json
+from striate.core.boxes import Floats, Frame
 from striate.core.errors import DataError, UsageError
 from striate.core.machine import processors
 from striate.core.memory import freed_memory_kept
@@ -28,13 +29,14 @@ from striate.data.prepare import Preprocessing
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
 from striate.infer.forward import VIEWS, Views, evaluating, over_views, stream_outputs
 from striate.infer.intake import Images, OnDamaged, Read, batch_of, batches_of, stack, whole
-from striate.infer.prediction import Prediction, prediction_of
+from striate.infer.prediction import Prediction, found_prediction, prediction_of
 from striate.infer.predictor import Predictor
 from striate.infer.ready import ForwardWay, Precision, made_ready
 from striate.infer.tiles import on_whole
 from striate.nets import Normalize, build
 from striate.nets.sources import Source, described
 from striate.tasks import Task, task_from_dict
+from striate.tasks.detect import Detect
 from striate.tasks.segment import Segment
 
 OWN_TURN, OWN_BYTES = 8, 256 * 1024**2
@@ -289,7 +291,33 @@ class Model(Predictor):
             raise UsageError(f"this Model is of the task {self.task.name}, and gives no masks", fix="use `predict`")
         return self.task
 
+    def found(self, images: Images, frames: Sequence[Frame]) -> list[Floats]:
+        """All that is found in prepared pictures, however unsure, in the pixels of the pictures as they were.
+
+        Args:
+            images: as for `scores`.
+            frames: where each picture lies in its image, as `Preprocessing.placed` tells.
+
+        Returns:
+            of each picture (D, 6): x1, y1, x2, y2, score and class, the surest first.
+
+        Raises:
+            UsageError: the Model is not of a task in which things are looked for.
+        """
+        task, found = self._of_things, {}
+        for outputs, ids in self._stream(batches_of(images, self.batch_size), str):
+            found.update(zip(ids.tolist(), task.back(outputs, [frames[place] for place in ids]), strict=True))
+        return [found[place] for place in range(len(images))]
+
+    @property
+    def _of_things(self) -> Detect:
+        if not isinstance(self.task, Detect):
+            raise UsageError(f"this Model is of the task {self.task.name}, and gives no boxes", fix="use `predict`")
+        return self.task
+
     def _rows(self, images: Images, batch_size: int, name: Callable[[int], str]) -> NDArray[np.float32]:
+        if self.task.finds:
+            raise UsageError("a Model of boxes gives no row of scores for a picture", fix="use `found` or `predict`")
         if self.task.per_pixel:
             return np.stack([self._of_pixels.shares(mask) for mask in self.masks(images)])
         rows = np.zeros((len(images), len(self.classes)), np.float32)
@@ -308,6 +336,9 @@ class Model(Predictor):
         workers = processors() if workers is None else workers
         if self.task.per_pixel:
             yield from self._predict_masks(items, workers, on_damaged)
+            return
+        if self.task.finds:
+            yield from self._predict_boxes(items, batch_size, workers, on_damaged)
             return
         if self.preprocessing.own:
             yield from self._predict_own(items, batch_size, workers, on_damaged)
@@ -343,6 +374,24 @@ class Model(Predictor):
             for key, pixels in self._whole(items, workers, max(1, workers), on_damaged):
                 mask = task.classes(self._alone(torch.from_numpy(pixels), key))[0]
                 yield replace(prediction_of(task, key, task.shares(mask)), mask=mask)
+
+    def _predict_boxes(
+        self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int, on_damaged: OnDamaged
+    ) -> Iterator[Prediction]:
+        """Predictions of what is in each picture, where it is there."""
+
+        def prepared(picture: Picture) -> tuple[Pixels, Frame]:
+            return self._prepared(picture), self.preprocessing.placed(*picture.pixels.shape[:2])
+
+        task, window = self._of_things, self._turn(batch_size) if self.device.type == "cpu" else batch_size
+        with freed_memory_kept() if workers else contextlib.nullcontext():
+            found = whole(items, prepared, workers, window, on_damaged, turns=self.device.type == "cpu")
+            while some := list(itertools.islice(found, batch_size)):
+                keys, frames = [key for key, _ in some], [frame for _, (_, frame) in some]
+                images = stack([pixels for _, (pixels, _) in some])
+                ((outputs, _),) = self._stream([batch_of(images)], keys.__getitem__)
+                for key, rows in zip(keys, task.back(outputs, frames), strict=True):
+                    yield found_prediction(task, key, rows)
 
     def _alone(self, image: Tensor, key: str) -> Tensor:
         """The raw outputs of one picture (C, H, W), (1, …)."""
@@ -426,7 +475,7 @@ class Model(Predictor):
         settings = self.task.settings
         return {
             **({} if settings.temperature is None else {"temperature": round(settings.temperature, 4)}),
-            **({} if settings.thresholds is None else {"thresholds": "of each label"}),
+            **({} if settings.thresholds is None else {"thresholds": f"of each {'class' * self.task.finds or 'label'}"}),
             **({} if settings.sets is None else {"coverage": settings.sets.coverage}),
         }
 

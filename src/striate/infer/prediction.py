@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.core.boxes import FOUND_LABEL, SCORE, Floats
 from striate.tasks import Task
+from striate.tasks.detect import Detect
+
+
+@dataclass(frozen=True)
+class FoundBox:
+    """A thing that a Model finds in a picture.
+
+    Args:
+        label: its class.
+        score: how sure the Model is, 0 to 1.
+        x1, y1, x2, y2: its edges in the picture's own pixels, from its left and top.
+    """
+
+    label: str
+    score: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
 
 
 @dataclass(frozen=True)
@@ -27,7 +47,9 @@ class Prediction:
         unsure: of classes, whether that is any other number than one, none included: the Model does not know; of
             labels, whether more are possible than held present.
         ranges: from and to of each value, at the Model's coverage (regress).
-        scores: every class's probability, or every value, by name; of masks the share of each class in the pixels.
+        boxes: what is held to be there, the surest first (detect).
+        scores: every class's probability, or every value, by name; of masks the share of each class in the pixels, of
+            boxes the number of things.
         mask: the class of each pixel, (H, W), a place in the Model's classes (segment).
     """
 
@@ -39,6 +61,7 @@ class Prediction:
     possible: tuple[str, ...] | None = None
     unsure: bool | None = None
     ranges: Mapping[str, tuple[float, float]] | None = None
+    boxes: tuple[FoundBox, ...] | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     mask: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
@@ -53,6 +76,7 @@ class Prediction:
             "possible": None if self.possible is None else list(self.possible),
             "unsure": self.unsure,
             "ranges": None if self.ranges is None else {name: list(one) for name, one in self.ranges.items()},
+            "boxes": None if self.boxes is None else [asdict(one) for one in self.boxes],
             "scores": dict(self.scores),
         }
         return {name: value for name, value in filled.items() if value is not None}
@@ -65,3 +89,14 @@ def prediction_of(task: Task, key: str, row: NDArray[np.float32]) -> Prediction:
         if several in decoded:
             decoded[several] = tuple(decoded[several])
     return Prediction(key=key, **{**decoded, "scores": dict(zip(task.target_names, row.tolist(), strict=True))})
+
+
+def found_prediction(task: Detect, key: str, found: Floats) -> Prediction:
+    """What a task says of what was found in one picture, (D, 6) in its own pixels: what it holds to be there."""
+    names, kept = task.target_names, task.kept(found)
+    boxes = tuple(
+        FoundBox(names[int(row[FOUND_LABEL])], float(row[SCORE]), *(round(edge, 2) for edge in row[:4].tolist()))
+        for row in kept
+    )
+    counts = np.bincount(kept[:, FOUND_LABEL].astype(np.int64), minlength=task.outputs).astype(np.float32)
+    return replace(prediction_of(task, key, counts), boxes=boxes)

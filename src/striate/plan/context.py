@@ -108,6 +108,16 @@ class Context(ABC):
         """Whether the network is asked of each pixel."""
         return TASKS.get(self["task.kind"]).per_pixel
 
+    @property
+    def one_answer(self) -> bool:
+        """Whether the network gives one answer for a picture."""
+        return not (self.per_pixel or self.finds)
+
+    @property
+    def finds(self) -> bool:
+        """Whether the network is asked which things are where."""
+        return TASKS.get(self["task.kind"]).finds
+
     @cached_property
     def shown(self) -> int:
         """What an epoch shows: the training samples, or as many patches of them as their area has room for."""

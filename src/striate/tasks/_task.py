@@ -47,6 +47,8 @@ class Task(ABC):
     per_pixel: ClassVar[bool] = False
     """Whether a network is asked of each pixel; then a sample has no scores of its own that could be calibrated, sorted
     or explained, but figures of how its prediction and the truth agree."""
+    finds: ClassVar[bool] = False
+    """Whether a network is asked which things are where; then, too, a sample has only such figures."""
 
     def __init__(self, target_names: Sequence[str], settings: TaskSettings) -> None:
         self.target_names = tuple(target_names)
@@ -97,6 +99,11 @@ class Task(ABC):
         """
 
     @property
+    def one_answer(self) -> bool:
+        """Whether a network gives one answer for a picture, a row of scores, K of them."""
+        return not (self.per_pixel or self.finds)
+
+    @property
     def outputs(self) -> int:
         """How many numbers the network gives for a sample, K."""
         return len(self.target_names)
@@ -113,7 +120,8 @@ class Task(ABC):
         """The target of one sample as K numbers, (K,). Raises `DataError`."""
 
     def encode(self, samples: Sequence[Sample]) -> Tensor:
-        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit; of masks (N, 0).
+        """Targets as numbers, (N, K) float32: one-hot, 0 or 1, or values in their own unit; of masks and
+        boxes (N, 0).
 
         Raises:
             DataError: a target is missing, unknown or not finite; names the sample.
@@ -264,6 +272,10 @@ class Task(ABC):
     def scores(self, outputs: Tensor) -> Tensor:
         """Raw outputs (N, K) as what people read: probabilities, or values in their own unit."""
 
+    def together(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Scores of several sets of samples as those of one."""
+        return np.concatenate(parts)
+
     def _tempered(self, outputs: Tensor) -> Tensor:
         """Raw outputs divided by the temperature, in float32: their order stays (Guo et al. 2017, section 4.2)."""
         return outputs.float() if self.settings.temperature is None else outputs.float() / self.settings.temperature
@@ -318,6 +330,16 @@ class Task(ABC):
     def each(self, scores: NDArray[Any]) -> Mapping[str, NDArray[np.float64]]:
         """The metrics of each sample by itself, (N,) by name, where it has such; NaN where one is not defined."""
         raise NotImplementedError(f"a sample of the task {self.name!r} has no metrics of its own")
+
+    @property
+    def each_names(self) -> tuple[str, ...]:
+        """The names of what `each` gives."""
+        return self.metric_names
+
+    def agreement(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        """How well prediction and truth of each sample agree, (N,), from 0 to 1, where a sample has no answer of its
+        own that could be right: the headline of a mask; 1 where there is nothing to be wrong about."""
+        return np.nan_to_num(self.each(scores)[self.headline], nan=1.0)
 
     @abstractmethod
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:

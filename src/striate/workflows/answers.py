@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.core.artifacts import read_json
+from striate.core.boxes import LABEL, parted
 from striate.core.errors import DataError, RunError
 from striate.core.options import with_options
 from striate.core.plan import Plan
@@ -22,6 +23,9 @@ from striate.metrics.pinball import Pinball
 from striate.plan import read_plan
 from striate.tasks import TASKS, cost_matrix
 from striate.workflows.scores import Kept, read_rows, read_scores
+
+NEAR = 0.1
+"""Pixels that edges of boxes may differ by: each Run has brought them to its own input's size and back."""
 
 _AGAIN = "score both on one labelled set with `striate evaluate RUN DATA`, or train both by one `split.file`"
 
@@ -144,8 +148,8 @@ def prepared(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> P
         part: the split that they are of.
     """
     kind = TASKS.get(runs[0].task).kind
-    if kind == "mask":
-        return _of_masks(runs, keys, part)
+    if kind in ("mask", "boxes"):
+        return _of_rows(runs, keys, kind, part)
     return _of_values(runs, keys) if kind == "value" else _of_classes(runs, keys, kind, part)
 
 
@@ -162,7 +166,8 @@ def _of_values(runs: tuple[Answers, Answers], keys: Sequence[str]) -> Prepared:
     return Prepared(metrics, seen, _numbers(runs[0], keys, columns), _unlike(left_out))
 
 
-def _of_masks(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> Prepared:
+def _of_rows(runs: tuple[Answers, Answers], keys: Sequence[str], kind: TargetKind, part: str) -> Prepared:
+    """Of masks and boxes, where a row holds prediction and truth."""
     rows = [read_rows(RunFolder(run.path), part, len(run.rows)) for run in runs]
     classes = [_classes(run) for run in runs]
     if set(classes[0]) != set(classes[1]):
@@ -174,18 +179,30 @@ def _of_masks(runs: tuple[Answers, Answers], keys: Sequence[str], part: str) -> 
     if classes[0] != classes[1]:
         raise DataError(
             f"the Runs have their classes in other orders: {some(classes[0])}, and {some(classes[1])}",
-            fix="train both on masks of the same list of classes",
+            fix="train both on data of the same list of classes",
         )
     count = len(classes[0])
-    metrics = {name: METRICS.get(name)("mask", count) for name in metric_names("mask", count)}
+    metrics = {name: METRICS.get(name)(kind, count) for name in metric_names(kind, count)}
     ordered = []
     for run, found in zip(runs, rows, strict=True):
         places = {key: place for place, key in enumerate(run.rows)}
         ordered.append(found[[places[key] for key in keys]])
-    first, second = (split_rows(found).confusion.sum(2) for found in ordered)  # pixels that are of each class
-    _refuse_others([key for key, same in zip(keys, (first == second).all(1), strict=True) if not same])
+    same = np.isclose(*(_true_of(found, kind, count) for found in ordered), rtol=0, atol=NEAR).all(1)
+    _refuse_others([key for key, equal in zip(keys, same, strict=True) if not equal])
     seen = dict.fromkeys(metrics, ordered[0]), dict.fromkeys(metrics, ordered[1])
     return Prepared(metrics, seen, np.zeros((len(keys), 0)), ())
+
+
+def _true_of(rows: NDArray[np.float64], kind: TargetKind, classes: int) -> NDArray[np.float64]:
+    """What is true of each picture, (N, …): how many pixels are of each class, or how many boxes, and the mean of their
+    edges."""
+    if kind == "mask":
+        return np.asarray(split_rows(rows).confusion.sum(2), np.float64)
+    _, truths = parted(rows)
+    of_class = (truths[..., LABEL, None] == np.arange(classes)).astype(np.float64)  # (N, M, K)
+    counts = of_class.sum(1)
+    edges = np.einsum("nme,nmk->nke", truths[..., :LABEL], of_class) / np.maximum(counts, 1)[..., None]
+    return np.concatenate([counts, edges.reshape(len(rows), -1)], axis=1)
 
 
 def _of_classes(runs: tuple[Answers, Answers], keys: Sequence[str], kind: TargetKind, part: str) -> Prepared:

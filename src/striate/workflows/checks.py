@@ -75,11 +75,32 @@ def _refuse_sizing(plan: Plan, task: Task) -> None:
             f"input.sizing={sizing} is not for the task {task.name}: {why}",
             fix="leave input.sizing out",
         )
-    if task.per_pixel:
-        size = plan["input.height"], plan["input.width"]
-        Augmenter(plan.section("augment"), plan["train.seed"], size).refuse_masks()
+    if task.finds:
+        _refuse_unplaced(plan, task)
+    if not task.one_answer:
+        augmenter = Augmenter(plan.section("augment"), plan["train.seed"], (plan["input.height"], plan["input.width"]))
+        augmenter.refuse_boxes() if task.finds else augmenter.refuse_masks()
         if plan["augment.minority"] != 1:
             refuse_values(plan, float(plan["augment.minority"]))
+
+
+def _refuse_unplaced(plan: Plan, task: Task) -> None:
+    """Raise `PlanError` for what boxes do not allow: pictures whose border is cut off, or of their own sizes, and views
+    whose mean is none."""
+    refused = {
+        "input.sizing": ("one", "boxes are looked for in pictures of one size"),
+        "input.margin": (1, "things may lie at the border"),
+        "predict.views": ("single", "what is found in several views has no mean"),
+        "train.start_size": (1, "anchors and boxes are of one size"),
+    }
+    for leaf, (wanted, why) in refused.items():
+        if plan[leaf] != wanted:
+            raise PlanError(f"{leaf}={plan[leaf]} is not for the task {task.name}: {why}", fix=f"leave {leaf} out")
+    if plan["input.policy"] == "crop":
+        raise PlanError(
+            f"input.policy=crop is not for the task {task.name}: it would cut off things at the border",
+            fix="leave input.policy out, or set it to pad or squash",
+        )
 
 
 def check_sizes(spec: Mapping[str, Any], audit: Audit, preprocessing: Preprocessing) -> None:
@@ -127,8 +148,8 @@ def _refuse_pull(plan: Plan) -> None:
 
 
 def check_one_answer(model: Model, verb: str, fix: str) -> None:
-    """Raise `UsageError` for a Model that says something of each pixel, where one answer a picture is needed."""
-    if model.task.per_pixel:
+    """Raise `UsageError` for a Model of masks or boxes, where one answer a picture is needed."""
+    if not model.task.one_answer:
         raise UsageError(
             f"`striate {verb}` is for Models that give one answer a picture; this one is of the task {model.task.name}",
             fix=fix,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from striate.core.events import Reporter
 from striate.core.plan import Plan
-from striate.evaluate import choose_thresholds, fit_sets, fit_temperature, judge_sets, move_thresholds, units_of
+from striate.evaluate import choose_box_thresholds, choose_thresholds, fit_sets, fit_temperature, judge_sets, move_thresholds, units_of
 from striate.evaluate.thresholds import LEAST_POSITIVES
 from striate.metrics import METRICS
 from striate.tasks import Task
@@ -54,7 +54,7 @@ def decide(materials: Materials, plan: Plan, outputs: Tensor | None, reporter: R
     if plan["evaluate.thresholds"] == "moved":
         found = _moved(found, materials, outputs, targets, reporter)
     if plan["evaluate.label_thresholds"] == "f1":
-        found = _of_labels(found, outputs, targets)
+        found = _of_things(found, outputs) if found.task.finds else _of_labels(found, outputs, targets)
         reporter.line(_told("thresholds", found.thresholds, None))
     if plan["evaluate.coverage"] is not None:
         found = _possible(found, outputs, targets, units, float(plan["evaluate.coverage"]))
@@ -151,6 +151,14 @@ def _of_labels(found: Decided, outputs: Tensor, targets: NDArray[np.float32]) ->
         few = ", ".join(names[place] for place in chosen.kept)
         because += f"; a half for {few}: fewer than {LEAST_POSITIVES} samples have it, or have it not"
     said = {"method": "f1", "values": dict(zip(names, chosen.values, strict=True)), "because": because}
+    return replace(found, task=found.task.with_decisions(thresholds=chosen.values), thresholds=said)
+
+
+def _of_things(found: Decided, outputs: Tensor) -> Decided:
+    """The same with the score from which on things of a class are held to be there."""
+    names = found.task.target_names
+    chosen = choose_box_thresholds(outputs.numpy(), names)
+    said = {"method": "f1", "values": dict(zip(names, chosen.values, strict=True)), "because": chosen.because}
     return replace(found, task=found.task.with_decisions(thresholds=chosen.values), thresholds=said)
 
 

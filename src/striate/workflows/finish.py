@@ -178,7 +178,7 @@ def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials
     if part is None:
         return {}
     task, targets = decided.task, materials.targets[part].numpy()
-    if task.per_pixel:
+    if not task.one_answer:
         return {}
     if task.kind == "value":
         return {"residuals": {part: residuals(task, task.scores(outputs[part]).numpy(), targets)}}
@@ -191,8 +191,8 @@ def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials
 
 def prediction_header(task: Task) -> list[str]:
     """The columns of `predictions.csv` after the split."""
-    if task.per_pixel:
-        return ["key", *task.metric_names]
+    if not task.one_answer:
+        return ["key", *task.each_names]
     if task.name == "regress":
         names = task.target_names
         return ["key", *[f"target_{name}" for name in names], *[f"prediction_{name}" for name in names], "error"]
@@ -202,8 +202,9 @@ def prediction_header(task: Task) -> list[str]:
 def prediction_rows(
     task: Task, scores: NDArray[Any], targets: NDArray[Any], samples: Sequence[Sample]
 ) -> list[list[Any]]:
-    """One row a sample: what was true, what was predicted, and how wrong it is; of masks, how well they agree."""
-    if task.per_pixel:
+    """One row a sample: what was true, what was predicted, and how wrong it is; of masks and boxes, how well they
+    agree."""
+    if not task.one_answer:
         each = task.each(scores)
         return [
             [sample.key, *(defined(values[place]) for values in each.values())] for place, sample in enumerate(samples)
@@ -225,11 +226,11 @@ def prediction_rows(
 
 
 def wrongness(task: Task, scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
-    """How wrong each prediction is: mean absolute error for values, of masks what the headline lacks to 1, else minus
+    """How wrong each prediction is: mean absolute error for values, of masks and boxes what their agreement lacks to 1,
+    else minus
     the log of the likelihood."""
-    if task.per_pixel:
-        found = np.asarray(task.each(scores)[task.headline], np.float64)
-        return np.where(np.isnan(found), 0.0, 1 - found)
+    if not task.one_answer:
+        return 1 - task.agreement(scores)
     found, true = scores.astype(np.float64), targets.astype(np.float64)
     if task.name == "regress":
         return np.asarray(np.abs(found - true).mean(1))

@@ -133,7 +133,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned:
     tables: dict[str, dict[str, Any]] = {"per_class": {}, "confusion": {}}
     undefined: list[str] = []
     rows, drawn, slices = [], {}, {}
-    together = scored_together(runs, folded, per_pixel=task.per_pixel)
+    together = scored_together(runs, folded, task)
     for part, (keys, scores) in together.items():
         samples = [folded.samples[key] for key in keys]
         targets = task.encode(samples).numpy()
@@ -180,19 +180,19 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned:
 
 
 def scored_together(
-    runs: Sequence[RunFolder], folded: Folded, *, per_pixel: bool = False
+    runs: Sequence[RunFolder], folded: Folded, task: Task
 ) -> dict[str, tuple[list[str], NDArray[np.float32]]]:
     """Keys and scores of what the folds held out, each by its own network; and of a given test the mean of all.
 
     Args:
-        per_pixel: whether pixels have classes: what masks are judged by has no mean, so that the masks of the mean are.
+        task: of the folds. What masks and boxes are judged by has no mean, so that those of the mean are.
     """
     held = [dict(np.load(one.held_out, allow_pickle=False)) for one in runs]
     keys = [key for split in folded.splits for key in split.keys(folded.part)]
-    found = {folded.part: (keys, np.concatenate([one[folded.part] for one in held]))}
+    found = {folded.part: (keys, task.together([one[folded.part] for one in held]))}
     if folded.part == "val":
         tested = folded.splits[0].keys("test")
-        if per_pixel:
+        if not task.one_answer:
             whole = folded.dataset.select(set(tested))
             rows, samples, _ = scored(whole, whole.samples, Ensemble.load([one.model for one in runs]))
             found["test"] = ([sample.key for sample in samples], rows)
@@ -275,7 +275,7 @@ def spread(task: Task, found: Sequence[Mapping[str, Any]], part: str) -> dict[st
 
 def _drawn(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, Any]:
     """The points that the report draws of the test."""
-    if task.per_pixel:
+    if not task.one_answer:
         return {}
     if task.kind == "value":
         return {"residuals": {"test": residuals(task, scores, targets)}}

@@ -158,8 +158,8 @@ def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 def untold(materials: Materials) -> str | None:
     """Why there are no such features; None where there are."""
-    if materials.task.per_pixel:
-        return "pixels have classes here, and it is told by heads that give one answer a picture"
+    if not materials.task.one_answer:
+        return "pixels or things have classes here, and it is told by heads that give one answer a picture"
     if materials.preprocessing.own and not _weights_tell(materials):
         return "pictures keep their own sizes, and no weights look at them that these have not taught"
     return None

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from striate.core.boxes import FOUND, MOST, TRUTH, Floats, Frame, joined, stacked
 from striate.core.errors import DataError, UsageError
 from striate.core.events import Reporter
-from striate.core.records import Dataset, Label, Labels, Picture, Sample
+from striate.core.records import Boxes, Dataset, Label, Labels, Picture, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
 from striate.data.masks import decode_mask
@@ -22,6 +23,8 @@ from striate.evaluate import judge_sets, score, units_of
 from striate.infer import Ensemble, Model
 from striate.infer.intake import Images
 from striate.metrics import statistics
+from striate.tasks import Task
+from striate.tasks.detect import Detect
 from striate.workflows.reading import read_dataset
 from striate.workflows.request import ReadRequest, Request, kept_list
 
@@ -41,6 +44,7 @@ class Labelled:
         samples: what they are.
         damaged: keys and reasons of those left out.
         masks: the class of each pixel of each, (H, W), where the task has them.
+        frames: where each lies in its image, where things are looked for.
     """
 
     images: Images
@@ -48,6 +52,7 @@ class Labelled:
     samples: Sequence[Sample]
     damaged: Sequence[tuple[str, str]]
     masks: Sequence[NDArray[np.uint8]] = ()
+    frames: Sequence[Frame] = ()
 
 
 def labelled(run: RunFolder, model: Model | Ensemble, data: str | None, reporter: Reporter) -> Dataset:
@@ -105,10 +110,10 @@ def evaluate(run: RunFolder, model: Model | Ensemble, data: str, reporter: Repor
         reporter.progress(min(len(dataset), first + at_once), len(dataset))
     if not scores:
         raise _none_whole()
-    result = score(model.task, np.concatenate(scores), np.concatenate(targets), groups, seed=0)
+    result = score(model.task, model.task.together(scores), np.concatenate(targets), groups, seed=0)
     content = {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
     if model.task.settings.sets is not None:
-        rows = np.concatenate(scores), np.concatenate(targets)
+        rows = model.task.together(scores), np.concatenate(targets)
         held = judge_sets(model.task, *rows, units_of(groups), seed=0)
         content["possible"] = {"wanted": model.task.settings.sets.coverage, **held}
     return content
@@ -130,6 +135,7 @@ def _check_known(dataset: Dataset, model: Model | Ensemble) -> None:
     targets = [sample.target for sample in dataset.samples]
     names = {one.name for one in targets if isinstance(one, Label)}
     names |= {name for one in targets if isinstance(one, Labels) for name in one.names}
+    names |= {box.label for one in targets if isinstance(one, Boxes) for box in one.boxes}
     unknown = sorted(names - set(model.classes))
     if unknown:
         raise DataError(
@@ -146,33 +152,46 @@ def _check_known(dataset: Dataset, model: Model | Ensemble) -> None:
             f"the masks are of {', '.join(dataset.target_names)}; the model predicts {', '.join(model.classes)}",
             fix="give masks of those classes, in that order",
         )
-    if not any(targets):
+    if all(target is None for target in targets):
         raise UsageError(f"{dataset.path} has no labels to score against", fix="use `striate predict` for it")
 
 
 def scored(
     dataset: Dataset, samples: Sequence[Sample], model: Model | Ensemble
 ) -> tuple[NDArray[Any], Sequence[Sample], Sequence[tuple[str, str]]]:
-    """Scores of the whole ones of some samples, (N, K), or what their masks are judged by; those samples; keys and
-    reasons of the damaged ones."""
+    """Scores of the whole ones of some samples, (N, K), or what their masks or boxes are judged by; those samples; keys
+    and reasons of the damaged ones."""
     if isinstance(model, Ensemble):
         masks: list[NDArray[np.uint8]] = []
+        frames: list[tuple[Frame, ...]] = []
         store = Store(dataset.arrays)
 
         def prepared(picture: Picture, sample: Sample) -> tuple[torch.Tensor, ...]:
             found = model.prepare_each([picture])[0]
             if model.task.per_pixel:
                 masks.append(_mask(store, sample, picture.pixels.shape[:2]))
+            if model.task.finds:
+                frames.append(model.frames(picture))
             return found
 
         each, kept, damaged = _decoded(dataset, samples, prepared)
+        if model.task.finds:
+            return _found(model.task, model.found(each, frames), kept), kept, damaged
         if not model.task.per_pixel:
             return model.scores(each), kept, damaged
         return _judged(model.masks(each), masks, len(model.classes)), kept, damaged
     found = _load(dataset, samples, model)
+    if model.task.finds:
+        return _found(model.task, model.found(found.images, found.frames), found.samples), found.samples, found.damaged
     if not model.task.per_pixel:
         return model.scores(found.images), found.samples, found.damaged
     return _judged(model.masks(found.images), found.masks, len(model.classes)), found.samples, found.damaged
+
+
+def _found(task: Task, found: Sequence[Floats], samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """A row of what was found and of the truth for each sample."""
+    assert isinstance(task, Detect)
+    return joined(stacked(found, FOUND, MOST), stacked([task.truths(sample) for sample in samples], TRUTH))
 
 
 def _judged(found: Iterable[NDArray[np.uint8]], true: Sequence[NDArray[np.uint8]], classes: int) -> NDArray[np.float64]:
@@ -184,10 +203,13 @@ def _judged(found: Iterable[NDArray[np.uint8]], true: Sequence[NDArray[np.uint8]
 def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled:
     """Decode some samples of a dataset; what is damaged is left out and named."""
     masks: list[NDArray[np.uint8]] = []
+    frames: list[Frame] = []
     store = Store(dataset.arrays)
 
     def prepared(picture: Picture, sample: Sample) -> torch.Tensor:
         found = model.prepare([picture])
+        if model.task.finds:
+            frames.append(model.preprocessing.placed(*picture.pixels.shape[:2]))
         if model.task.per_pixel:
             masks.append(_mask(store, sample, (found.shape[2], found.shape[3])))
         return found
@@ -197,7 +219,7 @@ def _load(dataset: Dataset, samples: Sequence[Sample], model: Model) -> Labelled
     images: Images = [found[0] for found in pictures]
     if not model.preprocessing.own:
         images = torch.cat(pictures) if pictures else torch.zeros(0, *size)
-    return Labelled(images, model.task.encode(kept), kept, damaged, masks)
+    return Labelled(images, model.task.encode(kept), kept, damaged, masks, frames)
 
 
 def _mask(store: Store, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:

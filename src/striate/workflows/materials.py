@@ -22,10 +22,12 @@ from striate.core.records import Sample
 from striate.core.run import RunFolder
 from striate.core.seeds import derive, permutation
 from striate.core.wording import plural
+from striate.data.audit import Audit
 from striate.data.buckets import count_batches, numbered
 from striate.data.loader import Batch, EvalBatches, TrainBatches
 from striate.data.pack import pack
 from striate.data.pictures import Pictures, patches_of
+from striate.data.placed import placed
 from striate.data.prepare import Preprocessing
 from striate.data.sampling import Draws, Repeats, patch_counts, sampler
 from striate.data.split import units_of_samples
@@ -34,6 +36,7 @@ from striate.infer import ForwardWay, Ready, Views, made_ready, on_whole, predic
 from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
 from striate.plan.rules.batch import usual_size
 from striate.tasks import Task
+from striate.tasks.detect import Detect
 from striate.train.recipe import Recipe, Validate
 from striate.workflows.augmenting import augmenter_of
 from striate.workflows.fitting import answering, how
@@ -74,6 +77,8 @@ class Materials:
         normalize: from pixels to what the networks take.
         samples: each split's, in the order of its keys; an empty split is there and empty.
         pictures, targets: of the splits that have samples.
+        boxes: of the same splits what batches have in place of targets, where things are looked for, see
+            `striate.data.placed`; else empty.
     """
 
     prepared: Prepared
@@ -84,6 +89,7 @@ class Materials:
     samples: Mapping[str, Sequence[Sample]]
     pictures: Mapping[str, Pictures]
     targets: Mapping[str, Tensor]
+    boxes: Mapping[str, Tensor]
 
     @property
     def plan(self) -> Plan:
@@ -127,7 +133,7 @@ class Materials:
 
     def unseen(self, part: str) -> EvalBatches:
         """A held-out split, to be scored."""
-        return EvalBatches(self.pictures[part], batch_size=self._at_once, targets=self.targets[part])
+        return EvalBatches(self.pictures[part], batch_size=self._at_once, targets=self._shown_targets(part))
 
     def unaltered(self, part: str) -> EvalBatches:
         """The samples of a split as they are, with their weights: what a head is fitted to."""
@@ -138,6 +144,10 @@ class Materials:
             batch_size=self._at_once,
             size=self.size,
         )
+
+    def _shown_targets(self, part: str) -> Tensor:
+        """What batches of a split have for targets."""
+        return self.boxes.get(part, self.targets[part])
 
     @property
     def _at_once(self) -> int:
@@ -203,7 +213,7 @@ class Materials:
         pictures = self.pictures["train"]
         batches = TrainBatches(
             patches_of(pictures, self.shape[1:]) if self.preprocessing.patches else pictures,
-            self.targets["train"],
+            self._shown_targets("train"),
             self.task.weights(self.samples["train"]),
             batch_size=min(self.batch_size(plan), self.shown),
             seed=plan["train.seed"],
@@ -290,7 +300,13 @@ class Materials:
         rows = np.sort(permutation(self.count("train"), plan["train.seed"], "watched")[:count])
         keys = self.keys("train")
         way = ForwardWay(plan["predict.precision"], plan["predict.channels_last"])
-        batches = EvalBatches(self.pictures["train"], batch_size=self._at_once, size=self.size, rows=rows)
+        batches = EvalBatches(
+            self.pictures["train"],
+            self._shown_targets("train"),
+            batch_size=self._at_once,
+            size=self.size,
+            rows=rows,
+        )
         outputs, _ = predict_outputs(
             self.ready(network, way),
             self.normalize,
@@ -365,8 +381,16 @@ def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Mat
     if preprocessing.sizing == "own" and sizes is not None:
         _tell_sizes(numbered(sizes), plan, reporter)
     targets = {part: task.encode(samples[part]) for part in pictures}
+    boxes = {part: _boxes(task, samples[part], prepared.audit, preprocessing) for part in pictures if task.finds}
     normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
-    return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets)
+    return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets, boxes)
+
+
+def _boxes(task: Task, samples: Sequence[Sample], audit: Audit, preprocessing: Preprocessing) -> Tensor:
+    """What batches of these samples have for targets, where things are looked for."""
+    assert isinstance(task, Detect)
+    sides = [audit.sides[sample.key] for sample in samples]
+    return placed([task.truths(sample) for sample in samples], sides, preprocessing)
 
 
 def _tell_sizes(codes: NDArray[np.int64], plan: Plan, reporter: Reporter) -> None:

@@ -304,7 +304,7 @@ def _length(
     trained = len(recipe.batches.pictures) if recipe.task.per_pixel else recipe.batches.shown
     beside = sample * validated + saving
     judged = quiet.measure(partial(judging_seconds, recipe.task, scored), seconds=allowed)
-    if plan["evaluate.shortcuts"] and not recipe.task.per_pixel:
+    if plan["evaluate.shortcuts"] and recipe.task.one_answer:
         judged += quiet.measure(partial(searching_seconds, scored, shown.images.shape[1:]), seconds=allowed)
     left = (seconds() or 0.0) - sample * passes_beside(plan, trained, validated, scored) - judged - once * scored
     if plan["transfer.probe"]:

@@ -83,8 +83,8 @@ def slices_of(
 def rightness(task: Task, scores: NDArray[np.floating], targets: NDArray[np.floating]) -> NDArray[np.float64]:
     """How right each prediction is, (N,): 1 or 0 of a class, the share of labels that are right, the mean error, or of
     a mask the mean IoU; nothing is wrong with a mask that is all void."""
-    if task.per_pixel:
-        return np.nan_to_num(task.each(scores)[task.headline], nan=1.0)
+    if not task.one_answer:
+        return task.agreement(scores)
     if task.kind == "value":
         return np.asarray(np.abs(scores.astype(np.float64) - targets).mean(1))
     decided = task.judged(scores)

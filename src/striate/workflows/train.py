@@ -294,7 +294,7 @@ def _seconds_after(materials: Materials, recipe: Recipe) -> float:
     own = materials.preprocessing.sizing == "own"  # then the first batch that is scored is of the smallest
     shown = recipe.batches.epoch(0, recipe.batches.usual()) if own or not held_out else materials.unseen(held_out[0])
     judged = judging_seconds(materials.task, materials.count(*held_out))
-    if plan["evaluate.shortcuts"] and not materials.task.per_pixel:
+    if plan["evaluate.shortcuts"] and materials.task.one_answer:
         judged += searching_seconds(materials.count(*held_out), materials.shape)
     pictures = materials.pictures[held_out[0]] if held_out else None
     each, more = scored_seconds(recipe, materials.networks(), first_of(shown), pictures)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from striate.plan import masks
+from striate.plan import boxes, masks
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -156,6 +156,8 @@ def augment(context: Context) -> Decisions:
         "augment.policy_options": ({}, "the policy's own defaults"),
         **{f"augment.{name}": (0.0, "off: what it is worth here was not measured") for name in UNMEASURED},
     }
+    if context.finds:
+        return boxes.augment(context, usual)
     return masks.augment(context, usual) if context.per_pixel else usual
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from striate.core.plan import AUTO
 from striate.nets import memory
+from striate.plan import boxes
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -24,13 +25,16 @@ ROOM = 0.6
 def batch(context: Context) -> Decisions:
     count = context.shown
     wanted = usual_size(count, tuned=context["network.weights"] is not None)
+    sentence = ""
+    if context.finds:
+        wanted, sentence = boxes.batch_size(context)
     need = memory_need(context, wanted)
     room = context.machine.memory_bytes * ROOM
     accumulate = 1
     while memory_need(context, wanted / accumulate) > room and accumulate < wanted:
         accumulate *= 2
     what = "patches" if context["input.sizing"] == "patch" else "samples"
-    sentence = f"{count} {what} make {max(1, count // wanted)} steps an epoch"
+    sentence = sentence or f"{count} {what} make {max(1, count // wanted)} steps an epoch"
     fits = f"{need / 1e9:.2f} GB predicted for a step, {context.machine.memory_bytes / 1e9:.1f} GB free"
     return {
         "batch.size": (wanted, sentence),

@@ -32,6 +32,8 @@ def geometry(context: Context) -> Decisions:
         )
     elif own:
         policy, why = "crop", "sides are cut to a multiple of input.step: padding would draw a frame that pooling sees"
+    elif context.finds and policy == "crop":
+        policy, why = "pad", f"things may lie at the border, and keep their shape ({spread})"
     elif context["task.kind"] == "regress" and policy == "crop":
         policy, why = "squash", f"what is measured may lie at the border ({spread})"
     sidecar = context.weights.sidecar if context.weights else None

@@ -3,7 +3,7 @@
 from typing import Any
 
 from striate.losses import WEIGHTINGS
-from striate.plan import masks
+from striate.plan import boxes, masks
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.remedies import set_by
@@ -36,6 +36,8 @@ def loss(context: Context) -> Decisions:
         }
     if context.per_pixel:
         return masks.loss(context)
+    if context.finds:
+        return boxes.loss()
     counts = [count for count in context.class_counts.values() if count]
     ratio = max(counts) / min(counts)
     balance = f"the largest class has {max(counts)} training samples, the smallest {min(counts)}"

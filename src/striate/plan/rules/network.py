@@ -8,7 +8,7 @@ from typing import Any
 from striate.nets import profile, resolve
 from striate.nets.families import cifarnet, reference_of
 from striate.nets.families.compact import fit
-from striate.plan import masks
+from striate.plan import boxes, masks
 from striate.plan.context import Context
 from striate.plan.equals import equal_words, is_equal
 from striate.plan.leaves import Leaf
@@ -21,7 +21,7 @@ EPOCHS, LOOKS = 8, 120_000  # fewer passes, or fewer looks in all, cost more tha
 @rule(
     "network",
     {
-        "network.name": Leaf(str, "a family, timm/NAME, torchvision/NAME, smp/NAME, or a network file"),
+        "network.name": Leaf(str, "a family, a detector, timm/NAME, torchvision/NAME, smp/NAME, or a network file"),
         "network.arguments": Leaf(dict, "arguments of the network"),
         "network.weights": Leaf(str, "a weights file, a Run, or hub", none=True),
     },
@@ -29,6 +29,8 @@ EPOCHS, LOOKS = 8, 120_000  # fewer passes, or fewer looks in all, cost more tha
 def network(context: Context) -> Decisions:
     if context.per_pixel:
         return masks.network(context)
+    if context.finds:
+        return boxes.network(context)
     count = len(context.train_samples)
     if context.weights is not None and context.weights.sidecar is not None:
         sidecar = context.weights.sidecar

@@ -54,9 +54,10 @@ step, a U-Net from 8 channels on came to a mean IoU of 0.86 in 24 epochs by a ra
 )
 def optimizer(context: Context) -> Decisions:
     tuned, mine = context["network.weights"] is not None, context.overrides.get("optimizer.name")
-    if tuned or context.per_pixel or context["task.kind"] == "regress":
-        why = "pretrained layers" if tuned else "the maps of a network that comes back to full size" * context.per_pixel
-        why = f"{why or 'targets'} differ in scale"
+    if tuned or not context.one_answer or context["task.kind"] == "regress":
+        scales = {"segment": "the maps of a network that comes back to full size", "detect": "body, pyramid and head"}
+        why = "pretrained layers" if tuned else scales.get(context["task.kind"], "targets")
+        why = f"{why} differ in scale"
         return {
             "optimizer.name": ("adamw", f"{why}, and it steps each weight by its own"),
             "optimizer.rate": _gentle_rate(context) if tuned else (AUTO, "a short range test decides"),

@@ -35,6 +35,8 @@ def selection(context: Context) -> Decisions:
         metric = ("macro_f1", "each label counts the same")
     elif context.per_pixel:
         metric = ("mean_iou", "each class counts the same, however few pixels it has")
+    elif context.finds:
+        metric = ("map50", "average precision where boxes overlap by half, each class alike")
     else:
         metric = _of_values(context)
     mean = context.overrides.get("train.swa")

@@ -3,7 +3,7 @@
 import math
 
 from striate.data.detail import ENLARGED
-from striate.plan import masks
+from striate.plan import boxes, masks
 from striate.plan.context import Context
 from striate.plan.leaves import Leaf
 from striate.plan.rule import Decisions, rule
@@ -35,6 +35,8 @@ def size(context: Context) -> Decisions:
         return _largest(context)
     if context["input.sizing"] == "patch":
         return masks.patch(context)
+    if context.finds:
+        return boxes.size(context)
     sizes = context.audit.sizes
     typical = round(min(sizes["height"]["median"], sizes["width"]["median"]))
     sidecar = context.weights.sidecar if context.weights else None

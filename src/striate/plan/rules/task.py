@@ -15,6 +15,8 @@ def task(context: Context) -> Decisions:
         because = f"a sample may have several of the {len(names)} labels"
     elif dataset.task == "segment":
         because = f"each sample has a mask of {len(names)} classes: {', '.join(names[:6])}{', …' * (len(names) > 6)}"
+    elif dataset.task == "detect":
+        because = f"each picture has boxes of {len(names)} classes: {', '.join(names[:6])}{', …' * (len(names) > 6)}"
     else:
         shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
         because = f"each sample has one of {len(names)} classes: {shown}"

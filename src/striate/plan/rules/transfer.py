@@ -60,7 +60,7 @@ def transfer(context: Context) -> Decisions:
     scarce = context.scarce
     mine = context.overrides.get("transfer.probe")
     edited = read_base(context["network.name"]) is not None
-    flat = not edited and _flat_head(context)
+    flat = not edited and context.one_answer and _flat_head(context)
     fitted = flat and (mine is None or bool(mine.value))
     return {
         "transfer.probe": (
@@ -69,7 +69,7 @@ def transfer(context: Context) -> Decisions:
             if flat
             else NEW_LAYERS
             if edited
-            else "the head is a convolution, not a dense layer on one vector a sample",
+            else "the head is no dense layer on one vector a sample",
         ),
         "transfer.probe_views": _probe_views(context, fitted),
         "transfer.probe_folds": _probe_folds(context, fitted),

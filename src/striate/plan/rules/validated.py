@@ -16,7 +16,7 @@ _OFF = {
 }
 _KINDS = {
     "predict.calibration": ("classify", "multilabel"),
-    "evaluate.label_thresholds": ("multilabel",),
+    "evaluate.label_thresholds": ("multilabel", "detect"),
     "evaluate.coverage": ("classify", "multilabel", "regress"),
     "evaluate.tidying": ("segment",),
 }
@@ -30,7 +30,7 @@ _KINDS = {
         ),
         "evaluate.label_thresholds": Leaf(
             str,
-            "the probability from which on a label is held present: a half or of the best F1",
+            "the probability from which on a label or a thing is held present: a half or of the best F1",
             names=("half", "f1"),
         ),
         "evaluate.coverage": Leaf(
@@ -57,7 +57,8 @@ def validated(context: Context) -> Decisions:
         ),
         "evaluate.label_thresholds": (
             "f1",
-            "a half is seldom the best of a rare label; each is chosen on validation, where enough samples have it",
+            f"a half is seldom the best of a {'class of things' if kind == 'detect' else 'rare label'}; each is chosen "
+            "on validation, where enough samples have it",
         ),
         "evaluate.tidying": ("none", "off: it takes a while, and what it is worth was not measured"),
         "evaluate.coverage": (
@@ -76,7 +77,7 @@ def validated(context: Context) -> Decisions:
 def _other(key: str) -> str:
     return {
         "predict.calibration": "for probabilities of samples, which values and masks have not",
-        "evaluate.label_thresholds": "for several labels at once",
+        "evaluate.label_thresholds": "for several labels or things at once",
         "evaluate.coverage": "for classes, labels and values",
         "evaluate.tidying": "for masks",
     }[key]

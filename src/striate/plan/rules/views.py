@@ -7,6 +7,8 @@ from striate.plan.rule import Decisions, rule
 
 @rule("views", {"predict.views": Leaf(str, "what a prediction averages over", names=("single", "mirrored", "flipped"))})
 def views(context: Context) -> Decisions:
+    if context.finds:
+        return {"predict.views": ("single", "what is found in each view has no mean")}
     return {"predict.views": views_after(context["augment.flip"])}
 
 

@@ -1,0 +1,156 @@
+"""What the rules decide where things are looked for: size, detector, anchors, batch and augmentation by the boxes.
+
+The smallest boxes say how large pictures must be, their spread says which maps are looked at, and their sizes and
+shapes say which anchors there are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from striate.plan.context import Context
+from striate.plan.rule import Decisions
+
+SIDES = (256, 320, 416, 512, 640, 800)
+"""Pixels of the long side that pictures are brought to."""
+SIDES_OF_PROCESSOR = 3
+"""How many of these a processor may choose from: a side that doubles costs four times as much."""
+SEEN = 16
+"""Pixels of a side that nine of ten boxes should have at least: two positions of the finest map."""
+GRID = 32
+"""Sides are multiples of it, as the coarsest map of most backbones needs."""
+FINEST, COARSEST = 8, 128
+"""Strides of maps that may be looked at."""
+PER_STRIDE = 4
+"""A map of stride s looks for things of 4 s pixels (Lin et al. 2017, "Focal loss", section 4: 32 at a stride of 8)."""
+FEW = 500
+"""Training pictures below which four are laid into one."""
+BATCHES = (4, 8, 16)
+STEPS = 20
+"""An epoch has so many steps at least, where pictures are enough."""
+
+
+def size(context: Context) -> Decisions:
+    """Height and width that pictures are brought to."""
+    sizes, boxes = context.audit.sizes, context.audit.boxes
+    height, width = sizes["height"]["median"], sizes["width"]["median"]
+    long = max(height, width)
+    small = min(boxes["width"]["p10"], boxes["height"]["p10"]) if boxes.get("width") else long / 10
+    options = SIDES[:SIDES_OF_PROCESSOR] if context.machine.device == "cpu" else SIDES
+    options = tuple(side for side in options if side <= GRID * math.ceil(long / GRID)) or (options[0],)
+    side = next((side for side in options if small * side / long >= SEEN), options[-1])
+    scale = side / long
+    because = (
+        f"pictures of {width:.0f}×{height:.0f} px in the median; nine of ten boxes have {small:.0f} px at least, "
+        f"{small * scale:.0f} of them at a long side of {side} px"
+    )
+    if small * scale < SEEN:
+        because += f", fewer than the {SEEN} wanted: more pixels would cost too much here"
+    found = {"input.height": height, "input.width": width}
+    return {leaf: (max(GRID, GRID * round(one * scale / GRID)), because) for leaf, one in found.items()}
+
+
+def network(context: Context) -> Decisions:
+    """A detector over the weights' network, or over a small one from scratch."""
+    weights = context.weights
+    sidecar = weights.sidecar if weights is not None else None
+    chosen = context.overrides.get("network.name")
+    own = sidecar is not None and "detector" in str(sidecar.get("task", ""))
+    if sidecar is not None and own:
+        return {
+            "network.name": (sidecar["network"], f"the weights are of a detector that has seen {sidecar['source']}"),
+            "network.arguments": (dict(sidecar["arguments"]), "what the weights need"),
+            "network.weights": (weights.source if weights else None, "given"),
+        }
+    name = "retinanet" if chosen is None else str(chosen.value)
+    source = (weights.source, "given: they begin the body, what finds things is new") if weights is not None else None
+    strides, why = _strides(context)
+    arguments: dict[str, Any] = {
+        "strides": strides,
+        "width": 128 if context.machine.device == "cpu" else 256,
+        "depth": 2 if context.machine.device == "cpu" else 4,
+        "norm": "group",
+    }
+    if sidecar is not None:
+        arguments |= {"backbone": sidecar["network"], "backbone_arguments": dict(sidecar["arguments"])}
+        body = f"over {sidecar['network']}, which has seen {sidecar['source']}"
+    else:
+        arguments |= {"backbone": "resnet18", "backbone_arguments": {"width": 32}}
+        body = "over a residual network of half the usual width, from scratch"
+    if name in ("retinanet", "faster_rcnn"):
+        arguments |= {"aspects": _aspects(context)}
+    return {
+        "network.name": (name, f"one look at a pyramid of maps finds all things, {body}"),
+        "network.arguments": (arguments, why),
+        "network.weights": source or (None, "none are at hand: trained from scratch"),
+    }
+
+
+def _strides(context: Context) -> tuple[list[int], str]:
+    """The strides of the maps that are looked at: from the smallest boxes to the largest."""
+    boxes, sizes = context.audit.boxes, context.audit.sizes
+    scale = context["input.width"] / sizes["width"]["median"]
+    if not boxes.get("width"):
+        return [8, 16, 32], "no box is known"
+    low, high = (
+        scale * math.sqrt(boxes["width"][share] * boxes["height"][share]) for share in ("min", "max")
+    )
+    ladder = [FINEST * 2**step for step in range(int(math.log2(COARSEST / FINEST)) + 1)]
+    first = max((stride for stride in ladder if PER_STRIDE * stride <= max(low, PER_STRIDE * FINEST)), default=FINEST)
+    last = min((stride for stride in ladder if 2 * PER_STRIDE * stride >= high), default=COARSEST)
+    found = [stride for stride in ladder if first <= stride <= max(first, last, 2 * first)]
+    return found, (
+        f"boxes are from {low:.0f} to {high:.0f} px at this size: maps of strides {', '.join(map(str, found))} look "
+        f"for things of {PER_STRIDE} times that"
+    )
+
+
+def _aspects(context: Context) -> list[float]:
+    """Width over height of anchors: what boxes have in the middle, and towards both ends."""
+    spread = context.audit.boxes.get("aspect")
+    if not spread:
+        return [0.5, 1.0, 2.0]
+    found = [round(spread[share], 2) for share in ("p10", "median", "p90")]
+    return found if found[-1] / found[0] > 1.2 else [found[1]]
+
+
+def loss() -> Decisions:
+    """The detector's own."""
+    return {
+        "loss.name": ("of_network", "a detector compares itself with the truth at each of its positions"),
+        "loss.label_smoothing": (0.0, "it is for single classes"),
+        "loss.class_weights": ("none", "they weigh samples, and here a picture has things of many classes"),
+        "loss.options": ({}, "class and place weigh alike"),
+    }
+
+
+def batch_size(context: Context) -> tuple[int, str]:
+    """Small batches: a picture has many things to learn from."""
+    count = len(context.train_samples)
+    found = max((one for one in BATCHES if one * STEPS <= count), default=BATCHES[0])
+    return found, f"each picture has many things to learn from; {count} make {max(1, count // found)} steps an epoch"
+
+
+def augment(context: Context, usual: Decisions) -> Decisions:
+    """What boxes can follow.
+
+    Args:
+        usual: what is decided where a sample has a class.
+    """
+    count = len(context.train_samples)
+    few = count < FEW
+    why = f"{count} pictures show few arrangements"
+    return {
+        **usual,
+        "augment.shift": (0.0, "pictures are moved by their scale and in mosaics"),
+        "augment.rotate": (0.0, "a turned box is larger than what is in it"),
+        "augment.scale": (0.25, "things are nearer and farther"),
+        "augment.mosaic": (0.5, f"{why}: half of them are four laid into one")
+        if few
+        else (0.0, f"{count} pictures show enough arrangements"),
+        "augment.color": (0.2, "light differs between pictures"),
+        "augment.policy": ("none", "boxes could not follow its operations"),
+        "augment.mixup": (0.0, "things would lie in each other"),
+        "augment.cutmix": (0.0, "things would be cut"),
+    }
