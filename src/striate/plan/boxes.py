@@ -107,11 +107,11 @@ def _strides(context: Context) -> tuple[list[int], str]:
 
 
 def _aspects(context: Context) -> list[float]:
-    """Width over height of anchors: what boxes have in the middle, and towards both ends."""
+    """Height over width of anchors: what boxes have in the middle, and towards both ends."""
     spread = context.audit.boxes.get("aspect")
     if not spread:
         return [0.5, 1.0, 2.0]
-    found = [round(spread[share], 2) for share in ("p10", "median", "p90")]
+    found = [round(1 / spread[share], 2) for share in ("p90", "median", "p10")]
     return found if found[-1] / found[0] > 1.2 else [found[1]]
 
 
