@@ -2,7 +2,8 @@
 
 What a metric is given is said, never guessed from values: scores (N, K) are probabilities for the kinds "label" and
 "labels" and values in the target's own unit for "value"; targets (N, K) are one-hot, 0 or 1, or values. For "mask" the
-scores are rows of `statistics`, (N, S), which hold the truth too, and the targets have no columns, (N, 0).
+scores are rows of `statistics`, (N, S), which hold the truth too, and the targets have no columns, (N, 0); so for
+"boxes", whose rows `striate.core.boxes.joined` makes.
 A metric that is not defined is NaN.
 """
 
