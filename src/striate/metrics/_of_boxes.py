@@ -130,27 +130,35 @@ class OfBoxes(Metric):
         return np.where(counted > 0, found / len(overlaps), np.nan)
 
 
+def precision_of(states: NDArray[np.int8], units: Integers, weights: Floats, counted: Floats) -> Floats:
+    """The mean of the precision over `RECALLS`, (R,): at each recall the most that is reached there or beyond.
+
+    The curve is at its most where a right detection was just added, so it is computed there alone.
+
+    Args:
+        states, units, weights, counted: see `OfBoxes.of`.
+    """
+    right, kept = np.flatnonzero(states == RIGHT), np.flatnonzero(states != ASIDE)
+    if not len(right):
+        return np.zeros(len(counted))
+    until = np.searchsorted(right, kept)  # the right one up to which each detection comes
+    inside = until < len(right)
+    cells = (until[inside], units[kept[inside]])
+    steps = csr_array((np.ones(len(cells[0])), cells), shape=(len(right), len(weights)))
+    said = np.cumsum(steps @ weights, axis=0)
+    good = np.cumsum(weights[units[right]], axis=0)
+    precision = np.divide(good, said, out=np.zeros_like(good), where=said > 0)
+    most = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    reached = np.searchsorted(RECALLS, good / np.maximum(counted, 1.0), side="right")
+    return np.asarray((most * np.diff(reached, axis=0, prepend=0)).sum(axis=0) / len(RECALLS))
+
+
 class BoxPrecision(OfBoxes):
     """A metric that is an average precision."""
 
     def of(self, states: NDArray[np.int8], units: Integers, weights: Floats, counted: Floats) -> Floats:
-        """The mean of the precision over `RECALLS`, (R,): at each recall the most that is reached there or beyond.
-
-        The curve is at its most where a right detection was just added, so it is computed there alone.
-        """
-        right, kept = np.flatnonzero(states == RIGHT), np.flatnonzero(states != ASIDE)
-        if not len(right):
-            return np.zeros(len(counted))
-        until = np.searchsorted(right, kept)  # the right one up to which each detection comes
-        inside = until < len(right)
-        cells = (until[inside], units[kept[inside]])
-        steps = csr_array((np.ones(len(cells[0])), cells), shape=(len(right), len(weights)))
-        said = np.cumsum(steps @ weights, axis=0)
-        good = np.cumsum(weights[units[right]], axis=0)
-        precision = np.divide(good, said, out=np.zeros_like(good), where=said > 0)
-        most = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        reached = np.searchsorted(RECALLS, good / np.maximum(counted, 1.0), side="right")
-        return np.asarray((most * np.diff(reached, axis=0, prepend=0)).sum(axis=0) / len(RECALLS))
+        """See `precision_of`."""
+        return precision_of(states, units, weights, counted)
 
 
 class BoxRecall(OfBoxes):
