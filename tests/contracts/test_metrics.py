@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from striate.core.boxes import empty, joined
 from striate.core.records import TargetKind
 from striate.core.registry import file_names
 from striate.metrics import METRICS, Floats, Metric, statistics
 
-KINDS: tuple[TargetKind, ...] = ("label", "labels", "value", "mask")
+KINDS: tuple[TargetKind, ...] = ("label", "labels", "value", "mask", "boxes")
+WITHIN = ("mask", "boxes")
+"""Whose scores hold the truth."""
 CASES = [
     (name, kind, outputs)
     for name, metric in METRICS.items()
@@ -30,6 +33,9 @@ def example(kind: TargetKind, outputs: int, rows: int = 90) -> tuple[Floats, Flo
     if kind == "mask":
         truth, predicted = maps(outputs, rows)
         return masked(predicted, truth, outputs)
+    if kind == "boxes":
+        found, things = scenes(outputs, rows)
+        return joined(found, things), np.empty((rows, 0))
     if kind == "value":
         targets = random.normal(4, 2, (rows, outputs))
         return targets + random.normal(0, 1, targets.shape), targets
@@ -55,9 +61,35 @@ def masked(predicted: NDArray[np.uint8], truth: NDArray[np.uint8], outputs: int)
     return np.stack(rows), np.empty((len(rows), 0))
 
 
+def scenes(outputs: int, rows: int) -> tuple[Floats, Floats]:
+    """Small, medium and large things, found (N, 8, 6) and true (N, 5, 7); some doubled, made up, or of no account."""
+    random = np.random.default_rng(outputs)
+    found, truths = empty(rows, 8, 6), empty(rows, 5, 7)
+    for said, true in zip(found, truths, strict=True):
+        count = int(random.integers(0, 6))
+        start, spans = random.uniform(0, 300, (count, 2)), random.choice([20.0, 60.0, 150.0], (count, 1))
+        true[:count, :4] = np.concatenate([start, start + spans], axis=1)
+        true[:count, 4] = random.integers(0, outputs, count)
+        true[:count, 5] = random.choice([0.0, 1.0, 2.0], count, p=[0.9, 0.05, 0.05])
+        near = random.integers(0, max(1, count), random.integers(0, 9) if count else 0)
+        said[: len(near), :4] = true[near, :4] + random.normal(0, 0.05, (len(near), 4)) * spans[near]
+        said[: len(near), 4] = random.random(len(near))
+        wrong = random.random(len(near)) < 0.1
+        said[: len(near), 5] = np.where(wrong, random.integers(0, outputs, len(near)), true[near, 4])
+    return found, truths
+
+
+def exactly(truths: Floats) -> Floats:
+    """What is found where each thing is, (N, M, 6)."""
+    return np.concatenate([truths[..., :4], (truths[..., 4:5] >= 0).astype(np.float64), truths[..., 4:5]], axis=2)
+
+
 def right_and_mixed_up(kind: TargetKind, outputs: int) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """The truth as scores, and the example's scores against another's truth."""
     scores, targets = example(kind, outputs)
+    if kind == "boxes":
+        found, things = scenes(outputs, len(scores))
+        return (joined(exactly(things), things), targets), (joined(found, things[::-1]), targets)
     if kind != "mask":
         return (targets, targets), (scores, targets[::-1])
     truth, predicted = maps(outputs, len(scores))
@@ -85,7 +117,7 @@ def test_the_pure_function_gives_the_same(name: str, kind: TargetKind, outputs: 
     metric = METRICS.get(name)
     function = getattr(importlib.import_module(metric.__module__), name)
     scores, targets = example(kind, outputs)
-    given = (scores,) if kind == "mask" else (scores, targets)
+    given = (scores,) if kind in WITHIN else (scores, targets)
     found = function(*given, kind) if len(metric.kinds) > 1 else function(*given)
     assert found == made(name, kind, outputs).measure(scores, targets)
     assert isinstance(found, float)
@@ -135,7 +167,7 @@ def test_the_order_of_samples_does_not_matter(name: str, kind: TargetKind, outpu
 def test_what_is_not_scores_is_refused(name: str, kind: TargetKind, outputs: int) -> None:
     scores, targets = example(kind, outputs)
     metric = made(name, kind, outputs)
-    with pytest.raises(ValueError, match=r"must be \(N, S\)" if kind == "mask" else r"must both be \(N, K\)"):
+    with pytest.raises(ValueError, match=r"must be \(N, S\)" if kind in WITHIN else r"must both be \(N, K\)"):
         metric.update(scores, np.zeros(len(scores)))
     with pytest.raises(ValueError, match="finite"):
         metric.update(np.full_like(scores, np.nan), targets)

@@ -2,7 +2,8 @@
 
 What a metric is given is said, never guessed from values: scores (N, K) are probabilities for the kinds "label" and
 "labels" and values in the target's own unit for "value"; targets (N, K) are one-hot, 0 or 1, or values. For "mask" the
-scores are rows of `statistics`, (N, S), which hold the truth too, and the targets have no columns, (N, 0).
+scores are rows of `statistics`, (N, S), which hold the truth too, and the targets have no columns, (N, 0); so for
+"boxes", whose rows `striate.core.boxes.joined` makes.
 A metric that is not defined is NaN.
 """
 
@@ -10,6 +11,17 @@ from __future__ import annotations
 
 from striate.core.records import TargetKind
 from striate.core.registry import Registry
+from striate.metrics._box_errors import BoxErrors
+from striate.metrics._box_figures import (
+    BoxCurve,
+    best_thresholds,
+    box_confusion,
+    box_curves,
+    boxes_by_class,
+    each_picture,
+    errors_by_kind,
+    pooled_threshold,
+)
 from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved, possible
 from striate.metrics._costs import ExpectedCost, least_cost
 from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
@@ -39,6 +51,8 @@ __all__ = [
     "METRICS",
     "THRESHOLD",
     "Additive",
+    "BoxCurve",
+    "BoxErrors",
     "ByClass",
     "ClassCounts",
     "ExpectedCost",
@@ -48,6 +62,10 @@ __all__ = [
     "Ordered",
     "PixelStatistics",
     "Ranked",
+    "best_thresholds",
+    "box_confusion",
+    "box_curves",
+    "boxes_by_class",
     "by_class",
     "checked",
     "class_counts",
@@ -55,12 +73,15 @@ __all__ = [
     "confusion_matrix",
     "decide",
     "divide",
+    "each_picture",
+    "errors_by_kind",
     "least_cost",
     "mean_defined",
     "metric_names",
     "moved",
     "of_all_pairs",
     "of_each_class",
+    "pooled_threshold",
     "possible",
     "split_rows",
     "statistics",

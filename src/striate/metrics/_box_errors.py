@@ -28,7 +28,7 @@ def confusion(
     truths: Sequence[Truths],
     classes: int,
     *,
-    score: float = 0.0,
+    score: float | Floats = 0.0,
     threshold: float = FOUND,
 ) -> Integers:
     """Truths by class (rows) and what they were taken for (columns).
@@ -38,15 +38,14 @@ def confusion(
     out.
 
     Args:
-        score: detections below it are left out.
+        score: detections below it are left out; one for all classes, or one for each, (K,).
 
     Returns:
         (K + 1, K + 1): the last row is background, the last column missed; its last number is 0.
     """
     table = np.zeros((classes + 1, classes + 1), np.int64)
     for found, true in zip(detections, truths, strict=True):
-        kept = found.scores >= score
-        sure = Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+        sure = surest(found, score)
         taken, aside = matched(sure, true, threshold)
         left = ~true.aside
         for one in np.flatnonzero(taken >= 0):
@@ -66,6 +65,12 @@ def confusion(
         for label in true.labels[left]:
             table[label, classes] += 1
     return table
+
+
+def surest(found: Detections, score: float | Floats) -> Detections:
+    """Detections of a picture from a score on, which is one for all classes, or one for each, (K,)."""
+    kept = found.scores >= (np.asarray(score)[found.labels] if np.ndim(score) else score)
+    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
 
 def matched(found: Detections, true: Truths, threshold: float = FOUND) -> tuple[Integers, Flags]:
@@ -163,14 +168,19 @@ def _kind(near: Floats, same: Flags, other: Flags, used: Flags) -> tuple[str, in
     return "both", -1
 
 
-def box_errors(detections: Sequence[Detections], truths: Sequence[Truths], classes: int) -> BoxErrors:
+def box_errors(
+    detections: Sequence[Detections], truths: Sequence[Truths], classes: int, *, score: float | Floats = 0.0
+) -> BoxErrors:
     """Count the errors of each kind, and what each costs.
 
     Mended, a detection of a wrong place or class finds the truth that it meant, where no surer one of its kind did; all
     other false ones are taken away, and missed truths are no longer asked for. (The authors' tool also lets a surer
     error of the other kind take the truth; here each kind is mended alone.)
+
+    Args:
+        score: detections below it are left out; one for all classes, or one for each, (K,).
     """
-    judged = [_judge(found, true) for found, true in zip(detections, truths, strict=True)]
+    judged = [_judge(surest(found, score), true) for found, true in zip(detections, truths, strict=True)]
     counts = {kind: sum(one.kinds.count(kind) for one in judged) for kind in KINDS[:-1]}
     counts["missed"] = sum(int(one.missed.sum()) for one in judged)
     asked = np.zeros(classes, np.int64)  # truths of each class that count

@@ -176,7 +176,7 @@ def match(
         found = overlaps(boxes, truths.boxes[theirs], crowd)
         limits = np.minimum(np.asarray(thresholds, np.float64), 1 - 1e-10)
         free = np.ones((len(areas), len(thresholds), len(theirs)), np.bool_)
-        for place in range(len(own)):
+        for place in np.flatnonzero((found >= limits.min()).any(axis=1)):  # most detections are near no truth
             near = (found[place][None] >= limits[:, None])[None] & (free | crowd)  # (A, T, G)
             if not near.any():
                 continue

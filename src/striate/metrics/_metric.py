@@ -140,13 +140,14 @@ def checked(scores: NDArray[Any], targets: NDArray[Any], kind: TargetKind = "lab
     """Scores and targets in double precision.
 
     Args:
-        kind: of target; the scores of masks hold the truth, and their targets are (N, 0).
+        kind: of target; the scores of masks and of boxes hold the truth, and their targets are (N, 0).
 
     Raises:
         ValueError: they are not both (N, K), or hold something that is not finite.
     """
-    if scores.ndim != 2 or targets.shape != (len(scores), 0 if kind == "mask" else scores.shape[1]):
-        expected = "must be (N, S) and (N, 0)" if kind == "mask" else "must both be (N, K)"
+    within = kind in ("mask", "boxes")
+    if scores.ndim != 2 or targets.shape != (len(scores), 0 if within else scores.shape[1]):
+        expected = "must be (N, S) and (N, 0)" if within else "must both be (N, K)"
         raise ValueError(f"scores {scores.shape} and targets {targets.shape} {expected}")
     if not (np.isfinite(scores).all() and np.isfinite(targets).all()):
         raise ValueError("scores and targets must be finite numbers")

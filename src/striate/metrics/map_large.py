@@ -1,0 +1,36 @@
+"""Average precision of boxes of large things."""
+
+from __future__ import annotations
+
+from striate.metrics import METRICS, Floats
+from striate.metrics._box_rows import classes_in
+from striate.metrics._of_boxes import BoxPrecision
+
+
+def map_large(rows: Floats) -> float:
+    """`striate.metrics.map.map` of things of 96² pixels and more of the picture.
+
+    The area is that of the thing where the data says it, else that of its box. Truths of other sizes need not be found,
+    and detections of other sizes that find nothing do not count (COCO's `cocoeval.py`).
+
+    Args:
+        rows: (N, S), a picture each, see `striate.core.boxes.joined`.
+
+    Returns:
+        NaN where no class has a truth that counts.
+
+    >>> import numpy as np
+    >>> from striate.core.boxes import joined
+    >>> found = np.array([[[0.0, 0, 200, 150, 0.9, 0]]])
+    >>> true = np.array([[[0.0, 0, 200, 200, 0, 0, 0]]])
+    >>> round(map_large(joined(found, true)), 6)
+    0.6
+    """
+    return MeanAveragePrecisionLarge("boxes", classes_in(rows)).measure(rows)
+
+
+@METRICS.register("map_large")
+class MeanAveragePrecisionLarge(BoxPrecision):
+    """`map_large`, gathered."""
+
+    area = "large"
