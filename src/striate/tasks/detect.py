@@ -33,10 +33,14 @@ from striate.core.boxes import (
 from striate.core.errors import NetworkError, UsageError
 from striate.core.records import Boxes, Sample
 from striate.data.loader import Batch
-from striate.metrics import EACH_PICTURE, THRESHOLD, boxes_by_class, confusion_of_boxes, each_picture
+from striate.metrics import THRESHOLD, box_confusion, boxes_by_class, each_picture
 from striate.tasks import TASKS
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, defined, no_target
+
+
+COUNTED = ("support", "found", "missed", "invented")
+"""Figures of a class or a picture that count things."""
 
 
 @TASKS.register("detect")
@@ -180,10 +184,10 @@ class Detect(Task):
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:
         """Average precision of each class, and precision, recall and F1 from its threshold on."""
-        rows = boxes_by_class(np.asarray(scores, np.float64), self.outputs, self.thresholds)
+        found = boxes_by_class(np.asarray(scores, np.float64), self.outputs, self.thresholds)
         return [
-            {"class": name, **{figure: _plain(value) for figure, value in row.items()}}
-            for name, row in zip(self.target_names, rows, strict=True)
+            {"class": name, **{figure: _plain(figure, float(values[label])) for figure, values in found.items()}}
+            for label, name in enumerate(self.target_names)
         ]
 
     def undefined(self, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, str]:
@@ -198,15 +202,14 @@ class Detect(Task):
 
     def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]]:
         """Things by true (rows) and found class (columns), background and missed the last."""
-        rows: list[list[int]] = confusion_of_boxes(
-            np.asarray(scores, np.float64), self.outputs, self.thresholds
-        ).tolist()
+        table = box_confusion(np.asarray(scores, np.float64), self.outputs, self.thresholds)
+        rows: list[list[int]] = table.tolist()
         return rows
 
     @property
     def each_names(self) -> tuple[str, ...]:
         """The names of what `each` gives: counts, and how far they agree."""
-        return EACH_PICTURE
+        return ("f1", *COUNTED[1:])
 
     def agreement(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         """F1 of each picture from the thresholds on, (N,); 1 where nothing is there and nothing is found."""
@@ -226,5 +229,5 @@ def _back(frame: Frame, rows: Floats, label: int) -> Floats:
     return found
 
 
-def _plain(value: float) -> float | int | None:
-    return value if isinstance(value, int) else defined(value)
+def _plain(figure: str, value: float) -> float | int | None:
+    return int(value) if figure in COUNTED else defined(value)
