@@ -36,6 +36,7 @@ from striate.nets import (
 from striate.nets.families import in_grid
 from striate.nets.node import Linked, Walk
 from striate.nets.notation import from_plain, to_plain
+from striate.nets.spec import form_of
 
 # One value of each node that needs arguments; the others are made without.
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -141,7 +142,7 @@ def spec_of(name: str, outputs: int = 4) -> dict[str, Any]:
     channels, size, arguments = SMALLEST.get(name, (3, 32, {}))
     grid = (size, size) if isinstance(size, int) else size
     shape = (channels, *grid) if channels else grid
-    return resolve_shape(name, shape, outputs=outputs, arguments=arguments, grid=in_grid(name))
+    return resolve_shape(name, shape, outputs=outputs, arguments=arguments, form=form_of(name))
 
 
 def samples_of(name: str, count: int = 16) -> torch.Tensor:
@@ -337,10 +338,10 @@ def test_a_family_overfits_sixteen_samples(name: str) -> None:
 def test_a_family_names_the_layer_that_a_tiny_picture_does_not_reach(name: str) -> None:
     shape = tuple(1 for _ in spec_of(name)["input"])
     try:
-        build(resolve_shape(name, shape, outputs=4, grid=in_grid(name)))
+        build(resolve_shape(name, shape, outputs=4, form=form_of(name)))
     except NetworkError:
         with pytest.raises(NetworkError, match=r"^layers? \d+ .* receives "):
-            resolve_shape(name, shape, outputs=4, grid=in_grid(name))
+            resolve_shape(name, shape, outputs=4, form=form_of(name))
 
 
 def _takes(node: Node, shape: tuple[int, ...]) -> bool:

@@ -61,7 +61,7 @@ def test_tiles_of_a_network_that_sees_little_agree_within_their_overlap() -> Non
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (3, 50), (1, 1)])
 def test_a_unet_takes_pictures_of_any_size(size: tuple[int, int]) -> None:
     arguments = {"width": 2, "depth": 3, "norm": True}
-    spec = resolve("unet", outputs=3, channels=1, height=32, width=32, arguments=arguments, grid=True)
+    spec = resolve("unet", outputs=3, channels=1, height=32, width=32, arguments=arguments, form="grid")
     network = build(spec).eval()
     images = _images(2, 1, *size)
     with torch.no_grad():

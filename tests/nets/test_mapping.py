@@ -270,7 +270,7 @@ def test_networks_for_segmentation_equal_torchvision_s(name: str) -> None:
             assert module.running_mean is not None
             module.running_mean.normal_(std=0.1)
             nn.init.uniform_(module.weight, 0.5, 1.5)
-    ours = build(resolve_shape(name, (3, 64, 64), outputs=21, grid=True)).double().eval()
+    ours = build(resolve_shape(name, (3, 64, 64), outputs=21, form="grid")).double().eval()
     names = pair(ours, other, torch.zeros(1, 3, 64, 64, dtype=torch.float64))
     ours.load_state_dict({one: other.state_dict()[two] for one, two in names.items()})
     x = torch.randn(1, 3, 64, 64, dtype=torch.float64)

@@ -8,7 +8,8 @@ import pytest
 
 import striate
 from striate.nets import FAMILIES, profile, resolve_shape
-from striate.nets.families import REFERENCES, in_grid
+from striate.nets.families import REFERENCES
+from striate.nets.spec import form_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
@@ -38,7 +39,7 @@ STATED: dict[str, tuple[tuple[int, ...], int]] = {
 def row(name: str) -> str:
     """The line of a family in the table."""
     shape, outputs = STATED.get(name, ((3, 224, 224), 1000))
-    found = profile(resolve_shape(name, shape, outputs=outputs, grid=in_grid(name)))
+    found = profile(resolve_shape(name, shape, outputs=outputs, form=form_of(name)))
     reference = REFERENCES.get(name)
     same = f"`{reference[0].network}`" if reference else ""
     size = "×".join(map(str, shape))

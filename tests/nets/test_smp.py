@@ -22,7 +22,7 @@ SMALL = {"encoder_name": "tu-mobilenetv3_small_050"}
 
 
 def spec_of(name: str, size: int = 64, outputs: int = 3, channels: int = 3, **arguments: Any) -> dict[str, Any]:
-    return resolve_shape(f"smp/{name}", (channels, size, size), outputs=outputs, arguments=arguments, grid=True)
+    return resolve_shape(f"smp/{name}", (channels, size, size), outputs=outputs, arguments=arguments, form="grid")
 
 
 def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,10 +37,10 @@ def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.Monk
 
 def test_its_networks_give_outputs_for_each_pixel() -> None:
     assert in_grid("smp/Unet")
-    with pytest.raises(NetworkError, match="a grid of outputs for each"):
+    with pytest.raises(NetworkError, match="gives a grid of outputs, and outputs for each sample"):
         resolve_shape("smp/Unet", (3, 64, 64), outputs=3)
     with pytest.raises(NetworkError, match="takes pictures"):
-        resolve_shape("smp/Unet", (3, 64), outputs=3, grid=True)
+        resolve_shape("smp/Unet", (3, 64), outputs=3, form="grid")
 
 
 @installed

@@ -169,7 +169,7 @@ def test_a_size_that_a_family_does_not_take_is_refused_with_the_nearest_that_it_
     name: str, shape: tuple[int, ...], grid: bool, words: str
 ) -> None:
     with pytest.raises(NetworkError) as raised:
-        resolve_shape(name, shape, outputs=3, grid=grid)
+        resolve_shape(name, shape, outputs=3, form="grid" if grid else "row")
     assert raised.value.fix is not None
     assert raised.value.fix.count("nearest") == 1
     assert words in raised.value.fix
@@ -179,7 +179,7 @@ def test_outputs_of_each_position_are_not_those_of_a_sample() -> None:
     with pytest.raises(NetworkError, match="unet gives a grid of outputs, and outputs for each sample are needed"):
         resolve_shape("unet", (3, 32, 32), outputs=2)
     with pytest.raises(NetworkError, match="resnet18 gives one row a sample, and outputs for each position"):
-        resolve_shape("resnet18", (3, 32, 32), outputs=2, grid=True)
+        resolve_shape("resnet18", (3, 32, 32), outputs=2, form="grid")
     with pytest.raises(NetworkError, match="takes pictures"):
         resolve_shape("timm/resnet18", (3, 32), outputs=2)
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from striate.nets import FAMILIES, build, head_name, resolve_shape
 from striate.nets.alarms import Alarm, find_alarms
-from striate.nets.families import in_grid
 from striate.nets.gradients import layers_with_weights
 from striate.nets.nodes.attention import ChannelLinear
+from striate.nets.spec import form_of
 from striate.nets.starts import first_weights, without_bias
 
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -43,7 +43,7 @@ SPOILT: dict[str, Spoil] = {
 def made(name: str, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     shape, outputs = SHAPES.get(name, (3, 64, 64)), 1 if name == "dcgan_discriminator" else 3
-    return build(resolve_shape(name, shape, outputs=outputs, grid=in_grid(name))).train()
+    return build(resolve_shape(name, shape, outputs=outputs, form=form_of(name))).train()
 
 
 def looked_at(name: str, network: nn.Module, *, smooth: bool = False, drawn: bool = True) -> list[Alarm]:

@@ -77,7 +77,7 @@ class AnySize:
             NetworkError: there is none: it gives no outputs for each pixel.
 
         >>> from striate.nets.spec import resolve
-        >>> spec = resolve("unet", outputs=2, channels=1, height=32, width=32, arguments={"depth": 2}, grid=True)
+        >>> spec = resolve("unet", outputs=2, channels=1, height=32, width=32, arguments={"depth": 2}, form="grid")
         >>> AnySize(spec).grid_step()
         4
         """

@@ -2,26 +2,30 @@
 
     {"kind": "nodes", "name": …, "arguments": {…}, "input": [C, H, W], "outputs": K, "network": {"name", "nodes"}}
     {"kind": "library", "name": "timm/…", "arguments": {…}, "input": [C, H, W], "outputs": K}
+    {"kind": "detector", "name": …, "arguments": {"backbone": …, …}, "input": [C, H, W], "outputs": K, "body": {…}}
 
 A spec of nodes holds the network itself, so that neither the family's code nor the user's file is needed again;
 `arguments` is there where it came from a family, and says how. `edits`, a list of plain values, is there where the
 network is another one changed: those of a library's network are made anew whenever it is built, those of nodes are in
-`network` already.
+`network` already. The `body` of a detector is the spec of its backbone, a classifier; its arguments are complete.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from striate.core.boxes import FOUND, MOST
 from striate.core.errors import NetworkError, UnknownName, UsageError, nearest
 from striate.core.memory import ran_out_of_memory
+from striate.core.options import options_of
+from striate.nets.detectors import DETECTORS
 from striate.nets.edit import edit, edited
 from striate.nets.edits import Edit, edits_from_plain
 from striate.nets.families import FAMILIES, in_grid
@@ -35,8 +39,15 @@ MOST_FARTHER = 256  # positions to search for a size that a network takes
 _KEYS = {
     "nodes": {"kind", "name", "input", "outputs", "network"},
     "library": {"kind", "name", "arguments", "input", "outputs"},
+    "detector": {"kind", "name", "arguments", "input", "outputs", "body"},
 }
 _MAY = {"arguments", "edits"}
+
+Form: TypeAlias = Literal["row", "grid", "boxes"]
+"""What a network gives for a sample: one row of outputs, outputs for each position, or the boxes that it found."""
+_GIVES: dict[Form, str] = {"row": "one row a sample", "grid": "a grid of outputs", "boxes": "boxes"}
+_NEEDED: dict[Form, str] = {"row": "outputs for each sample", "grid": "outputs for each position", "boxes": "boxes"}
+_BODY_OUTPUTS = 2  # of a backbone, whose own head goes
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,26 @@ class _WrongOutputs(NetworkError):
     """A network gives something else than was asked for, whatever the size of its input."""
 
 
+def form_of(name: str | Path) -> Form:
+    """What a network by that name gives; of a file what its base, or the Model in it, gives, and "row" of others."""
+    name = str(name)
+    if name.endswith(FILES):
+        base = read_base(name)
+        if base is not None:
+            return form_of(base.name)
+        content = read_plain(Path(name))
+        inner = content.get("network") if isinstance(content, Mapping) else None
+        return "boxes" if isinstance(inner, Mapping) and inner.get("kind") == "detector" else "row"
+    if in_grid(name):
+        return "grid"
+    return "boxes" if _is_detector(name) else "row"
+
+
+def _is_detector(name: str) -> bool:
+    # Families first: to list the detectors imports torchvision.
+    return not is_library(name) and name not in FAMILIES and name in DETECTORS
+
+
 def resolve(
     name: str,
     *,
@@ -106,17 +137,17 @@ def resolve(
     height: int,
     width: int,
     arguments: Mapping[str, Any] | None = None,
-    grid: bool = False,
+    form: Form = "row",
 ) -> dict[str, Any]:
     """A network by name, for this input and these outputs, checked to fit both.
 
     Args:
-        name: a family ("compact"), "timm/NAME", "torchvision/NAME", "smp/NAME", a .yaml or .json file of nodes or of
-            edits (`base`, `arguments`, `edits`), or the `model.json` of a Model.
+        name: a family ("compact"), a detector ("fcos"), "timm/NAME", "torchvision/NAME", "smp/NAME", a .yaml or .json
+            file of nodes or of edits (`base`, `arguments`, `edits`), or the `model.json` of a Model.
         outputs: what the task needs; a head of that size is put on.
         channels, height, width: the input.
         arguments: of the family or the library's network; a misspelt one is refused.
-        grid: whether the outputs are to be those of each pixel.
+        form: what is to be given: one row a sample, outputs for each pixel, or boxes.
 
     Returns:
         the spec, plain JSON.
@@ -129,17 +160,17 @@ def resolve(
     >>> sum(parameter.numel() for parameter in build(spec).parameters())
     61706
     """
-    return resolve_shape(name, (channels, height, width), outputs=outputs, arguments=arguments, grid=grid)
+    return resolve_shape(name, (channels, height, width), outputs=outputs, arguments=arguments, form=form)
 
 
 def resolve_shape(
-    name: str, shape: Shape, *, outputs: int, arguments: Mapping[str, Any] | None = None, grid: bool = False
+    name: str, shape: Shape, *, outputs: int, arguments: Mapping[str, Any] | None = None, form: Form = "row"
 ) -> dict[str, Any]:
     """`resolve` for inputs of any shape: pictures, signals (C, L), volumes (C, D, H, W), vectors or tokens (F,).
 
     Args:
         shape: of an input, without the batch. Libraries' networks take pictures alone.
-        grid: whether the outputs are to be those of each position.
+        form: what is to be given: one row a sample, outputs for each position, or boxes.
 
     Raises:
         NetworkError: as `resolve`; or the network gives a grid where one row is wanted, or the other way round.
@@ -151,11 +182,13 @@ def resolve_shape(
         raise NetworkError(f"a network from {'×'.join(map(str, shape))} to {outputs} outputs cannot be")
     given = dict(arguments or {})
     if name.endswith(FILES):
-        return _from_file(Path(name), given, shape, outputs, grid)
+        return _from_file(Path(name), given, shape, outputs, form)
     if is_library(name):
-        _check_library(name, shape, grid)
+        _check_library(name, shape, form)
         return _from_library(name, given, shape, outputs)
-    return _from_family(name, given, shape, outputs, grid) | {"name": name, "arguments": given}
+    if _is_detector(name):
+        return _from_detector(name, given, shape, outputs, form)
+    return _from_family(name, given, shape, outputs, form) | {"name": name, "arguments": given}
 
 
 def build(spec: Mapping[str, Any]) -> nn.Module:
@@ -186,6 +219,8 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
             raise NetworkError(
                 f"the weights of the network {network.name!r} do not fit into memory", fix="make it narrower"
             ) from error
+    if kind == "detector":
+        return _detector(spec["name"], spec["arguments"], spec["body"], shape, outputs)
     module = build_library(
         spec["name"], spec["arguments"], outputs=outputs, channels=shape[0], height=shape[1], width=shape[2]
     )
@@ -208,14 +243,12 @@ def checked(spec: Mapping[str, Any]) -> nn.Module:
 
 
 def _from_family(
-    name: str, arguments: dict[str, Any], shape: Shape, outputs: int, grid: bool, edits: Sequence[Edit] = ()
+    name: str, arguments: dict[str, Any], shape: Shape, outputs: int, form: Form, edits: Sequence[Edit] = ()
 ) -> dict[str, Any]:
     network = edit(_family(name, arguments, outputs), *edits)
-    if in_grid(name) != grid:
-        wanted, given = ("each position", "one row a sample") if grid else ("each sample", "a grid of outputs")
-        raise NetworkError(f"{name} gives {given}, and outputs for {wanted} are needed", fix="choose another family")
+    _check_form(name, "grid" if in_grid(name) else "row", form)
     _check_size(network, shape)
-    if not grid:
+    if form == "row":
         network = network.with_head(outputs, shape)
     return _nodes(network, shape, outputs)
 
@@ -224,7 +257,8 @@ def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
     if "/" in name:
         raise UnknownName("library of networks", name.split("/", 1)[0], LIBRARIES)
     if name not in FAMILIES:
-        raise UnknownName("network", name, [*FAMILIES.names(), *(f"{one}/NAME" for one in LIBRARIES), "FILE.yaml"])
+        known = [*FAMILIES.names(), *DETECTORS.names()]
+        raise UnknownName("network", name, [*known, *(f"{one}/NAME" for one in LIBRARIES), "FILE.yaml"])
     family = FAMILIES.get(name)
     known = [one for one in inspect.signature(family).parameters if one != "outputs"]
     for argument in arguments:
@@ -236,38 +270,120 @@ def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
         raise NetworkError(f"{name} cannot be made with {arguments}: {error}") from error
 
 
-def _from_edits(path: Path, base: Base, shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
+def _from_edits(path: Path, base: Base, shape: Shape, outputs: int, form: Form) -> dict[str, Any]:
     """A family or a library's network, changed as a file says."""
     try:
+        if _is_detector(base.name):
+            raise NetworkError(
+                f"`base` {base.name} is a detector, which is not edited",
+                fix="edit its backbone, and name that file as the detector's argument `backbone`",
+            )
         if is_library(base.name):
-            _check_library(base.name, shape, grid)
+            _check_library(base.name, shape, form)
             return _from_library(base.name, base.arguments, shape, outputs, base.edits)
-        found = _from_family(base.name, base.arguments, shape, outputs, grid, edits_from_plain(base.edits))
+        found = _from_family(base.name, base.arguments, shape, outputs, form, edits_from_plain(base.edits))
     except NetworkError as error:
         raise NetworkError(f"{path}: {error.message}", error.fix) from None
     return found | {"name": path.stem, "edits": base.edits}
 
 
-def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int, grid: bool) -> dict[str, Any]:
+def _from_file(path: Path, arguments: dict[str, Any], shape: Shape, outputs: int, form: Form) -> dict[str, Any]:
     if arguments:
         raise UsageError(f"{path} takes no arguments, given {', '.join(arguments)}", fix="write them into the file")
     base = read_base(path)
     if base is not None:
-        return _from_edits(path, base, shape, outputs, grid)
+        return _from_edits(path, base, shape, outputs, form)
     content = read_plain(path)
     if not isinstance(content, Mapping) or "striate_model" not in content:
         network = Network.from_file(path)
         _check_size(network, shape)
-        headed = network.with_grid_head(outputs, shape) if grid else network.with_head(outputs, shape)
-        return _nodes(headed, shape, outputs)
+        return _nodes(_headed(network, shape, outputs, form), shape, outputs)
     inner = content.get("network")
     if not isinstance(inner, Mapping) or inner.get("kind") not in _KEYS:
         raise NetworkError(f"{path} is the description of a Model, but holds no network")
-    if inner["kind"] == "library":
-        return _from_library(inner["name"], dict(inner["arguments"]), shape, outputs, inner.get("edits"))
-    if grid:
-        return _nodes(Network.from_dict(inner["network"]).with_grid_head(outputs, shape), shape, outputs)
-    return _nodes(Network.from_dict(inner["network"]).with_head(outputs, shape, renew=True), shape, outputs)
+    if inner["kind"] != "detector":
+        return _again(inner, shape, outputs, form)
+    _check_form(str(inner["name"]), "boxes", form)
+    body = _again(inner["body"], shape, _BODY_OUTPUTS, "row")
+    return _detecting(str(inner["name"]), dict(inner["arguments"]), body, shape, outputs)
+
+
+def _again(spec: Mapping[str, Any], shape: Shape, outputs: int, form: Form) -> dict[str, Any]:
+    """A spec of a Model's network, but no detector's, for another input and other outputs."""
+    if spec["kind"] == "library":
+        return _from_library(spec["name"], dict(spec["arguments"]), shape, outputs, spec.get("edits"))
+    network = Network.from_dict(spec["network"])
+    return _nodes(_headed(network, shape, outputs, form, renew=True), shape, outputs)
+
+
+def _headed(network: Network, shape: Shape, outputs: int, form: Form, *, renew: bool = False) -> Network:
+    """A network of nodes with the head that a form takes. Raises `NetworkError`."""
+    if form == "boxes":
+        _check_form(network.name, "row", form)
+    if form == "grid":
+        return network.with_grid_head(outputs, shape)
+    return network.with_head(outputs, shape, renew=renew)
+
+
+def _from_detector(name: str, arguments: dict[str, Any], shape: Shape, outputs: int, form: Form) -> dict[str, Any]:
+    """A detector by name, on the backbone that its arguments name."""
+    _check_form(name, "boxes", form)
+    if len(shape) != 3:
+        raise NetworkError(f"{name} takes pictures, not {'×'.join(map(str, shape))}", fix="choose another network")
+    maker = DETECTORS.get(name)
+    own = {"backbone": maker.published, "backbone_arguments": {}, **options_of(maker)}
+    for argument in arguments:
+        if argument not in own:
+            raise UnknownName(f"argument of {name}", argument, own)
+    given = {**own, **arguments}
+    backbone, inner = given["backbone"], given["backbone_arguments"]
+    if not isinstance(backbone, str) or not isinstance(inner, Mapping):
+        raise NetworkError(
+            f"{name} takes the name of a network as `backbone`, and a mapping as `backbone_arguments`",
+            fix="write {backbone: resnet18}, say",
+        )
+    if form_of(backbone) != "row":
+        gives = _GIVES[form_of(backbone)]
+        raise NetworkError(
+            f"{backbone} gives {gives}, and a backbone is a classifier", fix="choose one such as resnet18"
+        )
+    body = resolve_shape(backbone, shape, outputs=_BODY_OUTPUTS, arguments=inner)
+    return _detecting(name, given, body, shape, outputs)
+
+
+def _detecting(
+    name: str, arguments: dict[str, Any], body: dict[str, Any], shape: Shape, outputs: int
+) -> dict[str, Any]:
+    """The spec of a detector, its arguments as plain values, checked."""
+    spec = {
+        "kind": "detector",
+        "name": name,
+        "arguments": plain(arguments),
+        "input": list(shape),
+        "outputs": outputs,
+        "body": body,
+    }
+    checked(spec)
+    return spec
+
+
+def _detector(
+    name: str, arguments: Mapping[str, Any], body: Mapping[str, Any], shape: Shape, outputs: int
+) -> nn.Module:
+    """A detector on the backbone of a spec."""
+    maker: Callable[..., nn.Module] = DETECTORS.get(name)
+    own = {key: one for key, one in arguments.items() if key not in ("backbone", "backbone_arguments")}
+    try:
+        return maker(build(body), shape, outputs, **own)
+    except (TypeError, ValueError) as error:
+        raise NetworkError(f"{name} cannot be made with {dict(arguments)}: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists, so that what is saved and read is equal."""
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _nodes(network: Network, shape: tuple[int, ...], outputs: int) -> dict[str, Any]:
@@ -280,11 +396,26 @@ def _nodes(network: Network, shape: tuple[int, ...], outputs: int) -> dict[str, 
     }
 
 
-def _check_library(name: str, shape: Shape, grid: bool) -> None:
+def _check_library(name: str, shape: Shape, form: Form) -> None:
     """Raise `NetworkError` where a library's network is asked for another kind of input or of outputs."""
-    if len(shape) != 3 or grid != in_grid(name):
-        given = "a grid of outputs" if in_grid(name) else "one row"
-        raise NetworkError(f"{name} takes pictures and gives {given} for each", fix="choose another, or a file")
+    if len(shape) != 3:
+        raise NetworkError(f"{name} takes pictures and gives {_GIVES[form_of(name)]}", fix="choose another, or a file")
+    _check_form(name, form_of(name), form)
+
+
+def _check_form(name: str, given: Form, wanted: Form) -> None:
+    """Raise `NetworkError`, with names that would do, where a network gives something else than is needed."""
+    if given == wanted:
+        return
+    others = {
+        "row": "choose a family such as resnet18, timm/NAME or torchvision/NAME",
+        "grid": "choose a family such as unet, or smp/NAME",
+        "boxes": f"choose a detector ({', '.join(DETECTORS.names())})" if wanted == "boxes" else "",
+    }
+    fix = others[wanted]
+    if (given, wanted) == ("row", "boxes"):
+        fix += f", of which {name} may be the backbone: arguments {{backbone: {name}}}"
+    raise NetworkError(f"{name} gives {_GIVES[given]}, and {_NEEDED[wanted]} are needed", fix=fix)
 
 
 def _from_library(
@@ -333,17 +464,21 @@ def _forward(spec: Mapping[str, Any], device: str) -> nn.Module:
     finally:
         for handle in handles:
             handle.remove()
-    grid = spec["kind"] == "library" and in_grid(spec["name"])
-    wanted = (1, spec["outputs"], *spec["input"][1:]) if grid else (1, spec["outputs"])
+    wanted, fix = _expected(spec)
     if not isinstance(outputs, Tensor) or tuple(outputs.shape[: len(wanted)]) != wanted:
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise _WrongOutputs(
-            f"{spec['name']} gives {found} for one picture of {size}, not {wanted}",
-            fix="leave its arguments `upsampling` and `encoder_depth` as they are"
-            if grid
-            else "choose a network for classification",
-        )
+        raise _WrongOutputs(f"{spec['name']} gives {found} for one picture of {size}, not {wanted}", fix=fix)
     return module
+
+
+def _expected(spec: Mapping[str, Any]) -> tuple[tuple[int, ...], str]:
+    """The shape that outputs for one sample begin with, and what to do where they do not."""
+    if spec["kind"] == "detector":
+        return (1, MOST, FOUND), "choose another detector"
+    if spec["kind"] == "library" and in_grid(spec["name"]):
+        fix = "leave its arguments `upsampling` and `encoder_depth` as they are"
+        return (1, spec["outputs"], *spec["input"][1:]), fix
+    return (1, spec["outputs"]), "choose a network for classification"
 
 
 def _check_size(network: Network, shape: Shape) -> None:

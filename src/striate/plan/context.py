@@ -149,7 +149,7 @@ class Context(ABC):
             height=self["input.height"],
             width=self["input.width"],
             arguments=self["network.arguments"],
-            grid=self.per_pixel,
+            form="grid" if self.per_pixel else "row",
         )
         return as_planned(spec, self.__getitem__)
 

@@ -95,7 +95,7 @@ def _spec(context: Context, width: int, depth: int) -> dict[str, Any]:
         height=context["input.height"],
         width=context["input.width"],
         arguments={"width": width, "depth": depth, "norm": True},
-        grid=True,
+        form="grid",
     )
 
 

@@ -11,7 +11,7 @@ from striate.core.events import Reporter
 from striate.core.plan import Decision, Plan
 from striate.core.run import RunFolder
 from striate.nets import Weights, hub_network, pretrained_weights, read_weights, resolve, translated
-from striate.nets.families import in_grid
+from striate.nets.spec import form_of
 from striate.plan import read_plan
 from striate.workflows.fitting import check_at_once
 from striate.workflows.request import Request
@@ -113,4 +113,4 @@ def named_as(plan: Plan, weights: Weights | None, reporter: Reporter) -> Weights
 def _check_name(name: str) -> None:
     """Say at once that no network has that name, before the audit reads everything."""
     with contextlib.suppress(NetworkError):  # this is not the data's size; the plan asks again with it
-        resolve(name, outputs=2, channels=3, height=224, width=224, grid=in_grid(name))
+        resolve(name, outputs=2, channels=3, height=224, width=224, form=form_of(name))

@@ -18,12 +18,11 @@ from striate.core.events import Reporter, Silent
 from striate.core.run import RunFolder
 from striate.infer import Model, evaluating
 from striate.infer.intake import in_sizes
-from striate.nets import Network, Profile, build, profile_module, read_base, resolve_shape
+from striate.nets import Network, Profile, build, profile_module, resolve_shape
 from striate.nets.counting import token_table
-from striate.nets.families import in_grid
 from striate.nets.gradients import GradientCheck, GradientFlow, Loss, check_gradients, gradient_flow
 from striate.nets.memory import Memory, module_memory
-from striate.nets.spec import FILES
+from striate.nets.spec import FILES, form_of
 from striate.plan.planner import user_decisions
 from striate.tasks import Task
 from striate.workflows.labelled import labelled, load_some
@@ -183,8 +182,7 @@ def find(
     name = str(network)
     if classes is None and name.endswith(FILES):
         classes = _own_outputs(name, shape)
-    base = read_base(name)
-    spec = resolve_shape(name, shape, outputs=classes or CLASSES, grid=in_grid(name if base is None else base.name))
+    spec = resolve_shape(name, shape, outputs=classes or CLASSES, form=form_of(name))
     return Subject(name, None, shape, spec)
 
 
