@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -304,7 +304,8 @@ class Model(Predictor):
         Raises:
             UsageError: the Model is not of a task in which things are looked for.
         """
-        task, found = self._of_things, {}
+        task = self._of_things
+        found: dict[int, Floats] = {}
         for outputs, ids in self._stream(batches_of(images, self.batch_size), str):
             found.update(zip(ids.tolist(), task.back(outputs, [frames[place] for place in ids]), strict=True))
         return [found[place] for place in range(len(images))]
@@ -475,7 +476,9 @@ class Model(Predictor):
         settings = self.task.settings
         return {
             **({} if settings.temperature is None else {"temperature": round(settings.temperature, 4)}),
-            **({} if settings.thresholds is None else {"thresholds": f"of each {'class' * self.task.finds or 'label'}"}),
+            **(
+                {} if settings.thresholds is None else {"thresholds": f"of each {'class' * self.task.finds or 'label'}"}
+            ),
             **({} if settings.sets is None else {"coverage": settings.sets.coverage}),
         }
 

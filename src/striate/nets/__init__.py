@@ -62,7 +62,7 @@ from striate.nets.nodes.upsample import TransposedConv, Upsample
 from striate.nets.nodes.wavenet import GatedStack
 from striate.nets.normalize import Normalize
 from striate.nets.regularise import regularised
-from striate.nets.spec import build, read_base, resolve, resolve_shape
+from striate.nets.spec import Form, build, form_of, read_base, resolve, resolve_shape
 from striate.nets.weights import Weights, read_weights
 
 __all__ = [
@@ -99,6 +99,7 @@ __all__ = [
     "Flatten",
     "Flow",
     "Folds",
+    "Form",
     "GatedStack",
     "GlobalPool",
     "GroupNorm",
@@ -147,6 +148,7 @@ __all__ = [
     "find_folds",
     "fold_for_good",
     "folded",
+    "form_of",
     "has_auxiliary",
     "head_name",
     "head_parameters",

@@ -93,9 +93,7 @@ def _strides(context: Context) -> tuple[list[int], str]:
     scale = context["input.width"] / sizes["width"]["median"]
     if not boxes.get("width"):
         return [8, 16, 32], "no box is known"
-    low, high = (
-        scale * math.sqrt(boxes["width"][share] * boxes["height"][share]) for share in ("min", "max")
-    )
+    low, high = (scale * math.sqrt(boxes["width"][share] * boxes["height"][share]) for share in ("min", "max"))
     ladder = [FINEST * 2**step for step in range(int(math.log2(COARSEST / FINEST)) + 1)]
     first = max((stride for stride in ladder if PER_STRIDE * stride <= max(low, PER_STRIDE * FINEST)), default=FINEST)
     last = min((stride for stride in ladder if 2 * PER_STRIDE * stride >= high), default=COARSEST)

@@ -16,7 +16,7 @@ from striate.core.records import Dataset, Label, Labels, Sample
 from striate.data.audit import Audit
 from striate.data.sampling import patch_counts
 from striate.data.split import SplitTable
-from striate.nets import Weights, regularised, resolve, with_first_weights
+from striate.nets import Form, Weights, regularised, resolve, with_first_weights
 from striate.tasks import TASKS
 
 SCARCE = 500
@@ -104,19 +104,24 @@ class Context(ABC):
         return [sample for sample in self.dataset.samples if sample.key in keys]
 
     @property
+    def form(self) -> Form:
+        """What the network gives: a row of scores for a picture, outputs for each pixel, or boxes."""
+        return TASKS.get(self["task.kind"]).form
+
+    @property
     def per_pixel(self) -> bool:
         """Whether the network is asked of each pixel."""
-        return TASKS.get(self["task.kind"]).per_pixel
+        return self.form == "grid"
 
     @property
     def one_answer(self) -> bool:
         """Whether the network gives one answer for a picture."""
-        return not (self.per_pixel or self.finds)
+        return self.form == "row"
 
     @property
     def finds(self) -> bool:
         """Whether the network is asked which things are where."""
-        return TASKS.get(self["task.kind"]).finds
+        return self.form == "boxes"
 
     @cached_property
     def shown(self) -> int:
@@ -149,7 +154,7 @@ class Context(ABC):
             height=self["input.height"],
             width=self["input.width"],
             arguments=self["network.arguments"],
-            form="grid" if self.per_pixel else "row",
+            form=self.form,
         )
         return as_planned(spec, self.__getitem__)
 

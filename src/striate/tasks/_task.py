@@ -18,7 +18,7 @@ from striate.core.options import options_of, with_options
 from striate.core.records import Sample, TargetKind
 from striate.losses import LOSSES, WEIGHTINGS
 from striate.metrics import METRICS, Metric, checked, metric_names
-from striate.nets import hearing
+from striate.nets import Form, hearing
 from striate.tasks._costs import cost_matrix
 from striate.tasks._settings import Sets, TaskSettings, Weighting
 from striate.tasks._tidying import Tidying
@@ -44,11 +44,10 @@ class Task(ABC):
     name: ClassVar[str]
     kind: ClassVar[TargetKind]
     headline: ClassVar[str]
-    per_pixel: ClassVar[bool] = False
-    """Whether a network is asked of each pixel; then a sample has no scores of its own that could be calibrated, sorted
-    or explained, but figures of how its prediction and the truth agree."""
-    finds: ClassVar[bool] = False
-    """Whether a network is asked which things are where; then, too, a sample has only such figures."""
+    form: ClassVar[Form] = "row"
+    """What a network gives: one row of scores for a picture, outputs for each pixel, or boxes. In the last two a sample
+    has no scores of its own that could be calibrated, sorted or explained, but figures of how its prediction and the
+    truth agree."""
 
     def __init__(self, target_names: Sequence[str], settings: TaskSettings) -> None:
         self.target_names = tuple(target_names)
@@ -101,7 +100,17 @@ class Task(ABC):
     @property
     def one_answer(self) -> bool:
         """Whether a network gives one answer for a picture, a row of scores, K of them."""
-        return not (self.per_pixel or self.finds)
+        return self.form == "row"
+
+    @property
+    def per_pixel(self) -> bool:
+        """Whether a network is asked of each pixel."""
+        return self.form == "grid"
+
+    @property
+    def finds(self) -> bool:
+        """Whether a network is asked which things are where."""
+        return self.form == "boxes"
 
     @property
     def outputs(self) -> int:

@@ -38,7 +38,6 @@ from striate.tasks import TASKS
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, defined, no_target
 
-
 COUNTED = ("support", "found", "missed", "invented")
 """Figures of a class or a picture that count things."""
 
@@ -57,7 +56,7 @@ class Detect(Task):
     name = "detect"
     kind = "boxes"
     headline = "map50"
-    finds = True
+    form = "boxes"
 
     def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """Nothing: a picture has things of many classes, and detectors balance them by their own losses."""
@@ -165,7 +164,8 @@ class Detect(Task):
         """Of what was found in a picture (D, 6) what is held to be there, the surest first."""
         things = found[found[:, FOUND_LABEL] != NONE]
         limits = np.array(self.thresholds)[things[:, FOUND_LABEL].astype(np.int64)]
-        return np.asarray(things[things[:, SCORE] >= limits])
+        kept: Floats = things[things[:, SCORE] >= limits]
+        return kept
 
     def decode(self, row: NDArray[Any]) -> dict[str, Any]:
         """{"label"}: the class of most things, from the number of each, (K,); none where nothing is there."""

@@ -31,7 +31,7 @@ class Segment(Task):
     name = "segment"
     kind = "mask"
     headline = "mean_iou"
-    per_pixel = True
+    form = "grid"
 
     def learn(self, samples: Sequence[Sample], *, weighting: Weighting) -> TaskSettings:
         """Nothing: how classes weigh is the loss's own option, of pixels and not of samples."""

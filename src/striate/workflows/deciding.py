@@ -13,7 +13,15 @@ from torch import Tensor
 
 from striate.core.events import Reporter
 from striate.core.plan import Plan
-from striate.evaluate import choose_box_thresholds, choose_thresholds, fit_sets, fit_temperature, judge_sets, move_thresholds, units_of
+from striate.evaluate import (
+    choose_box_thresholds,
+    choose_thresholds,
+    fit_sets,
+    fit_temperature,
+    judge_sets,
+    move_thresholds,
+    units_of,
+)
 from striate.evaluate.thresholds import LEAST_POSITIVES
 from striate.metrics import METRICS
 from striate.tasks import Task

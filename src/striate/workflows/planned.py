@@ -102,6 +102,6 @@ def spec_of(prepared: Prepared, task: Task) -> dict[str, Any]:
         height=plan["input.height"],
         width=plan["input.width"],
         arguments=plan["network.arguments"],
-        form="grid" if task.per_pixel else "row",
+        form=task.form,
     )
     return as_planned(spec, plan.__getitem__)
