@@ -263,7 +263,7 @@ def _figures(
         except (NetworkError, DataError, OSError) as error:
             missing.append(f"The masks are not drawn: {str(error).splitlines()[0]}")
             reporter.warn(missing[-1])
-    elif part is not None:
+    elif part is not None and materials.task.one_answer:
         samples, targets = materials.samples[part], materials.targets[part]
         wrong = wrongness(model.task, scores[part], targets.numpy())
         order = np.argsort(-wrong, kind="stable")
