@@ -200,6 +200,11 @@ class Detect(Task):
             if label not in met
         }
 
+    @property
+    def confusion_names(self) -> tuple[str, ...]:
+        """The classes, and the background: as a row what is found and is not there, as a column what is missed."""
+        return (*self.target_names, "background")
+
     def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]]:
         """Things by true (rows) and found class (columns), background and missed the last."""
         table = box_confusion(np.asarray(scores, np.float64), self.outputs, self.thresholds)
