@@ -87,7 +87,7 @@ class Detect(Task):
         """
         if not isinstance(sample.target, Boxes):
             raise no_target(sample, "boxes")
-        found = empty(1, len(sample.target.boxes), TRUTH)[0]
+        found: Floats = empty(1, len(sample.target.boxes), TRUTH)[0]
         for row, box in zip(found, sample.target.boxes, strict=True):
             row[:LABEL] = box.corners
             row[LABEL] = self._place(box.label, sample)
