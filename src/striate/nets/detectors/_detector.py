@@ -74,6 +74,8 @@ class Detector(nn.Module, ABC):
         outputs: classes.
     """
 
+    class_layers: tuple[str, ...] = ()
+    """The dotted names of the layers whose rows are classes, or of what holds them all."""
     published: str = "resnet50"
     """The backbone where none is named."""
     least: float = 0.01

@@ -57,6 +57,8 @@ class FasterRcnn(Detector):
         rois: proposals of a picture that are learnt from, drawn at random, a quarter of them with a truth at most.
     """
 
+    class_layers = ("head.boxes.box_predictor",)
+
     def __init__(
         self,
         backbone: nn.Module,

@@ -44,6 +44,8 @@ class Fcos(Detector):
         norm: of pyramid and towers: "group", as published for the towers, "batch" or "none".
     """
 
+    class_layers = ("head.predictors.classification_head.cls_logits",)
+
     least = 0.05
     """Scores are roots of a product of two chances, so that this is 0.0025 of the product: as far below what anyone
     would act on as in others."""

@@ -48,6 +48,8 @@ class RetinaNet(Detector):
         aspects: of the anchors, height over width.
     """
 
+    class_layers = ("head.predictors.classification_head.cls_logits",)
+
     def __init__(
         self,
         backbone: nn.Module,

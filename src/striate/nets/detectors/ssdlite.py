@@ -51,6 +51,7 @@ class SsdLite(Detector):
         aspects: of the default boxes beside the squares: width over height, and height over width.
     """
 
+    class_layers = ("head.predictors.classification_head",)
     published = "mobilenet_v2"
     overlap = 0.55  # as torchvision's
 
