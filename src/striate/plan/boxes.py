@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from striate.core.options import options_of
+from striate.nets.detectors import DETECTORS
 from striate.plan.context import Context
 from striate.plan.rule import Decisions
 
@@ -81,8 +83,14 @@ def network(context: Context) -> Decisions:
     else:
         arguments |= {"backbone": "resnet18", "backbone_arguments": {"width": 32}}
         body = "over a residual network of half the usual width, from scratch"
-    if name in ("retinanet", "faster_rcnn"):
+    if name == "retinanet":
         arguments |= {"aspects": _aspects(context), "sizes": [_octave(stride) for stride in strides]}
+    if name == "faster_rcnn":  # a second look corrects the first, so that one size a map does
+        sizes = [[_octave(stride)[PARTS // 2]] for stride in strides]
+        arguments |= {"aspects": _aspects(context), "sizes": sizes, "depth": 1}
+        arguments |= {"rois": 128} if context.machine.device == "cpu" else {}
+    known = {"backbone", "backbone_arguments", *options_of(DETECTORS.get(name))} if name in DETECTORS else set()
+    arguments = {key: value for key, value in arguments.items() if key in known}
     return {
         "network.name": (name, f"one look at a pyramid of maps finds all things, {body}"),
         "network.arguments": (arguments, why),
