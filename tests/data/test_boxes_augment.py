@@ -18,6 +18,7 @@ from striate.core.boxes import AREA, COUNTS, CROWD, DIFFICULT, LABEL, NONE, PLAI
 from striate.core.errors import UsageError
 from striate.data.augment import AUGMENTATIONS, Augmenter, BoxAugmentation, ImageAugmentation, centre
 from striate.data.augment._follow import LEAST, Boxes, flat, room, window
+from striate.plan.planner import leaves
 
 FOLLOWED = [name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation) and one.plane is not None]
 STILL = [name for name, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation) and one.moves is False]
@@ -270,6 +271,35 @@ def test_the_rule_of_what_is_kept() -> None:
     assert later.shares[0, :4].tolist() == pytest.approx([0.2, 0.1, 0.0, 0.3], abs=1e-5)  # of the whole
     halved = Boxes.of(truths([[0, 0, 2, 9], [0, 0, 1, 9]])[:, 1:], (10, 10)).followed(flat(1, 2, 2), (10, 10), (10, 10))
     assert halved.kept()[0, :, LABEL].tolist() == [0, NONE]  # half a pixel wide
+
+
+def test_the_strongest_perspective_keeps_what_is_seen_and_stretches_no_box_to_the_horizon() -> None:
+    """A leaf's strongest turns the plane until its far end lies beyond the horizon, where no picture shows it."""
+    most = leaves()["augment.perspective"].high
+    assert most is not None
+    edges = [[0, 0, 40, 40], [0, 0, 8, 8], [30, 0, 40, 12], [15, 15, 25, 25]]
+    pixels, one = scene(edges, 40, 40)[None], AUGMENTATIONS.get("perspective")
+    assert isinstance(one, ImageAugmentation)
+    assert one.plane is not None
+    before = Boxes.of(truths(edges)[:, 1:], (40, 40))
+    for row in np.random.default_rng(0).integers(0, 2, (60, 8)).astype(float):
+        plane = one.plane(row[None], (40, 40), (40, 40), most)
+        after = before.followed(plane, (40, 40), (40, 40))
+        picture = one.apply(pixels, row[None], most)[0]
+        assert bool(torch.isfinite(after.rows).all())
+        for number, (box, share) in enumerate(zip(after.rows[0, :, :4], after.shares[0], strict=True)):
+            outer = seen(picture[number], 0.02)
+            if outer is None:
+                assert share < 0.02
+            elif share > LEAST and (box[2:] - box[:2]).min() > 2:
+                inner = seen(picture[number], 0.5)  # edges are blurred, where the plane is near by some pixels
+                assert inner is not None
+                inward = torch.tensor([1.0, 1, -1, -1])
+                assert ((box - outer) * inward > -1.6).all()
+                assert ((inner - box) * inward > -1.6).all()
+        source = plane[0] @ np.array([[-1.0, 1, 1, -1], [-1, -1, 1, 1], [1, 1, 1, 1]])
+        x, y = source[:2] / source[2]
+        assert after.shares[0, 0] == pytest.approx(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 8, abs=1e-4)
 
 
 def test_what_lies_outside_of_a_picture_from_the_start_is_cut_off_and_does_not_count() -> None:
