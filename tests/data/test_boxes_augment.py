@@ -228,6 +228,9 @@ def test_beyond_the_border_a_colour_shows_and_no_mirrored_thing(name: str) -> No
         plain, truths(*[[]] * 12), ids, 0, 0
     )
     assert images.dtype == (torch.uint8 if name == "shift" else torch.float32)
+    if name == "shift":
+        rounded, _ = Augmenter(strong(name), 0, (40, 24), fill=(9.6,)).with_boxes(plain, truths(*[[]] * 12), ids, 0, 0)
+        assert set(rounded.unique().tolist()) == {10, 100}
     off = (images.float() - 100) / (colours - 100)[:, None, None]  # 1 where the colour shows, 0 in the picture
     torch.testing.assert_close(off, off[:, :1].expand_as(off), atol=1e-4, rtol=0)
     assert (off > -1e-4).all()
@@ -328,6 +331,16 @@ def test_a_turned_box_is_the_upright_one_around_its_corners() -> None:
     assert half.tolist() == pytest.approx([3 * np.sqrt(0.5)] * 2, abs=1e-4)
     turned = np.array([[1, 1], [-1, 1]]) * np.sqrt(0.5) @ np.array([8 - 10, 8 - 10]) + 10
     assert middle.tolist() == pytest.approx(turned.tolist(), abs=1e-4)
+
+
+def test_a_turned_box_is_that_of_the_part_that_is_seen() -> None:
+    """A bar along the right border, turned by an eighth: both of its ends leave the picture, and stretch no box."""
+    plane = flat(1, 0, 0)
+    plane[0, :2, :2] = np.array([[1, -1], [1, 1]]) * np.sqrt(0.5)
+    turned = Boxes.of(truths([[16, 0, 20, 20]])[:, 1:], (20, 20)).followed(plane, (20, 20), (20, 20))
+    assert turned.rows[0, 0, :4].tolist() == pytest.approx([6 * np.sqrt(2), 0, 20, 20 - 6 * np.sqrt(2)], abs=1e-4)
+    lost = sum((place - (10 * np.sqrt(2) - 10)) for place in np.linspace(6, 10, 4001)) / 1000  # at each end
+    assert float(turned.shares) == pytest.approx(1 - 2 * lost / 80, abs=1e-3)
 
 
 def test_marks_classes_and_areas_stay_and_the_frame_is_left() -> None:
