@@ -473,12 +473,10 @@ class Model(Predictor):
 
     def _decided(self) -> dict[str, Any]:
         """What validation decided of its predictions."""
-        settings = self.task.settings
+        settings, each = self.task.settings, "class" if self.task.finds else "label"
         return {
             **({} if settings.temperature is None else {"temperature": round(settings.temperature, 4)}),
-            **(
-                {} if settings.thresholds is None else {"thresholds": f"of each {'class' * self.task.finds or 'label'}"}
-            ),
+            **({} if settings.thresholds is None else {"thresholds": f"of each {each}"}),
             **({} if settings.sets is None else {"coverage": settings.sets.coverage}),
         }
 
