@@ -9,58 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from box_cases import Case, drawn, found, rows_of, truths
 from references.coco_boxes import overlap, precision_and_recall
 
+from striate.metrics import METRICS
 from striate.metrics._box_errors import KINDS, box_errors, confusion, matched
 from striate.metrics._box_precision import LIMITS, RECALLS, box_curve, box_scores, read_off
 from striate.metrics._boxes import AREAS, THRESHOLDS, Detections, Truths, match, overlaps
-
-Case = tuple[list[Detections], list[Truths], int]
-
-
-def truths(*rows: tuple[float, ...], labels: Any = None, **more: Any) -> Truths:
-    boxes = np.array(rows, np.float64).reshape(-1, 4)
-    kinds = np.zeros(len(boxes), np.int64) if labels is None else np.array(labels, np.int64)
-    return Truths(boxes, kinds, **{name: np.array(value) for name, value in more.items()})
-
-
-def found(*rows: tuple[float, ...], scores: Any = None, labels: Any = None) -> Detections:
-    boxes = np.array(rows, np.float64).reshape(-1, 4)
-    kinds = np.zeros(len(boxes), np.int64) if labels is None else np.array(labels, np.int64)
-    sure = np.linspace(0.9, 0.1, len(boxes)) if scores is None else np.array(scores, np.float64)
-    return Detections(boxes, sure, kinds)
-
-
-def drawn(seed: int, *, difficult: bool = False, pictures: int = 4, most: int = 12) -> Case:
-    """Truths of all sizes, detections near them, doubled, made up and of other classes; equal scores; crowds."""
-    random = np.random.default_rng(seed)
-    classes = int(random.integers(1, 4))
-    detections, wanted = [], []
-    for _ in range(pictures):
-        count = int(random.integers(0, most))
-        start = random.uniform(0, 200, (count, 2))
-        spans = np.exp(random.uniform(1, 5.3, (count, 2)))
-        boxes = np.concatenate([start, start + spans], 1)
-        labels = random.integers(0, classes, count)
-        areas = spans.prod(1) * random.choice([1.0, 0.6], count)
-        hard = random.random(count) < (0.2 if difficult else 0)
-        wanted.append(Truths(boxes, labels, random.random(count) < 0.15, hard, areas))
-        copies = random.integers(0, 3, count)
-        near = np.repeat(boxes, copies, 0)
-        near = near + random.normal(0, 0.07, near.shape) * np.repeat(spans, copies, 0)[:, [0, 1, 0, 1]]
-        made = random.uniform(0, 250, (int(random.integers(0, 5)), 2))
-        made = np.concatenate([made, made + random.uniform(2, 120, made.shape)], 1)
-        every = np.concatenate([near, made, boxes[: int(random.integers(0, 2))]])
-        every = np.concatenate([np.minimum(every[:, :2], every[:, 2:] - 0.5), every[:, 2:]], 1)
-        kinds = np.concatenate([np.repeat(labels, copies), random.integers(0, classes, len(every) - copies.sum())])
-        wrong = random.random(len(kinds)) < 0.15
-        kinds = np.where(wrong, random.integers(0, classes, len(kinds)), kinds)
-        scores = random.uniform(0, 1, len(every))
-        if seed % 3 == 0:
-            scores = np.round(scores, 1)
-        detections.append(Detections(every, scores, kinds))
-    return detections, wanted, classes
-
 
 # Average precision
 
@@ -127,6 +82,10 @@ def test_all_figures_equal_those_of_pycocotools(seed: int) -> None:
     assert np.allclose(np.nan_to_num(scores.recall, nan=-1), recall, atol=1e-9)
     assert list(scores.summary()) == FIGURES
     assert np.allclose(np.nan_to_num(list(scores.summary().values()), nan=-1), figures, atol=1e-9)
+    for name, figure in zip(FIGURES, figures, strict=True):
+        if name in METRICS.names():
+            value = METRICS.get(name)("boxes", case[2]).measure(rows_of(case), np.empty((len(case[0]), 0)))
+            assert np.isclose(np.nan_to_num(value, nan=-1), figure, atol=1e-9)
     by_class = scores.by_class()
     for label in range(case[2]):
         known = precision[:, :, label, 0, -1]

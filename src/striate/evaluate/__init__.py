@@ -1,5 +1,6 @@
 """Evaluation: metrics with their intervals, tables, what could not be judged, and what validation decides."""
 
+from striate.evaluate.box_thresholds import BoxThresholds, choose_box_thresholds
 from striate.evaluate.calibration import Temperature, fit_temperature
 from striate.evaluate.conformal import fit_sets, judge_sets
 from striate.evaluate.curves import curves, reliability
@@ -10,12 +11,14 @@ from striate.evaluate.scoring import score
 from striate.evaluate.thresholds import LabelThresholds, Moved, choose_thresholds, even_f1, move_thresholds
 
 __all__ = [
+    "BoxThresholds",
     "Interval",
     "LabelThresholds",
     "Moved",
     "Temperature",
     "Tidied",
     "bootstrap",
+    "choose_box_thresholds",
     "choose_thresholds",
     "choose_tidying",
     "curves",
