@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from striate.core.boxes import empty, joined
 from striate.evaluate import choose_box_thresholds
 from striate.evaluate.box_thresholds import LEAST_TRUTHS
 from striate.metrics import best_thresholds, boxes_by_class, pooled_threshold
+from striate.metrics._box_figures import _best
 
 NAMES = ("ant", "bee", "cat")
 
@@ -79,3 +81,45 @@ def test_chosen_on_validation_it_holds_on_other_pictures() -> None:
     chosen = choose_box_thresholds(rows_of((20, 20, 20), seed=1), NAMES)
     told = boxes_by_class(rows_of((200, 200, 200), seed=2), 3, chosen.values)["f1"]
     assert told.min() > 0.9
+
+
+# What few boxes cost, as `LEAST_TRUTHS` says
+
+FOUND, MADE_UP, RIGHT, WRONG = 0.85, 3.0, 1.0, -1.2
+"""The share of boxes that are found, what is made up for each, and the means of their scores."""
+
+
+def made(random: np.random.Generator, boxes: int, shift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and whether each is right, of a class whose scores are shifted so far."""
+    right = random.normal(RIGHT + shift, 1, random.binomial(boxes, FOUND))
+    wrong = random.normal(WRONG + shift, 1, random.poisson(MADE_UP * boxes))
+    scores, states = np.concatenate([right, wrong]), np.repeat([1, 0], [len(right), len(wrong)])
+    order = np.argsort(-scores)
+    return scores[order], states[order].astype(np.int8)
+
+
+def expected(least: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """F1 of a threshold on ever so many boxes."""
+    right, wrong = FOUND * norm.sf(least - RIGHT - shift), MADE_UP * norm.sf(least - WRONG - shift)
+    return 2 * right / (1 + right + wrong)
+
+
+@pytest.mark.parametrize(("boxes", "loss"), [(20, 0.02), (10, 0.03), (5, 0.04), (3, 0.055)])
+def test_a_threshold_by_few_boxes_loses_as_much_as_is_said(boxes: int, loss: float) -> None:
+    random = np.random.default_rng(boxes)
+    chosen = np.array([_best(*made(random, boxes, 0.0), boxes) for _ in range(2000)])
+    best = expected(np.linspace(-3, 3, 601), np.zeros(1)).max()
+    assert best - expected(chosen[~np.isnan(chosen)], np.zeros(1)).mean() == pytest.approx(loss, abs=0.005)
+
+
+@pytest.mark.parametrize(("spread", "loss"), [(0.25, 0.015), (0.5, 0.045)])
+def test_that_of_all_classes_loses_as_much_as_is_said(spread: float, loss: float) -> None:
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        shifts = random.normal(0, spread, 8)
+        scores, states = (np.concatenate(side) for side in zip(*(made(random, 10, one) for one in shifts), strict=True))
+        order = np.argsort(-scores)
+        found.append(expected(np.array(_best(scores[order], states[order], 80)), shifts).mean())
+    best = expected(np.linspace(-3, 3, 601), np.zeros(1)).max()
+    assert best - np.mean(found) == pytest.approx(loss, abs=0.005)

@@ -358,6 +358,11 @@ class Task(ABC):
         """What could not be judged, and why, by "class NAME", "label NAME" or "value NAME"."""
         return {}
 
+    @property
+    def confusion_names(self) -> tuple[str, ...]:
+        """What the rows and columns of `confusion` are of."""
+        return self.target_names
+
     def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]] | None:
         """Samples by true (rows) and predicted class (columns); None where a sample has not one class."""
         return None

@@ -87,7 +87,7 @@ class Detect(Task):
         """
         if not isinstance(sample.target, Boxes):
             raise no_target(sample, "boxes")
-        found = empty(1, len(sample.target.boxes), TRUTH)[0]
+        found: Floats = empty(1, len(sample.target.boxes), TRUTH)[0]
         for row, box in zip(found, sample.target.boxes, strict=True):
             row[:LABEL] = box.corners
             row[LABEL] = self._place(box.label, sample)
@@ -199,6 +199,11 @@ class Detect(Task):
             for label, name in enumerate(self.target_names)
             if label not in met
         }
+
+    @property
+    def confusion_names(self) -> tuple[str, ...]:
+        """The classes, and the background: as a row what is found and is not there, as a column what is missed."""
+        return (*self.target_names, "background")
 
     def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]]:
         """Things by true (rows) and found class (columns), background and missed the last."""

@@ -42,6 +42,9 @@ def check_plan(plan: Plan, task: Task, samples: Sequence[Sample]) -> None:
         samples: for training.
     """
     _refuse_sizing(plan, task)
+    if task.kind != "boxes":
+        settings = {name: value for name, value in plan.section("augment").items() if name != "function"}
+        Augmenter(settings, plan["train.seed"], None).refuse_scenes()
     refuse_contradictions(plan)
     _try_loss(plan, task, samples)
     _refuse_pull(plan)

@@ -50,7 +50,7 @@ def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:
 def _altered(plan: Plan, epochs: int) -> str:
     """What a sheet of so many epochs shows, and what is on."""
     on = switched_on(plan.section("augment"))
-    mixing: dict[str, Any] = {name: on.pop(name) for name in ("mixup", "cutmix") if name in on}
+    mixing: dict[str, Any] = {name: on.pop(name) for name in ("mixup", "cutmix", "mosaic") if name in on}
     seen = "as the first epoch showed it" if epochs == 1 else f"as the first {epochs} epochs showed it"
     said = f"Training samples, one a row: as validation would show it, then {seen}. "
     said += f"On: {sheet.named(on)}." if on else "Nothing is altered: all augmentation of single pictures is off."

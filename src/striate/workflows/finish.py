@@ -168,7 +168,7 @@ def _scored(materials: Materials, scores: Mapping[str, NDArray[Any]], seed: int)
         result = score(task, rows, materials.targets[part].numpy(), groups, seed=seed)
         tables["per_class"][part] = result.pop("per_class")
         if "confusion" in result:
-            tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
+            tables["confusion"][part] = {"classes": list(task.confusion_names), "matrix": result.pop("confusion")}
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         found[part] = result
     return {**found, **tables, "undefined": undefined}

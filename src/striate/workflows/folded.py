@@ -144,7 +144,7 @@ def finish_folds(run: RunFolder, folded: Folded, minutes: float | None, planned:
         result = score(task, scores, targets, [units.get(key) for key in keys], decided=decided, seed=seed)
         tables["per_class"][part] = result.pop("per_class")
         if "confusion" in result:
-            tables["confusion"][part] = {"classes": list(task.target_names), "matrix": result.pop("confusion")}
+            tables["confusion"][part] = {"classes": list(task.confusion_names), "matrix": result.pop("confusion")}
         undefined += [f"{part}, {name}: {why}" for name, why in result.pop("undefined").items()]
         results[part] = result
         if part == "test":  # where folds validate, the given test; else what each held out, by its own network

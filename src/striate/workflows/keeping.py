@@ -12,7 +12,7 @@ import torch
 from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.plan import Decision, Plan
-from striate.data.augment import ASIDE, AUGMENTATIONS, Augmenter, BatchAugmentation, centre, switched_off, switched_on
+from striate.data.augment import ASIDE, AUGMENTATIONS, Augmenter, ImageAugmentation, centre, switched_off, switched_on
 from striate.plan.rules.augment import ProbedAugmentation, weaker
 from striate.plan.rules.views import views_after
 from striate.train.class_check import VIEWS, ClassProbe, Features, Known, frozen_features
@@ -139,9 +139,10 @@ def _settings(plan: Plan) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     A factor for small classes is asked with what it makes of the other settings.
     """
     on = switched_on(plan.section("augment"))
-    mixing = {name for _, one in AUGMENTATIONS.items() if isinstance(one, BatchAugmentation) for name in one.settings}
+    single = {name for _, one in AUGMENTATIONS.items() if isinstance(one, ImageAugmentation) for name in one.settings}
+    single |= {"function"}
     for setting, value in on.items():
-        if setting not in {*mixing, "policy_options"}:
+        if setting in single - {"policy_options"}:
             yield setting, value, {"policy_options": plan["augment.policy_options"]} if setting == "policy" else {}
     strong = strengthened(plan.section("augment"), float(plan["augment.minority"]))
     if strong:

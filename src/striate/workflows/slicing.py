@@ -27,6 +27,7 @@ _WHAT = {
     "labels": "share of labels that are right",
     "value": "mean absolute error",
     "mask": "mean IoU",
+    "boxes": "mean F1 of a picture",
 }
 
 

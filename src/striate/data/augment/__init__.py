@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from striate.core.boxes import LABEL, NONE
 from striate.core.errors import UsageError, nearest
 from striate.core.registry import Registry
 from striate.core.seeds import generator, uniforms
+from striate.data.augment._follow import Boxes, FollowingBoxes, FollowingMasks, Plane, Size, room
 from striate.data.augment._own import Own
 
 Draws: TypeAlias = NDArray[np.float64]
@@ -39,6 +41,11 @@ class ImageAugmentation:
         moves: whether it moves what is seen, by its draws alone, so that a mask is moved by the same; False where
             everything stays in its place. None where it may do either: it is not for pictures with masks.
         check: given the settings, raises `StriateError` where it cannot work with them.
+        plane: (draws, size before, size after, **settings) → (N, 3, 3): where it takes the places of its result from,
+            as `striate.data.augment._follow` has it, by which boxes follow. None where it is along no plane: what
+            moves is then not for pictures with boxes.
+        fills: whether something of beyond the border may show. With boxes it is then told `fill`, a colour to show in
+            place of a reflection: a mirrored thing without a box would be learnt as background.
     """
 
     apply: Callable[..., Tensor]
@@ -48,6 +55,8 @@ class ImageAugmentation:
     bytes: bool = False
     moves: bool | None = None
     check: Callable[..., None] | None = None
+    plane: Callable[..., Plane] | None = None
+    fills: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,22 @@ class BatchAugmentation:
     settings: Mapping[str, Any]
 
 
-AUGMENTATIONS: Registry[ImageAugmentation | BatchAugmentation] = Registry("augmentation", "striate.data.augment")
+@dataclass(frozen=True)
+class BoxAugmentation:
+    """Lays pictures of a batch together, with their boxes; not for other targets.
+
+    Args:
+        apply: (images float32, boxes `_follow.Boxes`, generator, **settings) → the two, of as many pictures.
+        settings: as for `ImageAugmentation`.
+    """
+
+    apply: Callable[..., tuple[Tensor, Boxes]]
+    settings: Mapping[str, Any]
+
+
+Augmentation: TypeAlias = ImageAugmentation | BatchAugmentation | BoxAugmentation
+
+AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", "striate.data.augment")
 
 
 def per_image(
@@ -75,11 +99,14 @@ def per_image(
     bytes: bool = False,
     moves: bool | None = None,
     check: Callable[..., None] | None = None,
+    plane: Callable[..., Plane] | None = None,
+    fills: bool = False,
 ) -> Callable[[F], F]:
     """Registers a function as an `ImageAugmentation` and leaves it as it is."""
 
     def file(function: F) -> F:
-        AUGMENTATIONS.register(name)(ImageAugmentation(function, settings, draws, order, bytes, moves, check))
+        one = ImageAugmentation(function, settings, draws, order, bytes, moves, check, plane, fills)
+        AUGMENTATIONS.register(name)(one)
         return function
 
     return file
@@ -90,6 +117,16 @@ def per_batch(name: str, settings: Mapping[str, Any]) -> Callable[[F], F]:
 
     def file(function: F) -> F:
         AUGMENTATIONS.register(name)(BatchAugmentation(function, settings))
+        return function
+
+    return file
+
+
+def per_boxes(name: str, settings: Mapping[str, Any]) -> Callable[[F], F]:
+    """Registers a function as a `BoxAugmentation` and leaves it as it is."""
+
+    def file(function: F) -> F:
+        AUGMENTATIONS.register(name)(BoxAugmentation(function, settings))
         return function
 
     return file
@@ -119,6 +156,10 @@ ASIDE = ("function", "check", "minority")
 """Leaves under `augment` that no registered augmentation takes."""
 
 
+GREY = 127.5
+"""What is shown beyond the border of pictures with boxes, unless another colour is given."""
+
+
 class Augmenter:
     """Applies the augmentations that a plan asks for.
 
@@ -128,6 +169,8 @@ class Augmenter:
         size: (H, W) that the network takes; pictures may come with a margin around it. None: each batch keeps its own.
         keys: of the samples, to name one that a function of the user's fails on.
         minority: which samples, by position, are altered by other settings, and these; None where none are.
+        fill: what is shown beyond the border of pictures with boxes: of each channel, from 0 to 255, such as their
+            preprocessing pads with; or one number for all.
 
     Raises:
         UsageError: a setting that no augmentation has, or a function that there is not.
@@ -140,9 +183,11 @@ class Augmenter:
         size: tuple[int, int] | None,
         keys: Sequence[str] = (),
         minority: tuple[NDArray[np.bool_], Mapping[str, Any]] | None = None,
+        fill: Sequence[float] = (GREY,),
     ) -> None:
         self.seed = seed
         self.size = size
+        self.fill = tuple(fill)
         self._minority = None if minority is None else (minority[0], Augmenter(minority[1], seed, size, keys))
         name = settings.get("function")
         self._own = Own(name, seed, keys) if name else None
@@ -154,6 +199,7 @@ class Augmenter:
                 raise UsageError(f"no augmentation has the setting {name!r}" + (f"; {near!r}?" if near else ""))
         self._images: list[tuple[str, ImageAugmentation, dict[str, Any]]] = []
         self._batches: list[tuple[str, BatchAugmentation, dict[str, Any]]] = []
+        self._scenes: list[tuple[str, BoxAugmentation, dict[str, Any]]] = []
         for name, one in AUGMENTATIONS.items():
             chosen = {setting: settings.get(setting, off) for setting, off in one.settings.items()}
             if chosen == dict(one.settings):
@@ -162,14 +208,16 @@ class Augmenter:
                 if one.check is not None:
                     one.check(**chosen)
                 self._images.append((name, one, chosen))
-            else:
+            elif isinstance(one, BatchAugmentation):
                 self._batches.append((name, one, chosen))
+            else:
+                self._scenes.append((name, one, chosen))
         self._images.sort(key=lambda entry: (entry[1].order, entry[0]))
 
     @property
     def idle(self) -> bool:
         """Whether pictures are only cut to size, and samples not mixed: every epoch then shows the same."""
-        plain = not self._images and not self._batches and self._own is None
+        plain = not self._images and not self._batches and not self._scenes and self._own is None
         return plain and self._minority is None
 
     def images(
@@ -197,10 +245,10 @@ class Augmenter:
             members, others = self._minority
             chosen = members[samples]
             if chosen.all():
-                return others._altered(pixels, samples, shown, epoch, size)[0]
+                return others._altered(pixels, samples, shown, epoch, size)
             if chosen.any():
                 return self._apart(others, chosen, pixels, samples, shown, epoch, size)
-        return self._altered(pixels, samples, shown, epoch, size)[0]
+        return self._altered(pixels, samples, shown, epoch, size)
 
     def with_masks(
         self,
@@ -223,19 +271,80 @@ class Augmenter:
         """
         self.refuse_masks()
         shown = named(samples, turns)
-        images, planes = self._altered(pixels, samples, shown, epoch, None, masks[:, None])
-        assert planes is not None
-        return images, planes[:, 0]
+        following = FollowingMasks(masks[:, None])
+        return self._altered(pixels, samples, shown, epoch, None, following), following.masks[:, 0]
+
+    def with_boxes(
+        self,
+        pixels: Tensor,
+        targets: Tensor,
+        samples: NDArray[np.int64],
+        epoch: int,
+        number: int,
+        turns: NDArray[np.int64] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Altered pictures with their boxes moved as they are, and pictures laid together where that is on.
+
+        The pictures are those that `images` gives, but for what lies beyond their border, which has a colour in place
+        of a reflection. Of a box there stays what is still in the picture, if that is enough of it, see
+        `striate.data.augment._follow.LEAST`; what a box of the data says of its size there, its area, stays as it is.
+
+        Args:
+            pixels: as for `images`.
+            targets: (N, 1 + M, 7), float32: the frame of each picture, which is left as it is, then its boxes, rows of
+                `striate.core.boxes.TRUTH` in pixels of the network's input, not of a margin around that.
+            number: the batch's number in its epoch, which names the draws of what lays pictures together.
+
+        Returns:
+            the pictures, and targets of which rows that hold something come first. Where pictures are laid together
+            there are up to four times as many rows, and no more than a power of two that has room for all; else M.
+
+        Raises:
+            UsageError: an augmentation is on that boxes cannot follow.
+        """
+        self.refuse_boxes()
+        shown = named(samples, turns)
+        whole = pixels.shape[2], pixels.shape[3]
+        top, left = central(whole, self.size or whole)
+        fill = torch.tensor(self.fill, dtype=torch.float32, device=pixels.device)[:, None, None]
+        following = FollowingBoxes(Boxes.of(targets[:, 1:], whole, top, left), fill)
+        images = self._altered(pixels, samples, shown, epoch, None, following)
+        boxes = following.boxes
+        for name, scene, chosen in self._scenes:
+            images, boxes = scene.apply(images.float(), boxes, generator(self.seed, name, epoch, number), **chosen)
+        kept = boxes.kept()
+        if self._scenes and kept.shape[1]:
+            most = int((kept[..., LABEL] != NONE).sum(1).max())
+            kept = kept[:, : room(most, kept.shape[1])]
+        return images, torch.cat([targets[:, :1], kept], dim=1)
 
     def refuse_masks(self) -> None:
         """Raise `UsageError` where an augmentation is on that masks cannot follow."""
-        unable = [name for name, one, _ in self._images if one.moves is None] + [name for name, *_ in self._batches]
+        unable = [name for name, one, _ in self._images if one.moves is None]
+        self._refuse([*unable, *(name for name, *_ in self._scenes)], "masks")
+
+    def refuse_boxes(self) -> None:
+        """Raise `UsageError` where an augmentation is on that boxes cannot follow."""
+        self._refuse([name for name, one, _ in self._images if one.moves is not False and one.plane is None], "boxes")
+
+    def _refuse(self, unable: Sequence[str], targets: str) -> None:
+        unable = [*unable, *(name for name, *_ in self._batches)]
         unable += ["function"] if self._own is not None else []
         unable += ["minority"] if self._minority is not None else []
         if unable:
             raise UsageError(
-                f"augment.{unable[0]} is not for pictures with masks, which could not follow it",
+                f"augment.{unable[0]} is not for pictures with {targets}, which could not follow it",
                 fix=f"leave augment.{unable[0]} out",
+            )
+
+    def refuse_scenes(self) -> None:
+        """Raise `UsageError` where an augmentation is on that is for pictures with boxes alone."""
+        if self._scenes:
+            name = self._scenes[0][0]
+            raise UsageError(
+                f"augment.{name} is for pictures with boxes alone: it lays several together, of which a class or a "
+                "value for the whole would be true of none",
+                fix=f"leave augment.{name} out; augment.cutmix mixes pictures that have a class",
             )
 
     def _apart(
@@ -252,7 +361,7 @@ class Augmenter:
         rows = np.flatnonzero(~chosen), np.flatnonzero(chosen)
         places = [torch.from_numpy(part).to(pixels.device) for part in rows]
         usual, found = (
-            one._altered(pixels[place], samples[part], shown[part], epoch, size)[0]
+            one._altered(pixels[place], samples[part], shown[part], epoch, size)
             for one, place, part in zip((self, others), places, rows, strict=True)
         )
         result = usual.new_empty((len(samples), *usual.shape[1:]), dtype=torch.promote_types(usual.dtype, found.dtype))
@@ -267,10 +376,10 @@ class Augmenter:
         shown: NDArray[np.int64],
         epoch: int,
         size: tuple[int, int] | None,
-        masks: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """All of the pictures by this one's own settings, and their masks (N, 1, H, W) where there are any; what is
-        drawn for them is named by `shown`."""
+        following: FollowingMasks | FollowingBoxes | None = None,
+    ) -> Tensor:
+        """All of the pictures by this one's own settings, and what follows them; what is drawn for them is named by
+        `shown`."""
         if self.size is None:
             if size is not None:
                 raise ValueError("pictures that keep their own sizes are brought to no other")
@@ -282,15 +391,24 @@ class Augmenter:
         cut = tuple(pixels.shape[2:]) == size
         for name, one, chosen in self._images:
             if not cut and one.order > CUT:
-                pixels, cut = centre(pixels, size), True
+                pixels, cut = self._cut(pixels, size, following), True
             draws = uniforms(shown, one.draws, self.seed, name, epoch)
             told = {"size": size} if one.order <= CUT else {}  # what cuts out of the margin must know what to cut to
-            pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **chosen, **told)
-            if masks is not None and one.moves:
-                masks = _moved(masks, one, draws, **chosen, **told)
+            filled = {"fill": following.fill} if isinstance(following, FollowingBoxes) and one.fills else {}
+            before = pixels.shape[2], pixels.shape[3]
+            pixels = one.apply(pixels if one.bytes else pixels.float(), draws, **chosen, **told, **filled)
+            if following is not None and one.moves:
+                following.follow(one, draws, before, (pixels.shape[2], pixels.shape[3]), chosen, told)
             cut = cut or tuple(pixels.shape[2:]) == size
-        pixels = pixels if cut else centre(pixels, size)
-        return pixels if self._own is None else self._own(pixels, samples, epoch, shown), masks
+        pixels = pixels if cut else self._cut(pixels, size, following)
+        return pixels if self._own is None else self._own(pixels, samples, epoch, shown)
+
+    @staticmethod
+    def _cut(pixels: Tensor, size: Size, following: FollowingMasks | FollowingBoxes | None) -> Tensor:
+        if following is not None:
+            whole = pixels.shape[2], pixels.shape[3]
+            following.cut(*central(whole, size), whole, size)
+        return centre(pixels, size)
 
     def mix(
         self, images: Tensor, targets: Tensor, weights: Tensor, epoch: int, batch: int
@@ -301,7 +419,11 @@ class Augmenter:
 
         Args:
             batch: the batch's number in its epoch, which names the draws.
+
+        Raises:
+            UsageError: an augmentation is on that is for boxes alone.
         """
+        self.refuse_scenes()
         if not self._batches:
             return images, targets, weights
         turn = int(generator(self.seed, "which mixes", epoch, batch).integers(len(self._batches)))
@@ -312,16 +434,6 @@ class Augmenter:
 def named(samples: NDArray[np.int64], turns: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """What names the draws of each sample, (N,): its position, and which time in the epoch it is shown."""
     return samples if turns is None else samples + AGAIN * turns
-
-
-def _moved(masks: Tensor, one: ImageAugmentation, draws: Draws, **settings: Any) -> Tensor:
-    """Masks (N, 1, H, W) moved as pictures are by the same draws."""
-    if one.bytes:
-        return one.apply(masks, draws, **settings)
-    present = torch.unique(masks)
-    shares = one.apply((masks == present.view(1, -1, 1, 1)).float(), draws, **settings)
-    moved: Tensor = present[shares.argmax(dim=1, keepdim=True)]
-    return moved
 
 
 AGAIN = 2**32
@@ -340,7 +452,12 @@ def _scaled(images: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Te
     return scaled if images.is_floating_point() else scaled.round_().to(images.dtype)
 
 
+def central(whole: Size, size: Size) -> tuple[int, int]:
+    """Where the central part of a size begins, down and to the right."""
+    return (whole[0] - size[0]) // 2, (whole[1] - size[1]) // 2
+
+
 def centre(images: Tensor, size: tuple[int, int]) -> Tensor:
     """The central part of images (N, C, H, W), as `Preprocessing.prepare` cuts it."""
-    top, left = (images.shape[2] - size[0]) // 2, (images.shape[3] - size[1]) // 2
+    top, left = central((images.shape[2], images.shape[3]), size)
     return images[:, :, top : top + size[0], left : left + size[1]].contiguous()

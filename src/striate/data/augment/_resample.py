@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+Beyond: TypeAlias = str | Tensor
+"""What lies outside of a picture: "border", "reflection" or "zeros"; or a colour, (C, 1, 1) or (1, 1, 1)."""
 
-def resampled(images: Tensor, matrices: NDArray[Any], size: tuple[int, int], beyond: str) -> Tensor:
+
+def resampled(images: Tensor, matrices: NDArray[Any], size: tuple[int, int], beyond: Beyond) -> Tensor:
     """Each picture along its own plane, by bilinear interpolation.
 
     Args:
@@ -19,7 +22,7 @@ def resampled(images: Tensor, matrices: NDArray[Any], size: tuple[int, int], bey
         matrices: (N, 2, 3): from places in the result to places in the source, across before down; both run from -1 to
             1, from border to border.
         size: (height, width) of the result.
-        beyond: what lies outside of a picture: "border", "reflection" or "zeros".
+        beyond: what lies outside of a picture.
 
     Returns:
         (N, C, height, width).
@@ -31,4 +34,10 @@ def resampled(images: Tensor, matrices: NDArray[Any], size: tuple[int, int], bey
     grid = torch.empty(len(images), *size, 2, device=images.device)
     for axis in range(2):
         torch.add(rows[:, axis, :, None], columns[:, axis, None, :], out=grid[..., axis])
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
+    if isinstance(beyond, Tensor):
+        return _sampled(images - beyond, grid, "zeros").add_(beyond)
+    return _sampled(images, grid, beyond)
+
+
+def _sampled(images: Tensor, grid: Tensor, padding: str) -> Tensor:
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)

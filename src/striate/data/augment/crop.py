@@ -8,12 +8,21 @@ import numpy as np
 from torch import Tensor
 
 from striate.data.augment import CUT, Draws, per_image
+from striate.data.augment._follow import Plane, Size, part
 from striate.data.augment._resample import resampled
 
 ASPECT = 4 / 3
 
 
-@per_image("crop", {"crop": 1.0}, draws=4, order=CUT, moves=True)
+def plane(draws: Draws, before: Size, after: Size, crop: float) -> Plane:
+    """Where the windows lie, (N, 3, 3)."""
+    area = crop + (1 - crop) * draws[:, 0]
+    aspect = np.exp(math.log(ASPECT) * (2 * draws[:, 1] - 1))
+    high, wide = np.minimum(np.sqrt(area / aspect), 1), np.minimum(np.sqrt(area * aspect), 1)
+    return part(high, wide, draws[:, 2], draws[:, 3])
+
+
+@per_image("crop", {"crop": 1.0}, draws=4, order=CUT, moves=True, plane=plane)
 def crop(images: Tensor, draws: Draws, crop: float, size: tuple[int, int]) -> Tensor:
     """Take a window out of each picture and resample it to the network's size.
 
@@ -27,12 +36,5 @@ def crop(images: Tensor, draws: Draws, crop: float, size: tuple[int, int]) -> Te
         crop: the smallest area as a share of the picture's; 1 is off.
         size: (height, width) to bring the window to.
     """
-    area = crop + (1 - crop) * draws[:, 0]
-    aspect = np.exp(math.log(ASPECT) * (2 * draws[:, 1] - 1))
-    high, wide = np.minimum(np.sqrt(area / aspect), 1), np.minimum(np.sqrt(area * aspect), 1)
-    # From the result's coordinates to the source's, both from -1 to 1.
-    matrix = np.zeros((len(images), 2, 3), np.float32)
-    matrix[:, 0, 0], matrix[:, 1, 1] = wide, high
-    matrix[:, 0, 2] = (2 * draws[:, 3] - 1) * (1 - wide)
-    matrix[:, 1, 2] = (2 * draws[:, 2] - 1) * (1 - high)
+    matrix = plane(draws, (images.shape[2], images.shape[3]), size, crop)[:, :2]
     return resampled(images, matrix, size, "border")

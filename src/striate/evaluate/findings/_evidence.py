@@ -12,9 +12,9 @@ from scipy.stats import rankdata
 
 SURE = 2.0
 """Standard errors by which something must be beyond a limit to be told: chance alone does so in 1 of 44."""
-SHORT = {"label": 0.1, "labels": 0.3, "value": 0.5, "mask": 0.3}
+SHORT = {"label": 0.1, "labels": 0.3, "value": 0.5, "mask": 0.3, "boxes": 0.3}
 """By the kind of target: how far below 1 the score on the training samples themselves may be."""
-APART = {"label": 0.1, "labels": 0.2, "value": 0.2, "mask": 0.1}
+APART = {"label": 0.1, "labels": 0.2, "value": 0.2, "mask": 0.1, "boxes": 0.2}
 """By the kind of target: how far below the score on training samples that on validation may be. All networks that learn
 score lower on what they have not seen; here it is one sample in ten."""
 

@@ -74,6 +74,9 @@ def weaker(setting: str, value: Any) -> Any:
         "augment.mixup": Leaf(float, "MixUp's alpha; 0 is off", low=0, high=2),
         "augment.function": Leaf(str, "a function of your own, module:function, applied last", none=True),
         "augment.cutmix": Leaf(float, "CutMix's alpha; 0 is off", low=0, high=2),
+        "augment.mosaic": Leaf(
+            float, "share of the pictures with boxes that become four laid around a point", low=0, high=1
+        ),
         "augment.shear": Leaf(float, "largest shear, in degrees", low=0, high=60),
         "augment.perspective": Leaf(float, "largest move of a corner, as a share of half a side", low=0, high=0.66),
         "augment.gamma": Leaf(float, "strength of the change of gamma", low=0, high=2),
@@ -145,6 +148,7 @@ def augment(context: Context) -> Decisions:
             0.0,
             "short fine-tuning gains nothing from it" if tuned else "pays only over many epochs",
         ),
+        "augment.mosaic": (0.0, "off: it lays pictures with boxes together, and what it is worth was not measured"),
         "augment.function": (None, "none is given"),
         "augment.check": (False, "off: it was not measured whether what it drops pays in the end"),
         "augment.jpeg": (100, "off: what it is worth here was not measured"),
@@ -170,7 +174,7 @@ def stronger(settings: Mapping[str, Any], factor: float) -> dict[str, Any]:
     found = dict(settings)
     for name, value in settings.items():
         leaf = augment.leaves[f"augment.{name}"]
-        if leaf.type not in (int, float) or name in ("mixup", "cutmix", "minority"):
+        if leaf.type not in (int, float) or name in ("mixup", "cutmix", "mosaic", "minority"):
             continue
         off = {"crop": 1.0, "jpeg": 100}.get(name, 0.0)
         changed = min(max(off + factor * (value - off), leaf.low or 0), leaf.high or 0)
