@@ -685,7 +685,7 @@ def test_names_that_are_not_unicode_come_through_as_their_bytes() -> None:
         import fake_api, striate
         from striate.cli import main
         found = N(key="caf\\udce9.jpg", label="cat", probability=1.0, labels=None, values=None)
-        found.possible = found.unsure = found.ranges = found.mask = None
+        found.possible = found.unsure = found.ranges = found.mask = found.boxes = None
         found.to_dict = lambda: {"key": found.key}
         results = {"load": N(classes=("cat",)), "predict": lambda **_: iter([found])}
         _, module = fake_api.install(results)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,9 +38,10 @@ class BoxFiles:
     """Writes what is found in pictures into a folder.
 
     Of the picture `a/b.jpg` it is `a/b.overlay.png`, the boxes over the picture. Annotations are of all pictures
-    together, and written when the last has come: `csv` is `boxes.csv`, a table that is read as data too, `json` is
-    `boxes.json`, and the others are as `striate convert` writes them, but that pictures stay where they are. Scores are
-    in all of them but `yolo`, whose readers take no sixth number.
+    together, and written when the last has come: `csv` is `boxes.csv`, a table that is read as data too, with the
+    folder that all pictures are in as its root; `json` is `boxes.json`; the others are as `striate convert` writes
+    them, but that pictures stay where they are. Scores are in all of them but `yolo`, whose readers take no sixth
+    number.
 
     Args:
         model: that predicts.
@@ -103,7 +104,7 @@ class BoxFiles:
     def _files(self, scenes: dict[str, Scene]) -> Iterator[tuple[str, bytes]]:
         """The files of annotations by their names."""
         if self.format == "csv":
-            yield "boxes.csv", _table(scenes)
+            yield "boxes.csv", _table(scenes.values())
         elif self.format == "json":
             content = {"classes": list(self.model.classes), "pictures": [_plain(*one) for one in scenes.items()]}
             yield "boxes.json", json.dumps(content).encode()
@@ -115,13 +116,13 @@ class BoxFiles:
                     yield RESULTS, json.dumps(results).encode()
 
 
-def _table(scenes: dict[str, Scene]) -> bytes:
+def _table(scenes: Iterable[Scene]) -> bytes:
     """A row for each box, and one without edges for a picture in which nothing was found."""
     buffer = io.StringIO(newline="")
     table = csv.writer(buffer, lineterminator="\n")
     table.writerow(_HEADER)
-    for key, scene in scenes.items():
-        start = [key, scene.size[1], scene.size[0]]
+    for scene in scenes:
+        start = [scene.file, scene.size[1], scene.size[0]]
         for box, score in scene.scored:
             table.writerow([*start, *(number(edge) for edge in box.corners), box.label, score])
         if not scene.boxes:
