@@ -45,10 +45,11 @@ from striate.workflows import labels as labels_workflow
 from striate.workflows import odd as odd_workflow
 from striate.workflows.bench import Bench
 from striate.workflows.convert import Converted
+from striate.workflows.drawing import files_of
 from striate.workflows.follow import deliver
 from striate.workflows.inspect import Inspection
 from striate.workflows.labels import LabelErrors
-from striate.workflows.mask_files import MaskFiles, written
+from striate.workflows.predicted_files import written
 from striate.workflows.reading import read_dataset
 from striate.workflows.request import ReadRequest, Request, own_function, refuse_inside, refuse_unwritable
 from striate.workflows.stages import prepare, prepare_whole
@@ -739,6 +740,7 @@ def predict(
     on_damaged: Callable[[str, str], None] | None = None,
     draw: str | Path | None = None,
     outlines: str | None = None,
+    boxes: str | None = None,
 ) -> Iterator[Prediction]:
     """Predict files, folders and archives of any size, one after another, in their order.
 
@@ -747,19 +749,18 @@ def predict(
         batch_size: pictures a batch; the Model's own by default.
         device: as for `load`; a Model at hand stays where it is.
         on_damaged: called with key and reason of each picture that cannot be read; such are left out.
-        draw: a folder that each predicted mask is written into, as a PNG of classes and over its picture.
-        outlines: there too: "geojson" for a file a picture, "coco" for one of all.
+        draw: a folder that each predicted mask is written into, as a PNG of classes and over its picture; or what was
+            found, over its picture.
+        outlines: of masks there too: "geojson" for a file a picture, "coco" for one of all.
+        boxes: of what was found there too, annotations: "coco", "csv", "json", "voc" or "yolo".
 
     Raises:
-        UsageError: masks are to be drawn, and the Model gives none; or outlines are asked for and no folder.
+        UsageError: the Model gives no masks, or no boxes, and they are asked for; or no folder is named for them.
     """
     found = load(_path(model), device=device) if isinstance(model, Run | str | Path) else model
     predictions = found.predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
-    if draw is None and outlines is not None:
-        raise UsageError("outlines are written beside masks, and no folder is given", fix="name one with --draw")
-    if draw is None:
-        return predictions
-    return written(MaskFiles(found, Path(draw), paths, outlines), predictions)
+    files = files_of(found, draw, paths, outlines, boxes)
+    return predictions if files is None else written(files, predictions)
 
 
 def evaluate(

@@ -100,7 +100,7 @@ class FakeRun:
 def prediction(key: str, **filled: Any) -> SimpleNamespace:
     """One prediction, as the api gives it."""
     named = {"label": None, "probability": None, "labels": None, "values": None, "scores": {}, "mask": None}
-    named |= {"possible": None, "unsure": None, "ranges": None, **filled}
+    named |= {"possible": None, "unsure": None, "ranges": None, "boxes": None, **filled}
     found = SimpleNamespace(key=key, **named)
     found.to_dict = lambda: {"key": key, **{name: value for name, value in named.items() if value is not None}}
     return found
@@ -621,6 +621,31 @@ def test_predict_formats(
     assert (summary["predicted"], summary["damaged"]) == (1, [])
 
 
+def test_predict_tells_things_by_their_number_and_one_a_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = {"x1": 1.5, "y1": 2.0, "x2": 10.25, "y2": 20.0}
+    found = tuple(
+        SimpleNamespace(label=label, score=score, **place)
+        for label, score in (("dog", 0.9), ("cat", 0.8), ("dog", 0.5))
+    )
+    predicting(monkeypatch, [prediction("a.jpg", label="dog", boxes=found), prediction("b.jpg", boxes=())])
+    assert main(["predict", "r", "x"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "dog 2  cat 1  a.jpg\n(nothing)  b.jpg\n"
+    assert "2 predicted, 3 things found" in told.err
+    assert main(["predict", "r", "x", "--format", "csv"]) == 0
+    assert list(csv.reader(capsys.readouterr().out.splitlines())) == [
+        ["path", "label", "score", "x1", "y1", "x2", "y2"],
+        *(["a.jpg", one.label, str(one.score), "1.5", "2.0", "10.25", "20.0"] for one in found),
+        ["b.jpg", *[""] * 6],
+    ]
+    assert main(["predict", "r", "x", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["things"] == {"dog": 2, "cat": 1}
+    assert "labels" not in summary
+
+
 def test_predict_streams(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[int] = []
 
@@ -660,7 +685,7 @@ def test_names_that_are_not_unicode_come_through_as_their_bytes() -> None:
         import fake_api, striate
         from striate.cli import main
         found = N(key="caf\\udce9.jpg", label="cat", probability=1.0, labels=None, values=None)
-        found.possible = found.unsure = found.ranges = found.mask = None
+        found.possible = found.unsure = found.ranges = found.mask = found.boxes = None
         found.to_dict = lambda: {"key": found.key}
         results = {"load": N(classes=("cat",)), "predict": lambda **_: iter([found])}
         _, module = fake_api.install(results)

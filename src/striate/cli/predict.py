@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 import typer
@@ -20,6 +20,29 @@ from striate.core.memory import keep_freed_memory
 
 FORMATS = ("table", "csv", "jsonl")
 _LABEL_WIDTH = 32
+_OF_BOXES = ("label", "score", "x1", "y1", "x2", "y2")
+
+
+class Box(Protocol):
+    """What this command shows of a thing that was found."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def x1(self) -> float: ...
+
+    @property
+    def y1(self) -> float: ...
+
+    @property
+    def x2(self) -> float: ...
+
+    @property
+    def y2(self) -> float: ...
 
 
 class Prediction(Protocol):
@@ -47,6 +70,9 @@ class Prediction(Protocol):
     def unsure(self) -> bool | None: ...
 
     @property
+    def boxes(self) -> Sequence[Box] | None: ...
+
+    @property
     def scores(self) -> Mapping[str, float]: ...
 
     @property
@@ -64,10 +90,13 @@ def predict(
     format: Annotated[str, typer.Option(help="|".join(FORMATS), metavar="FORMAT")] = "table",
     batch_size: Annotated[int | None, typer.Option(help="Pictures a batch; the Model's own without.", min=1)] = None,
     draw: Annotated[
-        str | None, typer.Option(help="Write predicted masks into this folder, as PNG and drawn.", metavar="DIR")
+        str | None, typer.Option(help="Write predicted masks, or boxes, drawn into this folder.", metavar="DIR")
     ] = None,
     outlines: Annotated[
-        str | None, typer.Option(help="With --draw, outlines too: geojson or coco.", metavar="FORMAT")
+        str | None, typer.Option(help="With --draw, outlines of masks too: geojson or coco.", metavar="FORMAT")
+    ] = None,
+    boxes: Annotated[
+        str | None, typer.Option(help="With --draw, boxes as coco, csv, json, voc or yolo too.", metavar="FORMAT")
     ] = None,
     device: _options.Device = None,
     as_json: Annotated[
@@ -83,6 +112,7 @@ def predict(
     striate predict runs/photos new/ x.jpg
     striate predict runs/photos new.zip --format csv > predictions.csv
     striate predict runs/cells new/ --draw masks --outlines geojson
+    striate predict runs/birds new/ --draw birds --boxes coco
     """
     if format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
@@ -97,8 +127,11 @@ def predict(
         note(f"damaged: {key}: {reason}")
 
     model = api.load(run, device=_options.check_device(device) or "auto")
-    found = api.predict(model, paths, batch_size=batch_size, on_damaged=on_damaged, draw=draw, outlines=outlines)
+    found = api.predict(
+        model, paths, batch_size=batch_size, on_damaged=on_damaged, draw=draw, outlines=outlines, boxes=boxes
+    )
     labels: Counter[str] = Counter()
+    things: Counter[str] | None = None
     count = unsure = 0
     told = False
     write = _nothing if as_json else _WRITERS[format](tuple(model.classes))
@@ -107,10 +140,15 @@ def predict(
         count += 1
         unsure += bool(prediction.unsure)
         told |= prediction.unsure is not None
-        labels.update([prediction.label] if prediction.label is not None else prediction.labels or [])
+        if prediction.boxes is not None:
+            things = things or Counter()
+            things.update(box.label for box in prediction.boxes)
+        else:
+            labels.update([prediction.label] if prediction.label is not None else prediction.labels or [])
     sys.stdout.flush()
     doubt = f", {unsure:,} of them unsure" if unsure else ""
-    note(f"{count:,} predicted{doubt}" + (f", {len(damaged):,} damaged and left out" if damaged else ""))
+    in_them = "" if things is None else f", {things.total():,} things found"
+    note(f"{count:,} predicted{doubt}{in_them}" + (f", {len(damaged):,} damaged and left out" if damaged else ""))
     if not count:
         raise DataError(
             f"not one of {len(damaged):,} pictures could be read" if damaged else "there is no picture at these paths"
@@ -118,6 +156,7 @@ def predict(
     if as_json:
         summary: dict[str, Any] = {"model": run, "predicted": count, "damaged": damaged}
         summary |= {"labels": dict(labels.most_common())} if labels else {}
+        summary |= {} if things is None else {"things": dict(things.most_common())}
         summary |= {"unsure": unsure} if told else {}
         print_json({**summary, "seconds": round(time.monotonic() - began, 3)})
 
@@ -136,6 +175,9 @@ def _table(names: tuple[str, ...]) -> Callable[[Prediction], None]:
         elif prediction.mask is not None:
             shares = sorted(prediction.scores.items(), key=lambda one: -one[1])
             said = "  ".join(f"{printable(name)} {share:.1%}" for name, share in shares if share > 0)
+        elif prediction.boxes is not None:
+            counts = Counter(box.label for box in prediction.boxes).most_common()
+            said = "  ".join(f"{printable(name)} {count:,}" for name, count in counts) or "(nothing)"
         elif prediction.labels is not None:
             said = f"{printable('; '.join(prediction.labels) or '(none)'):<{width}}"
             if prediction.unsure is not None:
@@ -154,13 +196,23 @@ def _csv(names: tuple[str, ...]) -> Callable[[Prediction], None]:
     header: list[str] = []
 
     def write(prediction: Prediction) -> None:
-        row = dict(_cells(prediction))
-        if not header:
-            header.extend(row)
-            writer.writerow(header)
-        writer.writerow(row.values())
+        for row in map(dict, _rows(prediction)):
+            if not header:
+                header.extend(row)
+                writer.writerow(header)
+            writer.writerow(row.values())
 
     return write
+
+
+def _rows(prediction: Prediction) -> Iterator[Iterable[tuple[str, object]]]:
+    """One row, or one for each box: a picture in which nothing was found has one without any."""
+    if prediction.boxes is None:
+        yield _cells(prediction)
+    for box in prediction.boxes or ():
+        yield [("path", prediction.key), *((name, getattr(box, name)) for name in _OF_BOXES)]
+    if prediction.boxes is not None and not prediction.boxes:
+        yield [("path", prediction.key), *((name, "") for name in _OF_BOXES)]
 
 
 def _cells(prediction: Prediction) -> Iterator[tuple[str, object]]:

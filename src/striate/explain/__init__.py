@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.registry import Registry
+from striate.explain._boxes import BOX_ERRORS, box_colours, box_errors_over, box_overlay, box_sorts
 from striate.explain._masks import (
     ERRORS,
     class_colours,
@@ -40,9 +41,14 @@ class Explanation(Protocol):
 EXPLANATIONS: Registry[Explanation] = Registry("explanation", "striate.explain")
 
 __all__ = [
+    "BOX_ERRORS",
     "ERRORS",
     "EXPLANATIONS",
     "Explanation",
+    "box_colours",
+    "box_errors_over",
+    "box_overlay",
+    "box_sorts",
     "class_colours",
     "colour_mask",
     "colour_png",

@@ -31,6 +31,10 @@ _FILL = 0.45  # how much of a class's colour lies over the picture inside its ou
 _DIM = 0.55  # how much of the grey picture is seen under the errors
 
 
+Colour = tuple[int, int, int]
+"""Red, green and blue."""
+
+
 @dataclass(frozen=True)
 class Sort:
     """A sort of pixel in a map of errors.
@@ -40,7 +44,7 @@ class Sort:
         meaning: in words.
     """
 
-    colour: tuple[int, int, int] | None
+    colour: Colour | None
     meaning: str
 
 
@@ -127,7 +131,7 @@ def mask_overlay(
     Raises:
         ValueError: the mask is not of the picture's height and width.
     """
-    ground, (mask,) = _shown(pixels, (classes,), longest)
+    ground, (mask,) = shown(pixels, (classes,), longest)
     drawn = colour_mask(mask, colours).astype(np.float64)
     covered = (mask != background)[..., None] if background is not None else np.True_
     mixed = np.where(covered, (1 - _FILL) * ground + _FILL * drawn, ground)
@@ -147,9 +151,8 @@ def error_map(
 
     Arguments, result and errors are those of `mask_overlay`.
     """
-    ground, (guess, true) = _shown(pixels, (predicted, truth), longest)
-    grey = np.repeat((ground @ np.array([0.299, 0.587, 0.114]))[..., None], 3, 2)  # ITU-R BT.601
-    mixed = 255 - _DIM * (255 - grey)  # light, so that each colour stands out from it
+    ground, (guess, true) = shown(pixels, (predicted, truth), longest)
+    mixed = 255 - _DIM * (255 - grey(ground))  # light, so that each colour stands out from it
     for name, place in sorts(guess, true, background).items():
         if ERRORS[name].colour is not None:
             mixed[place] = ERRORS[name].colour
@@ -185,7 +188,12 @@ def outline(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return found
 
 
-def _shown(
+def grey(ground: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A picture (H, W, 3) without its colours."""
+    return np.repeat((ground @ np.array([0.299, 0.587, 0.114]))[..., None], 3, 2)  # ITU-R BT.601
+
+
+def shown(
     pixels: NDArray[Any], masks: tuple[NDArray[np.uint8], ...], longest: int | None
 ) -> tuple[NDArray[np.float64], list[NDArray[np.uint8]]]:
     """A picture (H, W, 3) and masks (H, W) of it, in the size in which they are drawn."""

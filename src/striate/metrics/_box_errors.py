@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,25 +47,44 @@ def confusion(
     table = np.zeros((classes + 1, classes + 1), np.int64)
     for found, true in zip(detections, truths, strict=True):
         sure = surest(found, score)
-        taken, aside = matched(sure, true, threshold)
-        left = ~true.aside
-        for one in np.flatnonzero(taken >= 0):
-            table[sure.labels[one], sure.labels[one]] += 1
-            left[taken[one]] = False
-        near = overlaps(sure.boxes, true.boxes)
-        for one in np.argsort(-sure.scores, kind="stable"):
-            if taken[one] >= 0 or aside[one]:
-                continue
-            free = np.where(left & (true.labels != sure.labels[one]), near[one], -1.0)
-            place = int(free.argmax()) if len(free) else 0
-            if len(free) and free[place] >= threshold:
-                table[true.labels[place], sure.labels[one]] += 1
-                left[place] = False
-            else:
-                table[classes, sure.labels[one]] += 1
-        for label in true.labels[left]:
-            table[label, classes] += 1
+        pairs = paired(sure, true, threshold)
+        hit, counted = pairs.taken >= 0, ~pairs.aside
+        np.add.at(table, (true.labels[pairs.taken[hit]], sure.labels[hit]), 1)
+        np.add.at(table[classes], sure.labels[~hit & counted], 1)
+        np.add.at(table[:, classes], true.labels[pairs.missed], 1)
     return table
+
+
+class Pairs(NamedTuple):
+    """Which truth of a picture each detection is about.
+
+    Args:
+        taken: the truth that each found, or took for another class, −1 for none, (D,).
+        aside: detections that do not count, as they overlap a truth that does not, (D,).
+        missed: truths that count and that no detection is about, (G,).
+    """
+
+    taken: Integers
+    aside: Flags
+    missed: Flags
+
+
+def paired(found: Detections, true: Truths, threshold: float = FOUND) -> Pairs:
+    """The truths of a picture that detections found, and those that they took for another class, see `confusion`."""
+    taken, aside = matched(found, true, threshold)
+    missed = ~true.aside
+    missed[taken[taken >= 0]] = False
+    near = overlaps(found.boxes, true.boxes)
+    right = taken >= 0
+    for one in np.argsort(-found.scores, kind="stable"):
+        if right[one] or aside[one] or not len(missed):
+            continue
+        free = np.where(missed & (true.labels != found.labels[one]), near[one], -1.0)
+        place = int(free.argmax())
+        if free[place] >= threshold:
+            taken[one] = place
+            missed[place] = False
+    return Pairs(taken, aside, missed)
 
 
 def surest(found: Detections, score: float | Floats) -> Detections:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.metrics import _box_errors
-from striate.metrics._box_errors import BoxErrors
+from striate.metrics._box_errors import BoxErrors, Pairs
 from striate.metrics._box_rows import ASIDE, RIGHT, WRONG, OfClass, by_classes, sides
 from striate.metrics._boxes import THRESHOLDS, Integers
 from striate.metrics._classes import ClassCounts
@@ -197,6 +197,16 @@ def box_confusion(rows: Floats, classes: int, thresholds: Sequence[float] | Floa
     [[0, 1, 0], [0, 0, 0], [1, 0, 0]]
     """
     return _box_errors.confusion(*sides(rows), classes, score=least_scores(thresholds, classes))
+
+
+def box_pairs(row: Floats) -> Pairs:
+    """Which truth each box that was found in one picture is about, by the rules of `box_confusion`.
+
+    Args:
+        row: (1, S); all that was found in it is taken for shown.
+    """
+    (found,), (true,) = sides(row)
+    return _box_errors.paired(found, true)
 
 
 def errors_by_kind(rows: Floats, classes: int, thresholds: Sequence[float] | Floats) -> BoxErrors:

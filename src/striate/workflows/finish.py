@@ -25,9 +25,11 @@ from striate.metrics.log_loss import CLIP
 from striate.nets import profile
 from striate.tasks import Task
 from striate.tasks._task import defined
+from striate.tasks.detect import Detect
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.alike import draw_near
+from striate.workflows.box_figures import boxes_told, draw_boxes
 from striate.workflows.deciding import Decided, decided_figures, not_held_out
 from striate.workflows.diagnose import known, write_diagnosis
 from striate.workflows.extend import earlier_scores, scored_before
@@ -173,11 +175,13 @@ def _scored(materials: Materials, scores: Mapping[str, NDArray[Any]], seed: int)
 
 
 def _drawn(decided: Decided, outputs: Mapping[str, Tensor], materials: Materials) -> dict[str, Any]:
-    """The points that the report draws, of test, or of validation where there is no test."""
+    """The points that the report draws, and mistakes by kind, of test, or of validation where there is no test."""
     part = next((one for one in ("test", "val") if one in outputs), None)
     if part is None:
         return {}
     task, targets = decided.task, materials.targets[part].numpy()
+    if isinstance(task, Detect):
+        return {"boxes": {part: boxes_told(task, task.scores(outputs[part]).numpy())}}
     if not task.one_answer:
         return {}
     if task.kind == "value":
@@ -263,7 +267,15 @@ def _figures(
         except (NetworkError, DataError, OSError) as error:
             missing.append(f"The masks are not drawn: {str(error).splitlines()[0]}")
             reporter.warn(missing[-1])
-    elif part is not None and materials.task.one_answer:
+    elif part is not None and isinstance(model.task, Detect):
+        wrong = wrongness(model.task, scores[part], materials.targets[part].numpy())
+        scale, shown = model.preprocessing.full_scale, materials.samples[part]
+        try:
+            entries += draw_boxes(run.figures, model.task, store, shown, scores[part], wrong, scale)
+        except (DataError, OSError) as error:
+            missing.append(f"The boxes are not drawn: {str(error).splitlines()[0]}")
+            reporter.warn(missing[-1])
+    elif part is not None:
         samples, targets = materials.samples[part], materials.targets[part]
         wrong = wrongness(model.task, scores[part], targets.numpy())
         order = np.argsort(-wrong, kind="stable")

@@ -24,6 +24,8 @@ from striate.infer import Model
 from striate.infer.ensemble import Ensemble, common_task, mean_scores
 from striate.plan.planner import read_plan
 from striate.tasks import Task
+from striate.tasks.detect import Detect
+from striate.workflows.box_figures import boxes_told
 from striate.workflows.deciding import Decided, not_held_out
 from striate.workflows.finish import corrected, not_checked, prediction_header, prediction_rows
 from striate.workflows.labelled import scored
@@ -274,7 +276,9 @@ def spread(task: Task, found: Sequence[Mapping[str, Any]], part: str) -> dict[st
 
 
 def _drawn(task: Task, scores: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, Any]:
-    """The points that the report draws of the test."""
+    """The points that the report draws of the test, and mistakes by kind."""
+    if isinstance(task, Detect):
+        return {"boxes": {"test": boxes_told(task, np.asarray(scores, np.float64))}}
     if not task.one_answer:
         return {}
     if task.kind == "value":

@@ -25,6 +25,7 @@ class Scene:
         size: (height, width) in pixels.
         boxes: of the picture; none where nothing is there.
         split: the split that it is in, or None where the data has none.
+        scores: of its boxes, where these were found by a Model; none where they are true.
     """
 
     stem: str
@@ -32,6 +33,12 @@ class Scene:
     size: tuple[int, int]
     boxes: tuple[Box, ...]
     split: Split | None = None
+    scores: tuple[float, ...] = ()
+
+    @property
+    def scored(self) -> Iterator[tuple[Box, float | None]]:
+        """Its boxes with their scores, None where they have none."""
+        return zip(self.boxes, self.scores or (None,) * len(self.boxes), strict=True)
 
     @property
     def file(self) -> str:
@@ -43,8 +50,8 @@ class Writer(Protocol):
     """Writes one format.
 
     Args:
-        keeps: what the format has room for beside classes and edges: of "difficult", "crowd", "area", and "classes
-            without a box".
+        keeps: what the format has room for beside classes and edges: of "difficult", "crowd", "area", "score", and
+            "classes without a box".
     """
 
     keeps: frozenset[str]

@@ -13,7 +13,7 @@ from striate.data.writers import DECIMALS, WRITERS, Scene, in_splits, too_thin
 class Coco:
     """See `Writer`. Classes are numbered from 1 in their order, pictures and boxes through all files."""
 
-    keeps = frozenset({"crowd", "area", "classes without a box"})
+    keeps = frozenset({"crowd", "area", "score", "classes without a box"})
 
     def picture(self, scene: Scene) -> str:
         """See `Writer`."""
@@ -34,8 +34,9 @@ class Coco:
             for place, scene in enumerate(chosen, first_picture):
                 height, width = scene.size
                 images.append({"id": place, "file_name": scene.file, "width": width, "height": height})
-                for box in scene.boxes:
-                    annotations.append(_annotation(box, first_box + len(annotations), place, numbers[box.label]))
+                for box, score in scene.scored:
+                    one = _annotation(box, first_box + len(annotations), place, numbers[box.label])
+                    annotations.append(one if score is None else {**one, "score": score})
             first_picture += len(images)
             first_box += len(annotations)
             content = {"images": images, "annotations": annotations, "categories": categories}

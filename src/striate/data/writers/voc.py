@@ -10,9 +10,12 @@ from striate.data.writers import WRITERS, Scene, in_splits, number, too_thin
 
 
 class Voc:
-    """See `Writer`. Edges stand as they are; those that are no whole pixels have decimals, as some of VOC 2012 do."""
+    """See `Writer`. Edges stand as they are; those that are no whole pixels have decimals, as some of VOC 2012 do.
 
-    keeps = frozenset({"difficult"})
+    A score is an element `score` of its object, which readers of the format pass over.
+    """
+
+    keeps = frozenset({"difficult", "score"})
 
     def picture(self, scene: Scene) -> str:
         """See `Writer`."""
@@ -44,12 +47,14 @@ def _annotation(scene: Scene) -> bytes:
     for name, value in (("width", width), ("height", height), ("depth", 3)):
         _say(size, name, str(value))
     _say(root, "segmented", "0")
-    for box in scene.boxes:
+    for box, score in scene.scored:
         one = ElementTree.SubElement(root, "object")
         _say(one, "name", box.label)
         _say(one, "pose", "Unspecified")
         _say(one, "truncated", "0")
         _say(one, "difficult", str(int(box.difficult)))
+        if score is not None:
+            _say(one, "score", repr(score))
         corners = ElementTree.SubElement(one, "bndbox")
         for name, edge in zip(("xmin", "ymin", "xmax", "ymax"), box.corners, strict=True):
             _say(corners, name, number(edge))
