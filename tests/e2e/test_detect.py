@@ -165,18 +165,6 @@ def test_pictures_that_do_not_fit_into_memory_give_the_same_bits(run: st.Run, da
     assert weights_of(streamed) == weights_of(run)
 
 
-def test_a_batch_in_parts_learns_as_the_whole(data: Path, tmp_path: Path) -> None:
-    """But for rounding: the sum of a picture's losses does not depend on its neighbours."""
-    plan = {**PLAN, "optimizer.name": "sgd", "augment.mosaic": 0.0}
-    whole, parts = (
-        st.train(data, out=tmp_path / str(count), epochs=1, set={**plan, "batch.accumulate": count}) for count in (1, 2)
-    )
-    losses = [
-        json.loads((run.path / "history.jsonl").read_text().splitlines()[0])["train_loss"] for run in (whole, parts)
-    ]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
 @pytest.mark.parametrize("name", ["fcos", "faster_rcnn", "ssdlite"])
 def test_other_detectors_go_the_same_way(data: Path, tmp_path: Path, name: str) -> None:
     arguments = {key: ARGUMENTS[key] for key in ("backbone", "backbone_arguments", "strides", "width", "norm")}
@@ -302,7 +290,11 @@ def test_pictures_without_things_and_without_annotation(data: Path, tmp_path: Pa
     (folder / "Annotations" / "006.xml").unlink()
     run = st.train(folder, out=tmp_path / "run", epochs=1, set=PLAN)
     audit = json.loads((run.path / "audit.json").read_text())
-    assert audit["boxes"]["pictures"]["empty"] == 1
+    assert audit["boxes"]["pictures"] == {"with_boxes": 22, "empty": 1, "unlabelled": 1}
+    fates = {row["key"]: row for row in csv.DictReader((run.path / "split.csv").read_text().splitlines())}
+    assert fates["JPEGImages/006.png"]["split"] == "excluded"
+    assert "no annotation" in fates["JPEGImages/006.png"]["reason"]
+    assert fates["JPEGImages/005.png"]["split"] in ("train", "val", "test")
 
 
 def test_no_boxes_at_all_is_said(data: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from striate.core.options import options_of
+from striate.nets import form_of
 from striate.nets.detectors import DETECTORS
 from striate.plan.context import Context
 from striate.plan.rule import Decisions
@@ -61,8 +62,7 @@ def network(context: Context) -> Decisions:
     weights = context.weights
     sidecar = weights.sidecar if weights is not None else None
     chosen = context.overrides.get("network.name")
-    own = sidecar is not None and "detector" in str(sidecar.get("task", ""))
-    if sidecar is not None and own:
+    if sidecar is not None and form_of(sidecar["network"]) == "boxes":
         return {
             "network.name": (sidecar["network"], f"the weights are of a detector that has seen {sidecar['source']}"),
             "network.arguments": (dict(sidecar["arguments"]), "what the weights need"),
