@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from striate.core.boxes import FOUND, MOST, NONE
 from striate.core.errors import NetworkError, UnknownName
 from striate.infer.ready import ForwardWay, forward_rates, made_ready
-from striate.nets import depth_groups, head_name, head_parameters, memory, profile
+from striate.nets import (
+    depth_groups,
+    head_name,
+    head_parameters,
+    memory,
+    profile,
+    regularised,
+    with_first_weights,
+)
 from striate.nets.anatomy import stem_name
 from striate.nets.detectors import DETECTORS
 from striate.nets.folding import find_folds, seen
@@ -293,3 +301,15 @@ def test_a_stride_that_a_backbone_lacks_is_refused_with_those_that_it_has() -> N
         spec_of("retinanet", strides=[2, 4])
     with pytest.raises(NetworkError, match="no stages"):
         spec_of("fcos", backbone="vit_tiny", backbone_arguments={"patch": 16})
+
+
+@each
+def test_rates_and_first_weights_are_the_body_s(name: str) -> None:
+    spec = spec_of(name)
+    found = regularised(spec, stochastic_depth=0.2, channel_dropout=0.1)
+    assert found["body"] == regularised(spec["body"], stochastic_depth=0.2, channel_dropout=0.1)
+    assert with_first_weights(spec, last_norm="one")["body"] != spec["body"]
+    assert list(build(with_first_weights(spec, init="by_activation")).state_dict()) == list(build(spec).state_dict())
+    build(found)
+    with pytest.raises(NetworkError, match="no dense layer"):
+        regularised(spec, dropout=0.2)

@@ -30,7 +30,7 @@ from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import passed_over
 from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
-from striate.nets.detectors._pyramid import Pyramid
+from striate.nets.detectors._pyramid import Pyramid, pooled
 from striate.nets.node import Shape
 
 _CUT = 7  # positions along each side of what is cut out, Lin et al. section 4.2
@@ -81,7 +81,7 @@ class FasterRcnn(Detector):
             )
         anchors = Anchors([[8 * stride] for stride in strides] if sizes is None else sizes, aspects, strides)
         body = made_body(backbone, shape, strides)
-        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm)
+        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=pooled)
         proposals = RegionProposalNetwork(
             nn.Identity(), RPNHead(width, anchors.each, depth), 0.7, 0.3, _DRAWN, 0.5, _PROPOSALS, _PROPOSALS, 0.7
         )

@@ -25,7 +25,7 @@ from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import best, passed_over, split, suppressed
 from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
-from striate.nets.detectors._pyramid import Pyramid, norm_layer
+from striate.nets.detectors._pyramid import Pyramid, convolved, norm_layer
 from striate.nets.node import Shape
 
 _CANDIDATES = 1000  # of a level, section 4
@@ -65,7 +65,7 @@ class RetinaNet(Detector):
     ) -> None:
         anchors = Anchors(octaves(strides) if sizes is None else sizes, aspects, strides)
         body = made_body(backbone, shape, strides)
-        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm)
+        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=convolved)
         super().__init__(body, RetinaHead(pyramid, width, depth, norm, anchors.each, outputs), outputs)
         self.anchors = anchors
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
