@@ -25,6 +25,7 @@ from striate.nets.anatomy import stem_name
 from striate.nets.detectors import DETECTORS
 from striate.nets.folding import find_folds, seen
 from striate.nets.spec import build, form_of, resolve
+from striate.train.features import hindrance
 from tests.nets.detectors.made import SMALL, TWO, made, pictures, spec_of, truths
 
 NAMES = DETECTORS.names()
@@ -162,6 +163,7 @@ def test_a_spec_comes_back_from_json_and_builds_the_same(name: str) -> None:
     again = json.loads(json.dumps(spec))
     assert again == spec
     assert spec["arguments"]["backbone"] == "resnet18"
+    assert None not in spec["arguments"].values()  # what they are is said
     torch.manual_seed(0)
     first = build(spec)
     torch.manual_seed(0)
@@ -190,6 +192,8 @@ def test_arguments_are_taken_strictly(name: str) -> None:
         spec_of(name, strides=[8, 12])
     with pytest.raises(NetworkError, match="cannot be made"):
         spec_of(name, width="wide")
+    with pytest.raises(NetworkError, match="cannot be made"):
+        spec_of(name, strides=None)
 
 
 @each
@@ -313,3 +317,8 @@ def test_rates_and_first_weights_are_the_body_s(name: str) -> None:
     build(found)
     with pytest.raises(NetworkError, match="no dense layer"):
         regularised(spec, dropout=0.2)
+
+
+@each
+def test_what_its_head_receives_is_not_kept_in_place_of_pictures(name: str) -> None:
+    assert hindrance(build(spec_of(name)).eval()) == "its head takes several maps of each picture"

@@ -79,7 +79,7 @@ class FasterRcnn(Detector):
                 f"strides of faster_rcnn must double from one to the next, not {list(strides)}",
                 fix="give [4, 8, 16, 32, 64], say: what is cut out is taken from the level of its size",
             )
-        anchors = Anchors([[8 * stride] for stride in strides] if sizes is None else sizes, aspects, strides)
+        anchors = Anchors(_sizes(strides) if sizes is None else sizes, aspects, strides)
         body = made_body(backbone, shape, strides)
         pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=pooled)
         proposals = RegionProposalNetwork(
@@ -92,6 +92,12 @@ class FasterRcnn(Detector):
         )  # fmt: skip
         super().__init__(body, FasterHead(pyramid, proposals, boxes), outputs)
         self.anchors, self.rois, self.width = anchors, rois, width
+
+    @classmethod
+    def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """With the sizes of the anchors."""
+        sizes = _sizes(arguments["strides"]) if arguments["sizes"] is None else arguments["sizes"]
+        return {**arguments, "sizes": sizes}
 
     def shown(self, dense: Dense) -> Any:
         """What is said of each position, and of as many proposals as are learnt from, or looked at in prediction."""
@@ -209,6 +215,11 @@ class FasterHead(nn.Module):
         count = len(levels[0])
         objects, moves = concat_box_prediction_layers(*self.proposals.head(levels))
         return Dense({"objects": objects.reshape(count, -1, 1), "moves": moves.reshape(count, -1, 4)}, levels)
+
+
+def _sizes(strides: Sequence[int]) -> list[list[int]]:
+    """One size a level: 32 px at the stride 4, Lin et al. section 4.1."""
+    return [[8 * stride] for stride in strides]
 
 
 def _cutter(strides: Sequence[int]) -> MultiScaleRoIAlign:

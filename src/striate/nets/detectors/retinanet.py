@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,12 @@ class RetinaNet(Detector):
         self.anchors = anchors
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = Matcher(_FOREGROUND, _BACKGROUND, allow_low_quality_matches=True)
+
+    @classmethod
+    def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """With the sizes of the anchors."""
+        sizes = octaves(arguments["strides"]) if arguments["sizes"] is None else arguments["sizes"]
+        return {**arguments, "sizes": sizes}
 
     def found(self, dense: Dense, size: tuple[int, int]) -> Tensor:
         """Of each level the surest anchors, moved, without what overlaps."""
