@@ -181,6 +181,7 @@ svg .point{fill:var(--second);fill-opacity:.45}
 color:var(--soft)}
 .legend li{margin:0}
 .key{display:inline-block;width:20px;height:0;border-top:3px solid;vertical-align:middle;margin-right:.4rem}
+.key.cased{border-top:5px solid;outline:1px solid var(--soft)}
 .key.rule{border-color:var(--soft);border-top:1px dashed}
 .key.first{border-color:var(--first);border-top-style:dashed}
 .key.second{border-color:var(--second)}
