@@ -50,6 +50,7 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     # … then what it gets wrong …
     ("mistakes", "What it gets wrong", "Mistakes", mistakes),
     ("explanations", "What it gets right", "Right", explanations),
+    ("boxes", "Best, median and worst", "Pictures", boxes),
     ("confusion", "What is taken for what", "Confusion", taken),
     ("kinds", "Mistakes by kind", "Kinds", kinds),
     ("classes", "Class by class", "Classes", classes),
@@ -62,7 +63,6 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     ("metrics", "All metrics", "Metrics", all_metrics),
     # … what the data is …
     ("masks", "Best, median and worst", "Pictures", masks),
-    ("boxes", "Best, median and worst", "Pictures", boxes),
     ("data", "The data", "Data", data),
     ("augmentation", "Augmentation", "Augmentation", augmentation),
     # … how it was made, and how it is made again.

@@ -22,7 +22,7 @@ _KEYS = (
 )
 _KINDS = {
     "place": ("wrong place", "a thing of its class is there, but the two overlap by less than one half"),
-    "class": ("wrong class", "the place is right, and the class is another's"),
+    "class": ("wrong class", "a thing of another class is there, found besides or not"),
     "duplicate": ("found twice", "a surer box has found the thing already"),
     "background": ("background", "nothing is there"),
     "both": ("class and place", "near a thing, and wrong in both"),
@@ -32,7 +32,7 @@ _KINDS = {
 
 def boxes(facts: Facts) -> Html | None:
     """What was found in some pictures, what of it is right, and the pictures with the lowest scores."""
-    drawn = gallery(facts, "boxes")
+    drawn = gallery(facts, "boxes", "gallery pairs")
     if facts.task != "detect" or drawn is None:
         return None
     note = (

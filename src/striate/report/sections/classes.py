@@ -8,7 +8,7 @@ from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number
 from striate.report.tables import Column, missing, share_bar, table
 
-_SHARES = ("precision", "recall", "f1", "iou", "dice", "ap", "ap50", "ap75")
+_SHARES = ("precision", "recall", "f1", "iou", "dice", "ap50")
 
 
 def classes(facts: Facts) -> Html | None:

@@ -149,6 +149,11 @@ def _things(facts: Facts, boxes: dict[str, Any]) -> Html:
                  *_shapes(boxes)])  # fmt: skip
 
 
+def _whole(value: Any) -> Html:
+    """A figure, without decimals where it has none."""
+    return number(int(value) if isinstance(value, float) and value == int(value) else value)
+
+
 _SHAPES = {
     "per_picture": "things in a picture",
     "width": "width, px",
@@ -168,13 +173,13 @@ def _shapes(boxes: dict[str, Any]) -> list[Html]:
     counted = (tag("div", tag("dt", name), tag("dd", number(value))) for name, value in entries if value is not None)
     parts = [tag("h3", "Boxes"), tag("dl", *counted, class_="facts")]
     rows = [
-        [words, *(number(spread.get(one)) for one in _QUANTILES)]
+        [words, *(_whole(spread.get(one)) for one in _QUANTILES)]
         for name, words in _SHAPES.items()
         if isinstance(spread := boxes.get(name), dict)
     ]
     if rows:
         columns = [Column("what", "name"), *(Column(words, "number") for words in _QUANTILES.values())]
-        parts.append(table("Numbers and sizes of boxes: so large are so many of them at most", columns, rows))
+        parts.append(table("Numbers and sizes of boxes", columns, rows))
     anchors = boxes.get("anchors")
     if isinstance(anchors, dict) and anchors:
         sizes = [
