@@ -15,12 +15,15 @@ from striate.nets.detectors import DETECTORS
 from striate.plan.context import Context
 from striate.plan.rule import Decisions
 
-SIDES = (256, 320, 416, 512, 640, 800)
+SIDES = (96, 128, 192, 256, 320, 416, 512, 640, 800)
 """Pixels of the long side that pictures are brought to."""
-SIDES_OF_PROCESSOR = 3
-"""How many of these a processor may choose from: a side that doubles costs four times as much."""
-SEEN = 16
-"""Pixels of a side that nine of ten boxes should have at least: two positions of the finest map."""
+MOST_OF_PROCESSOR = 416
+"""Of these the largest on a processor: a side that doubles costs four times as much."""
+ENLARGED = 2
+"""How far pictures are enlarged at most: beyond that, more pixels show no more."""
+SEEN = 32
+"""Pixels of a side that nine of ten boxes should have at least, four positions of the finest map: things of the smallest
+class may be smaller still."""
 GRID = 32
 """Sides are multiples of it, as the coarsest map of most backbones needs."""
 FINEST, COARSEST = 8, 128
@@ -43,8 +46,8 @@ def size(context: Context) -> Decisions:
     height, width = sizes["height"]["median"], sizes["width"]["median"]
     long = max(height, width)
     small = min(boxes["width"]["p10"], boxes["height"]["p10"]) if boxes.get("width") else long / 10
-    options = SIDES[:SIDES_OF_PROCESSOR] if context.machine.device == "cpu" else SIDES
-    options = tuple(side for side in options if side <= GRID * math.ceil(long / GRID)) or (options[0],)
+    most = min(ENLARGED * long, MOST_OF_PROCESSOR if context.machine.device == "cpu" else SIDES[-1])
+    options = [side for side in SIDES if side <= most] or [SIDES[0]]
     side = next((side for side in options if small * side / long >= SEEN), options[-1])
     scale = side / long
     because = (
@@ -52,7 +55,7 @@ def size(context: Context) -> Decisions:
         f"{small * scale:.0f} of them at a long side of {side} px"
     )
     if small * scale < SEEN:
-        because += f", fewer than the {SEEN} wanted: more pixels would cost too much here"
+        because += f", fewer than the {SEEN} wanted: more pixels would cost too much here, or show no more"
     found = {"input.height": height, "input.width": width}
     return {leaf: (max(GRID, GRID * round(one * scale / GRID)), because) for leaf, one in found.items()}
 

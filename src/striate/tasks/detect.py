@@ -42,6 +42,10 @@ COUNTED = ("support", "found", "missed", "invented")
 """Figures of a class or a picture that count things."""
 
 
+PLACES = ("boxes", "proposals")
+"""Losses of a detector that are about where things are; the others are about what they are."""
+
+
 @TASKS.register("detect")
 class Detect(Task):
     """Which things are where: boxes with a class and a score.
@@ -50,7 +54,7 @@ class Detect(Task):
     was found and the truth lie side by side, in the picture's own pixels, and that is what its scores are.
 
     The network computes its losses itself: it has a method `losses(images, targets)` that gives them by name for each
-    picture, (N,), those of place under names with "boxes" in them.
+    picture, (N,), those of place under the names in `PLACES`.
     """
 
     name = "detect"
@@ -112,8 +116,8 @@ class Detect(Task):
                 "the network gives no boxes, and has no losses of its own", fix="choose a detector, such as retinanet"
             )
         found: dict[str, Tensor] = losses(batch.images, batch.targets)
-        places = torch.stack([one for name, one in found.items() if "boxes" in name]).sum(0)
-        classes = torch.stack([one for name, one in found.items() if "boxes" not in name]).sum(0)
+        places = torch.stack([one for name, one in found.items() if name in PLACES]).sum(0)
+        classes = torch.stack([one for name, one in found.items() if name not in PLACES]).sum(0)
         each = self.losses(torch.stack([classes, places], dim=1), batch.targets)
         total = (each * batch.weights.to(each.dtype)).sum()
         return {"network": total / batch.total_weight if batch.total_weight else total}

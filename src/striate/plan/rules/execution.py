@@ -73,6 +73,8 @@ def _graphs(context: Context, device: str, timed: str) -> tuple[bool | str, str]
         return False, "graphs are for CUDA devices"
     if compiled is not None and compiled.value:
         return False, "compiled steps are not recorded"
+    if context.finds:
+        return False, "what a detector compares itself with has another shape in each batch"
     if context["input.sizing"] == "own":
         return False, "pictures keep their own sizes, and a graph would be recorded for each"
     if context["optimizer.sam"] > 0:
