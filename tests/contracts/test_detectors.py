@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -322,3 +323,20 @@ def test_rates_and_first_weights_are_the_body_s(name: str) -> None:
 @each
 def test_what_its_head_receives_is_not_kept_in_place_of_pictures(name: str) -> None:
     assert hindrance(build(spec_of(name)).eval()) == "its head takes several maps of each picture"
+
+
+@each
+def test_threads_do_not_mix_their_maps(name: str) -> None:
+    detector = made(name).eval()
+    images = [pictures(1) * scale for scale in (0.5, 1.0, 2.0)]
+    with torch.no_grad():
+        expected = [detector(one) for one in images]
+
+    def find(one: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = detector(one)
+            return found
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(find, images * 3))
+    assert all(torch.equal(one, expected[number % 3]) for number, one in enumerate(found))

@@ -67,7 +67,8 @@ class Ready(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """From standardised images (N, C, H, W) in float32 to outputs."""
-        if images.is_cuda and not torch.is_grad_enabled():
+        recordable = not isinstance(self.network, Detector)  # how much is found is not known beforehand
+        if images.is_cuda and recordable and not torch.is_grad_enabled():
             return self._replayed(images)
         return self._computed(images)
 

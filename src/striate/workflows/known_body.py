@@ -39,10 +39,12 @@ class KnownBody:
     def watch(self, network: nn.Module, ready: Ready, compute: Callable[[nn.Module], Tensor]) -> Tensor:
         """The outputs that `compute` finds with a network made ready, remembering what its head receives."""
         self._rows, self._body = [], {}
+        if not isinstance(network.get_submodule(head_name(network)), nn.Linear):
+            return compute(ready)  # maps are not kept: those of all pictures might fill the memory
         received: list[Tensor] = []
         with _listening(ready.network.get_submodule(head_name(network)), received):
             outputs = compute(ready)
-        if sum(map(len, received)) == len(outputs) and isinstance(network.get_submodule(head_name(network)), nn.Linear):
+        if sum(map(len, received)) == len(outputs):
             found = [_head(network, rows) for rows in received if rows.dim() == 2 and rows.dtype == torch.float32]
             if len(found) == len(received) > 0 and torch.equal(torch.cat(found), outputs):
                 self._rows = received

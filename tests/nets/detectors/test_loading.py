@@ -12,10 +12,12 @@ import pytest
 import timm
 import torch
 
-from striate.core.errors import WeightsError
+from striate.core.artifacts import write_json
+from striate.core.errors import NetworkError, WeightsError
 from striate.core.plan import Decision
+from striate.core.tensors import write_tensors
 from striate.nets import Weights, head_name, hub_network, load_weights, match_weights, read_weights, translated
-from striate.nets.spec import build, checked, resolve
+from striate.nets.spec import build, checked, form_of, resolve
 from striate.workflows.fitting import answering, check_at_once, check_fit
 from tests.nets.detectors.made import SMALL, made, pictures, spec_of
 
@@ -132,3 +134,35 @@ def test_a_library_s_weights_are_of_our_family_as_a_backbone_too() -> None:
     assert translated(replace(weights, task="detect"), "retinanet", {"backbone": "resnet18"}).tensors is weights.tensors
     assert hub_network("retinanet", {"backbone": "resnet18"}) == ("torchvision/resnet18", {})
     assert hub_network("retinanet", {}) == ("torchvision/resnet50", {})
+
+
+def test_a_model_s_detector_is_read_with_all_that_it_is(tmp_path: Path) -> None:
+    spec = spec_of("retinanet", sizes=[[20], [40], [80]])
+    detector = build(spec)
+    description = {
+        "striate_model": 1,
+        "network": spec,
+        "preprocessing": {
+            "mean": [0.5] * 3, "std": [0.2] * 3, "height": 64, "width": 64, "margin": 1.0, "interpolation": "bilinear"
+        },
+        "classes": ["a", "b", "c"],
+        "task": {"name": "detect"},
+        "sha256": write_tensors(tmp_path / "model.safetensors", detector.state_dict()),
+    }  # fmt: skip
+    write_json(tmp_path / "model.json", description)
+    weights = read_weights(tmp_path)
+    assert weights.task == "detect"
+    assert weights.sidecar is not None
+    assert weights.sidecar["network"] == "retinanet"
+    assert weights.sidecar["arguments"] == spec["arguments"]
+    check_at_once(weights, {})
+    check_at_once(weights, chosen(name="retinanet"))
+    check_fit(weights, spec, "retinanet", task_of(["a", "b", "c"]))
+    path = str(tmp_path / "model.json")
+    assert form_of(path) == "boxes"
+    wider = resolve(path, outputs=5, channels=3, height=96, width=96, form="boxes")
+    assert wider["arguments"] == spec["arguments"]
+    assert (wider["input"], wider["outputs"], wider["body"]["input"]) == ([3, 96, 96], 5, [3, 96, 96])
+    assert load_weights(build(wider), weights, head="head", outputs=list("abcde")).reinitialised
+    with pytest.raises(NetworkError, match="gives boxes"):
+        resolve(path, outputs=5, channels=3, height=96, width=96)
