@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.made_boxes import xml
+
 CLASSES = ("background", "disc", "square", "triangle")
 GROUND, FILLS = (70, 90, 60), ((200, 60, 50), (60, 80, 200), (220, 200, 60))
 """Colours that the background and the shapes of each class are near to."""
@@ -78,4 +80,17 @@ def write_scenes(
         made = scene(1000 * seed + number, sizes[number % len(sizes)], shapes)
         Image.fromarray(made.pixels).save(folder / "images" / f"{number:03}.png")
         Image.fromarray(made.mask).save(folder / "masks" / f"{number:03}.png")
+    return folder
+
+
+def write_boxes(folder: Path, count: int, size: tuple[int, int] = (64, 64), *, shapes: int = 3, seed: int = 0) -> Path:
+    """So many scenes as Pascal VOC has them, with the boxes of their shapes. Returns the folder."""
+    for name in ("JPEGImages", "Annotations"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        made = scene(1000 * seed + number, size, shapes)
+        Image.fromarray(made.pixels).save(folder / "JPEGImages" / f"{number:03}.png")
+        boxes = [(CLASSES[kind], *edges) for kind, *edges in made.boxes]
+        content = xml(boxes, f"{number:03}.png", size=(size[1], size[0]))  # type: ignore[arg-type]
+        (folder / "Annotations" / f"{number:03}.xml").write_text(content)
     return folder

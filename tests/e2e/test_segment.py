@@ -180,6 +180,7 @@ def planned(data: Path) -> Plan:
     ("leaf", "value", "error", "said"),
     [
         ("augment.mixup", 0.2, UsageError, "augment.mixup is not for pictures with masks"),
+        ("augment.mosaic", 0.2, UsageError, "augment.mosaic is not for pictures with masks"),
         ("augment.policy", "randaugment", UsageError, "augment.policy is not for pictures with masks"),
         ("augment.minority", 2.0, PlanError, "augment.minority=2 is for classes"),
         ("input.sizing", "own", PlanError, "input.sizing=own"),

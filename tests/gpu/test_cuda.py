@@ -161,6 +161,22 @@ def test_augmentations_do_on_the_device_what_they_do_on_the_processor() -> None:
             assert apart.mean() <= 0.3
 
 
+def test_boxes_follow_on_the_device_as_on_the_processor() -> None:
+    random = np.random.default_rng(0)
+    pixels = torch.from_numpy(random.integers(0, 256, (8, 3, 40, 36), np.uint8))
+    targets = torch.zeros(8, 6, 7)
+    corners = np.sort(random.random((8, 5, 2, 2)) * [32, 28], axis=2).reshape(8, 5, 4)
+    targets[:, 1:, :4] = torch.from_numpy(corners[..., [1, 0, 3, 2]])
+    moving = {"flip": "both", "shift": 0.2, "crop": 0.5, "rotate": 20.0, "scale": 0.3, "shear": 10.0}
+    augment = Augmenter({**moving, "perspective": 0.3, "mosaic": 0.5}, 3, (32, 28), fill=(10.0, 20.0, 30.0))
+    for epoch in range(4):
+        here, boxes = augment.with_boxes(pixels, targets, np.arange(8), epoch, 1)
+        there, others = augment.with_boxes(pixels.cuda(), targets.cuda(), np.arange(8), epoch, 1)
+        assert others.is_cuda
+        torch.testing.assert_close(boxes, others.cpu(), atol=1e-3, rtol=0)
+        assert (here - there.cpu()).abs().mean() < 0.1
+
+
 def test_digits_train_and_their_model_predicts_the_same_on_the_processor(tmp_path: Path) -> None:
     run = st.train(out=tmp_path / "run", device="cuda")
     assert run.metrics["test"]["accuracy"] >= 0.975

@@ -104,9 +104,12 @@ def test_a_cleared_head_hides_nothing() -> None:
     assert not find_folds(settled(Headed()), torch.randn(2, 3, 8, 8))
 
 
-def test_a_layer_used_twice_is_not_folded() -> None:
-    conv, norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
-    assert not find_folds(settled(nn.Sequential(conv, norm, nn.ReLU(), conv, norm)), torch.randn(2, 3, 8, 8))
+def test_a_layer_used_twice_is_folded_where_one_norm_follows_it_each_time() -> None:
+    conv, norm, images = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), torch.randn(2, 3, 8, 8)
+    assert find_folds(settled(nn.Sequential(conv, norm, nn.ReLU(), conv, norm)), images) == (("0", "1"),)
+    assert not find_folds(settled(nn.Sequential(conv, norm, nn.ReLU(), conv, nn.BatchNorm2d(3))), images)
+    assert not find_folds(settled(nn.Sequential(conv, norm, nn.Conv2d(3, 3, 1), norm)), images)
+    assert not find_folds(settled(nn.Sequential(conv, norm, nn.ReLU(), conv)), images)
 
 
 def test_norms_before_convolutions_and_without_statistics_stay() -> None:

@@ -53,6 +53,7 @@ def planned(**settings: str) -> Any:
         ({"schedule__options": "{end: 2}", "schedule__name": "exponential"}, UsageError, "end above 0 and up to 1"),
         ({"optimizer__name": "adagrad", "optimizer__momentum": "0.5"}, PlanError, "adagrad has none"),
         ({"transfer__l2_sp": "0.1"}, PlanError, "there are none"),
+        ({"augment__mosaic": "0.5"}, UsageError, "augment.mosaic is for pictures with boxes alone"),
     ],
 )
 def test_what_cannot_be_is_refused_by_the_plan(settings: dict[str, str], kind: type[Exception], said: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from striate.core.errors import DataError
-from striate.core.records import Dataset, Sample, Value
+from striate.core.records import Boxes, Dataset, Sample, Value
 from striate.core.wording import SHOWN, plural, some
 from striate.data.audit import DAMAGE_LIMIT, Audit
 
@@ -65,6 +65,12 @@ def _check_damage(audit: Audit, limit: float) -> None:
 
 def _check_targets(dataset: Dataset, samples: list[Sample]) -> None:
     without = [sample.key for sample in samples if sample.target is None]
+    if dataset.task == "detect":
+        if not any(isinstance(sample.target, Boxes) and sample.target.boxes for sample in samples):
+            raise DataError(
+                f"there is no box in any of {len(samples)} pictures", fix="check that annotations are where they belong"
+            )
+        return
     if dataset.task is None or without:
         named = f", such as {without[0]}" if without else ""
         raise DataError(

@@ -201,6 +201,8 @@ def make_split(
     fates |= dict.fromkeys(left_out, "excluded")
     reasons |= left_out
     notes: list[str] = []
+    if dataset.task == "detect":
+        _exclude_unlabelled(samples, fates, reasons, notes)
     given = _given(dataset, samples, file, fates, reasons, notes)
     held = {split for split in given.values() if split in ("val", "test")}
     free = [sample for sample in samples if sample.key not in fates]
@@ -305,6 +307,20 @@ def _check_not_of_folds(path: Path, table: SplitTable) -> None:
             f"{path} is the split of {len(folds)} folds: each sample was held out by one and learnt from by the others",
             fix=f"give that of one fold, such as {path.parent / 'folds' / '1' / path.name}; or --folds {len(folds)} "
             "for the same folds of the same data",
+        )
+
+
+def _exclude_unlabelled(
+    samples: Sequence[Sample], fates: dict[str, str], reasons: dict[str, str], notes: list[str]
+) -> None:
+    """Leave out pictures without an annotation: what is in them is not known, which is not that nothing is."""
+    unknown = [sample.key for sample in samples if sample.target is None and sample.key not in fates]
+    fates.update(dict.fromkeys(unknown, "excluded"))
+    reasons.update(dict.fromkeys(unknown, "it has no annotation, and what is in it is not known"))
+    if unknown:
+        notes.append(
+            f"{plural(len(unknown), 'picture has', 'pictures have')} no annotation, and "
+            f"{'is' if len(unknown) == 1 else 'are'} left out: {some(unknown)}."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from striate.core.errors import NetworkError
+from striate.nets.detectors._detector import Detector
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -12,11 +13,14 @@ _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def head_name(module: nn.Module) -> str:
     """The dotted name of the layer that makes the outputs: the last `nn.Linear` or convolution.
 
-    timm says which it is; families call it `head`, whatever it is; elsewhere it is the last one registered.
+    timm says which it is; families call it `head`, whatever it is; elsewhere it is the last one registered. Of a
+    detector it is no layer: all that takes the body's maps, which is as new to pretrained weights as a layer elsewhere.
 
     Raises:
         NetworkError: there is none.
     """
+    if isinstance(module, Detector):
+        return "head"
     said = (getattr(module, "pretrained_cfg", None) or {}).get("classifier")
     said = said[0] if isinstance(said, list | tuple) and said else said
     if isinstance(said, str):
@@ -60,7 +64,8 @@ def stem_name(module: nn.Module) -> str | None:
 def depth_groups(module: nn.Module) -> list[list[str]]:
     """Every parameter's name once, in groups from the stem to the head.
 
-    Lists of modules are opened, blocks are not; a norm goes with the layer before it; the last group is the head.
+    Lists of modules are opened, blocks are not; a norm goes with the layer before it; the last group is the head. The
+    body of a detector is opened too.
 
     >>> from collections import OrderedDict
     >>> layers = OrderedDict(conv=nn.Conv2d(1, 2, 3), norm=nn.BatchNorm2d(2), head=nn.Linear(2, 3))
@@ -70,7 +75,8 @@ def depth_groups(module: nn.Module) -> list[list[str]]:
     parameters = dict(module.named_parameters())
     head = head_parameters(module)
     groups: list[list[str]] = []
-    for names in _units(module, ""):
+    inside = _units(module.body, "body.") if isinstance(module, Detector) else _units(module, "")
+    for names in inside:
         names = [name for name in names if name in parameters and name not in head]
         if not names:
             continue

@@ -65,7 +65,8 @@ def count_operations(module: nn.Module, images: Tensor) -> tuple[tuple[LayerProf
     rows = []
     for name, shape in flow.outputs.items():
         layer, parts = module.get_submodule(name), _parts(module, name)
-        own = inclusive(name) - sum(map(inclusive, parts))
+        # A part may be called by another than its holder, as the second stage of a detector is.
+        own = max(0, inclusive(name) - sum(map(inclusive, parts)))
         mine = _own(layer)
         if not parts or mine or own:
             rows.append(

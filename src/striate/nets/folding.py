@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.nets.anatomy import head_name
+from striate.nets.detectors._detector import Detector
 
 Folds: TypeAlias = Sequence[tuple[str, str]]
 """The dotted names of convolutions, each with that of the norm after it."""
@@ -65,13 +66,14 @@ def find_folds(network: nn.Module, images: Tensor) -> Folds:
             for handle in handles:
                 handle.remove()
             modules = dict(network.named_modules())
-            found = tuple(
-                (name, readers[key][0])
-                for key, (name, _) in made.items()
-                if len(readers.get(key, [])) == 1 and _foldable(modules[readers[key][0]])
-            )
+            # A head that several levels share is called several times, each time the one norm behind it.
+            behind: dict[str, set[tuple[str, ...]]] = {}
+            for key, (name, _) in made.items():
+                behind.setdefault(name, set()).add(tuple(readers.get(key, ())))
+            alone = {name: next(iter(by)) for name, by in behind.items() if len(by) == 1}
+            found = tuple((name, by[0]) for name, by in alone.items() if len(by) == 1 and _foldable(modules[by[0]]))
             names = [name for pair in found for name in pair]
-            if len(set(names)) < len(names):  # a layer that is used twice
+            if len(set(names)) < len(names):  # a norm behind several convolutions
                 return ()
             with folded(network, found):
                 after = seen(network, images)
@@ -92,18 +94,24 @@ def seen(
 ) -> list[Tensor]:
     """The outputs, and what the head receives: a head that is cleared gives nothing away.
 
+    Of a detector they are what its head says of each position: boxes, which are sorted, leap where that moves a little.
+
     Args:
         compute: runs the network in place of its own call.
         head: the head's dotted name, where the network does not tell it.
     """
     received: list[Tensor] = []
-    handle = network.get_submodule(head or head_name(network)).register_forward_pre_hook(
-        lambda _, inputs: received.append(inputs[0].clone())
-    )
+    said: list[Tensor] = []
+    layer = network.get_submodule(head or head_name(network))
+    handles = [layer.register_forward_pre_hook(lambda _, inputs: received.extend(one.clone() for one in inputs))]
+    if isinstance(network, Detector):
+        handles.append(layer.register_forward_hook(lambda _, __, found: said.extend(found.outputs.values())))
     try:
-        return [(compute or network)(images), *received]
+        outputs = (compute or network)(images)
+        return [*(said or [outputs]), *received]
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _foldable(module: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from striate.core.errors import WeightsError
 from striate.core.wording import some
 from striate.nets.anatomy import stem_name
+from striate.nets.detectors._detector import Detector
 from striate.nets.nodes.auxiliary import AuxiliaryHead
 from striate.nets.surgery import BEFORE
 from striate.nets.weights import Weights
@@ -21,6 +22,8 @@ _POSITIONS = ("pos_embed", "pos_embedding", "positions")  # timm's, torchvision'
 _SET_APART = re.compile(rf"\.{BEFORE}\.")  # a part that an edit put something behind
 _SHOWN = 5
 _NAMED = 12  # of what is new: a head and auxiliary heads, but not all of a decoder
+BODY = "body."
+"""What the names of the tensors of a detector's body begin with."""
 ENOUGH = 0.25
 """Share of an edited network's numbers, its head aside, that weights must bring."""
 
@@ -65,6 +68,9 @@ def load_weights(
     what its colour version would; more repeat them, scaled alike); learnt positions of tokens for pictures of another
     size; and batch counters, which old files lack and nothing learns.
 
+    A detector takes those of a detector whole, but for the layers of classes where these go by other names; those of a
+    classifier are its body's, all of it, and what of the classifier it does without is left out.
+
     Args:
         module: the network; changed in place, and only if all fits.
         weights: as `read_weights` gives them.
@@ -104,6 +110,13 @@ def match_weights(
         WeightsError: as `load_weights`.
     """
     own = module.state_dict()
+    left_out: tuple[str, ...] = ()
+    by_class: tuple[str, ...] = ()
+    if isinstance(module, Detector):
+        by_class = tuple(f"{name}." for name in module.class_layers)
+        if not _of_detector(weights, own):
+            weights = _of_body(weights)
+            left_out = tuple(f"{BODY}{name}." for name in module.left_out)
     heads = (f"{head}.", *(f"{name}." for name, one in module.named_modules() if isinstance(one, AuxiliaryHead)))
     stem = f"{stem_name(module)}.weight"
     rows = _Rows.between(weights.outputs, outputs)
@@ -121,7 +134,9 @@ def match_weights(
                 new.append(name)
             if in_head or not name.endswith("num_batches_tracked"):
                 missing.append(name)
-        elif rows is not None and name.startswith(answers) and rows.fit(tensor, place):
+        elif rows is not None and by_class and name.startswith(by_class):
+            new.append(name)
+        elif rows is not None and not by_class and name.startswith(answers) and rows.fit(tensor, place):
             if rows.kept:
                 loaded[name] = rows.moved(tensor, place)
             else:
@@ -150,14 +165,31 @@ def match_weights(
         else [name for name in missing if name.startswith(weights.part) and not name.startswith(heads)],
         unexpected=[]
         if edited
-        else [name for name in unexpected if not name.startswith(heads) and not _auxiliary(name)],
+        else [
+            name.removeprefix(BODY) if left_out else name
+            for name in unexpected
+            if not name.startswith((*heads, *left_out)) and not _auxiliary(name)
+        ],
         wrong=wrong,
     )
     inside = tuple(name for name in missing if name.startswith(heads))
-    kept = rows.kept if rows is not None and any(name.startswith(heads[0]) for name in loaded) else ()
+    unexpected = [name.removeprefix(BODY) if left_out else name for name in unexpected]
+    kept = rows.kept if rows is not None and not by_class and any(name.startswith(heads[0]) for name in loaded) else ()
     if rows is not None and kept:
         adapted.append(rows.describe())
     return loaded, LoadReport(len(loaded), inside, tuple(unexpected), tuple(new), tuple(adapted), kept)
+
+
+def _of_detector(weights: Weights, own: Mapping[str, Tensor]) -> bool:
+    """Whether weights are of a whole detector: whether more of its tensors are there by their own names than by those
+    that its body has as a classifier."""
+    inside = [name.removeprefix(BODY) for name in own if name.startswith(BODY)]
+    return sum(name in weights.tensors for name in own) > sum(name in weights.tensors for name in inside)
+
+
+def _of_body(weights: Weights) -> Weights:
+    """A classifier's weights as those of a detector's body."""
+    return replace(weights, tensors={f"{BODY}{name}": one for name, one in weights.tensors.items()}, part=BODY)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from striate.core.errors import WeightsError
 from striate.core.wording import some
+from striate.nets.detectors import DETECTORS
 from striate.nets.families import FAMILIES, REFERENCES, RENAMES, Reference, reference_of
 from striate.nets.libraries import HARMLESS
-from striate.nets.spec import Base, checked, read_base, resolve
+from striate.nets.spec import FILES, Base, checked, form_of, read_base, resolve
 from striate.nets.weights import Weights
 
 CLASSES = 1000
@@ -34,12 +35,16 @@ def translated(weights: Weights, family: str, arguments: Mapping[str, Any]) -> W
 
     Args:
         weights: of the family's network, or of one that the family's file declares to be the same.
-        family: the network's name, or a file of edits of it; one that is no family's is not looked at.
+        family: the network's name, or a file of edits of it; one that is no family's is not looked at. Of a detector
+            the backbone is meant, unless the weights are a detector's.
         arguments: of the family.
 
     Raises:
         WeightsError: the two networks are not the same; or a file of edits changes another than the weights'.
     """
+    if form_of(family) == "boxes":
+        body = _backbone(family, arguments)
+        return weights if body is None or weights.task == "detect" else translated(weights, *body)
     base = read_base(family)
     if base is not None:
         family, arguments = base.name, base.arguments
@@ -62,7 +67,7 @@ def hub_network(family: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping
     """The library's network, and its arguments, whose hub has weights for a family; itself for a library's.
 
     Args:
-        family: a family, or a library's network.
+        family: a family, or a library's network; of a detector its backbone is meant.
         arguments: of it.
 
     Raises:
@@ -71,6 +76,9 @@ def hub_network(family: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping
     >>> hub_network("resnet50", {})
     ('torchvision/resnet50', {})
     """
+    body = _backbone(family, arguments)
+    if body is not None:
+        return hub_network(*body)
     base = read_base(family)
     if base is not None:
         family, arguments = base.name, base.arguments
@@ -136,6 +144,13 @@ def pair(ours: nn.Module, theirs: nn.Module, images: Tensor) -> dict[str, str]:
             + " have no counterpart"
         )
     return {name: names[name] for name in ours.state_dict()}
+
+
+def _backbone(name: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    """The name and the arguments of a detector's backbone; None where the name is of none, or of a file."""
+    if name.endswith(FILES) or form_of(name) != "boxes":
+        return None
+    return arguments.get("backbone", DETECTORS.get(name).published), arguments.get("backbone_arguments", {})
 
 
 def _check_base(weights: Weights, base: Base) -> None:

@@ -180,7 +180,7 @@ def called_outside(
             handles += [one.register_forward_pre_hook(enter), one.register_forward_hook(leave)]
     try:
         with Watch():
-            run_zeros(module, shape)
+            _run(module, shape)
     finally:
         for handle in handles:
             handle.remove()
@@ -209,7 +209,7 @@ def _outputs(module: nn.Module, shape: Shape) -> list[tuple[str, Shape]]:
 
     handles = [one.register_forward_hook(note(name)) for name, one in _parts(module, "")]
     try:
-        run_zeros(module, shape)
+        _run(module, shape)
     finally:
         for handle in handles:
             handle.remove()
@@ -244,7 +244,7 @@ def is_sequence(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
-def run_zeros(module: nn.Module, shape: Shape) -> None:
+def _run(module: nn.Module, shape: Shape) -> None:
     """Two samples of zeros through a module. Raises `NetworkError` where it does not take them."""
     try:
         with _predicting(module):

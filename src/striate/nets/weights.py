@@ -194,8 +194,7 @@ def _from_model(folder: Path) -> Weights:
     content = _json(description)
     try:
         spec, preprocessing, classes = content["network"], content["preprocessing"], content["classes"]
-        from_family = spec["kind"] == "nodes" and "arguments" in spec and spec["name"] in FAMILIES
-        named = (from_family or spec["kind"] == "library") and "edits" not in spec
+        named = _named(spec)
         sidecar = {
             # A network from a file is read from the description again, whatever became of the file.
             "network": spec["name"] if named else str(description),
@@ -218,6 +217,14 @@ def _from_model(folder: Path) -> Weights:
     if sha256(file) != checksum:
         raise WeightsError(f"{file} is not the file that {description.name} describes: its SHA-256 differs")
     return Weights(_finite(tensors, file), check_sidecar(sidecar, str(description)), str(folder), task)
+
+
+def _named(spec: Mapping[str, Any]) -> bool:
+    """Whether name and arguments of a network say all of it; those of a detector do where its backbone's do."""
+    if spec["kind"] == "detector":
+        return _named(spec["body"])
+    from_family = spec["kind"] == "nodes" and "arguments" in spec and spec["name"] in FAMILIES
+    return (from_family or spec["kind"] == "library") and "edits" not in spec
 
 
 def _json(path: Path) -> Any:

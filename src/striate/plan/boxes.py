@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from striate.core.options import options_of
+from striate.nets import form_of
+from striate.nets.detectors import DETECTORS
 from striate.plan.context import Context
 from striate.plan.rule import Decisions
 
@@ -22,8 +25,11 @@ GRID = 32
 """Sides are multiples of it, as the coarsest map of most backbones needs."""
 FINEST, COARSEST = 8, 128
 """Strides of maps that may be looked at."""
-PER_STRIDE = 4
-"""A map of stride s looks for things of 4 s pixels (Lin et al. 2017, "Focal loss", section 4: 32 at a stride of 8)."""
+PER_STRIDE = 2
+"""A map of stride s looks for things of 2 s pixels and up to twice that: in smaller pictures than the usual, things are
+smaller too (Lin et al. 2017, "Focal loss", section 4, look for 4 s in pictures of 600 px)."""
+PARTS = 3
+"""Sizes of anchors on a map, a third of an octave apart (there too)."""
 FEW = 500
 """Training pictures below which four are laid into one."""
 BATCHES = (4, 8, 16)
@@ -56,8 +62,7 @@ def network(context: Context) -> Decisions:
     weights = context.weights
     sidecar = weights.sidecar if weights is not None else None
     chosen = context.overrides.get("network.name")
-    own = sidecar is not None and "detector" in str(sidecar.get("task", ""))
-    if sidecar is not None and own:
+    if sidecar is not None and form_of(sidecar["network"]) == "boxes":
         return {
             "network.name": (sidecar["network"], f"the weights are of a detector that has seen {sidecar['source']}"),
             "network.arguments": (dict(sidecar["arguments"]), "what the weights need"),
@@ -78,8 +83,14 @@ def network(context: Context) -> Decisions:
     else:
         arguments |= {"backbone": "resnet18", "backbone_arguments": {"width": 32}}
         body = "over a residual network of half the usual width, from scratch"
-    if name in ("retinanet", "faster_rcnn"):
-        arguments |= {"aspects": _aspects(context)}
+    if name == "retinanet":
+        arguments |= {"aspects": _aspects(context), "sizes": [_octave(stride) for stride in strides]}
+    if name == "faster_rcnn":  # a second look corrects the first, so that one size a map does
+        sizes = [[_octave(stride)[PARTS // 2]] for stride in strides]
+        arguments |= {"aspects": _aspects(context), "sizes": sizes, "depth": 1}
+        arguments |= {"rois": 128} if context.machine.device == "cpu" else {}
+    known = {"backbone", "backbone_arguments", *options_of(DETECTORS.get(name))} if name in DETECTORS else set()
+    arguments = {key: value for key, value in arguments.items() if key in known}
     return {
         "network.name": (name, f"one look at a pyramid of maps finds all things, {body}"),
         "network.arguments": (arguments, why),
@@ -93,15 +104,19 @@ def _strides(context: Context) -> tuple[list[int], str]:
     scale = context["input.width"] / sizes["width"]["median"]
     if not boxes.get("width"):
         return [8, 16, 32], "no box is known"
-    low, high = (scale * math.sqrt(boxes["width"][share] * boxes["height"][share]) for share in ("min", "max"))
+    low, high = (scale * math.sqrt(boxes["width"][end] * boxes["height"][end]) for end in ("min", "max"))
     ladder = [FINEST * 2**step for step in range(int(math.log2(COARSEST / FINEST)) + 1)]
-    first = max((stride for stride in ladder if PER_STRIDE * stride <= max(low, PER_STRIDE * FINEST)), default=FINEST)
+    first = max((stride for stride in ladder if PER_STRIDE * stride <= low), default=FINEST)
     last = min((stride for stride in ladder if 2 * PER_STRIDE * stride >= high), default=COARSEST)
-    found = [stride for stride in ladder if first <= stride <= max(first, last, 2 * first)]
+    found = [stride for stride in ladder if first <= stride <= max(last, 2 * first)]
     return found, (
         f"boxes are from {low:.0f} to {high:.0f} px at this size: maps of strides {', '.join(map(str, found))} look "
-        f"for things of {PER_STRIDE} times that"
+        f"for things of {PER_STRIDE} to {2 * PER_STRIDE} times that"
     )
+
+
+def _octave(stride: int) -> list[float]:
+    return [round(PER_STRIDE * stride * 2 ** (part / PARTS), 1) for part in range(PARTS)]
 
 
 def _aspects(context: Context) -> list[float]:

@@ -188,8 +188,8 @@ def _of_rows(runs: tuple[Answers, Answers], keys: Sequence[str], kind: TargetKin
         places = {key: place for place, key in enumerate(run.rows)}
         ordered.append(found[[places[key] for key in keys]])
     first, second = (_true_of(found, kind, count) for found in ordered)
-    same = (np.abs(first - second) <= NEAR).all(1)
-    _refuse_others([key for key, equal in zip(keys, same, strict=True) if not equal])
+    apart = np.abs(first - second).max(axis=1, initial=0.0)
+    _refuse_others([key for key, one in zip(keys, apart.tolist(), strict=True) if one > NEAR])
     seen = dict.fromkeys(metrics, ordered[0]), dict.fromkeys(metrics, ordered[1])
     return Prepared(metrics, seen, np.zeros((len(keys), 0)), ())
 

@@ -32,9 +32,9 @@ def augmenter_of(plan: Plan, samples: Sequence[Sample], size: tuple[int, int] | 
         PlanError: samples of small classes are to be altered more strongly, and there are no classes.
     """
     settings, seed, keys = plan.section("augment"), plan["train.seed"], [sample.key for sample in samples]
-    factor = float(settings.get("minority", 1.0))
+    factor, fill = float(settings.get("minority", 1.0)), [255 * mean for mean in plan["normalize.mean"]]
     if factor == 1:
-        return Augmenter(settings, seed, size, keys)
+        return Augmenter(settings, seed, size, keys, fill=fill)
     refuse_values(plan, factor)
     return Augmenter(settings, seed, size, keys, (small_classes(samples), stronger(settings, factor)))
 

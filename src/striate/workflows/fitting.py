@@ -9,11 +9,13 @@ from typing import Any
 
 from torch import nn
 
-from striate.core.errors import NetworkError
+from striate.core.errors import NetworkError, WeightsError
 from striate.core.plan import Decision
 from striate.nets import Weights, head_name, match_weights, read_base, resolve, translated
+from striate.nets.detectors import Detector
 from striate.nets.families import reference_of
-from striate.nets.spec import checked
+from striate.nets.libraries import HARMLESS
+from striate.nets.spec import FILES, checked, form_of
 from striate.tasks import Task
 
 
@@ -42,9 +44,13 @@ def check_at_once(weights: Weights | None, chosen: Mapping[str, Decision]) -> No
         alike = reference_of(name, str(truth["network"]), truth["arguments"])
         arguments = alike.arguments if alike else {}
     channels, side = len(truth["preprocessing"].get("mean", (0,) * 3)), truth["preprocessing"].get("size", 224)
+    form = form_of(name) if name is not None else "row"
+    unsaid = form == "boxes" and not str(name).endswith(FILES) and "backbone" not in arguments
+    if unsaid and name != truth["network"]:  # a classifier's weights are of the backbone that they bring
+        arguments = {"backbone": truth["network"], "backbone_arguments": truth["arguments"], **arguments}
     with contextlib.suppress(NetworkError):  # of this size; the plan asks again with the data's
         first, second = (
-            checked(resolve(name, outputs=2, channels=channels, height=one, width=one, arguments=arguments))
+            checked(resolve(name, outputs=2, channels=channels, height=one, width=one, arguments=arguments, form=form))
             for one in (side, 2 * side)
         )
         sizes = {key: one.shape for key, one in second.state_dict().items()}
@@ -68,6 +74,7 @@ def check_fit(weights: Weights | None, spec: Mapping[str, Any], name: str, task:
     if weights is None:
         return
     network = checked(spec)
+    _check_backbone(weights, spec)
     match_weights(network, answering(weights, network, task), **how(network, name, task))
 
 
@@ -79,7 +86,23 @@ def how(network: nn.Module, name: str, task: Task) -> dict[str, Any]:
 
 def answering(weights: Weights, network: nn.Module, task: Task) -> Weights:
     """The same, without the head of weights whose classes answer another task's question."""
-    if not weights.outputs or weights.task == task.name:
-        return weights
+    if not weights.outputs or weights.task == task.name or isinstance(network, Detector):
+        return weights  # of a classifier's weights a detector takes no head at all
     head = f"{head_name(network)}."
     return replace(weights, tensors={name: one for name, one in weights.tensors.items() if not name.startswith(head)})
+
+
+def _check_backbone(weights: Weights, spec: Mapping[str, Any]) -> None:
+    """Refuse a classifier's weights for a detector on the same network with other arguments: all may fit, and the
+    padding not."""
+    if spec["kind"] != "detector" or weights.sidecar is None or weights.sidecar["network"] != spec["body"]["name"]:
+        return
+    ours, theirs = (
+        {key: one for key, one in given.items() if not key.startswith(HARMLESS)}
+        for given in (spec["body"].get("arguments", {}), weights.sidecar["arguments"])
+    )
+    if ours != theirs:
+        raise WeightsError(
+            f"{weights.source} is of {weights.sidecar['network']} with arguments {theirs}, and the backbone has {ours}",
+            fix="set backbone_arguments in network.arguments to what the weights were trained with",
+        )

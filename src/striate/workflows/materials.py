@@ -34,6 +34,7 @@ from striate.data.split import units_of_samples
 from striate.evaluate import units_of
 from striate.infer import ForwardWay, Ready, Views, made_ready, on_whole, predict_outputs
 from striate.nets import LoadReport, Normalize, build, head_parameters, load_weights
+from striate.nets.detectors import Detector
 from striate.plan.rules.batch import usual_size
 from striate.tasks import Task
 from striate.tasks.detect import Detect
@@ -405,6 +406,9 @@ def _tell_sizes(codes: NDArray[np.int64], plan: Plan, reporter: Reporter) -> Non
 
 @torch.no_grad()
 def clear_head(network: nn.Module) -> None:
-    """Start a new head at zero: the first outputs then say nothing, instead of something wrong and loud."""
+    """Start a new head at zero: the first outputs then say nothing, instead of something wrong and loud. That of a
+    detector, of many layers, would stay there: it draws outputs that say nothing by itself."""
+    if isinstance(network, Detector):
+        return
     for name in head_parameters(network):
         network.get_parameter(name).zero_()

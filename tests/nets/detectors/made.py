@@ -16,8 +16,10 @@ from striate.nets.spec import build, resolve
 SIDE = 64
 BACKBONE = {"backbone": "resnet18", "backbone_arguments": {"width": 8}}
 SMALL: dict[str, dict[str, Any]] = {
+    "faster_rcnn": {"width": 16, "strides": [8, 16, 32], "hidden": 32, "rois": 32},
     "fcos": {"width": 16, "depth": 1, "strides": [8, 16, 32]},
     "retinanet": {"width": 16, "depth": 1, "strides": [8, 16, 32]},
+    "ssdlite": {"width": 32, "strides": [8, 16, 32, 64]},
 }
 """Arguments by detector with which it is small."""
 

@@ -143,16 +143,18 @@ def _unit(size: Size) -> NDArray[np.float64]:
 def _around(points: Tensor, ahead: Tensor, size: Size) -> tuple[Tensor, Tensor]:
     """The boxes (N, M, 4) around points (N, M, P, 2) of the source where they come to lie in the result, and whether
     any do, (N, M)."""
-    terms = (ahead[:, None, None] * torch.cat([points, torch.ones_like(points[..., :1])], -1)[..., None, :]).sum(-1)
-    depth = terms[..., 2]  # at 0 a plane is seen edge-on, and below it lies behind the eye
-    found = terms[..., :2] / depth[..., None].clamp(min=TINY)
-    most = torch.tensor([size[1], size[0]], dtype=found.dtype, device=found.device)
+    x, y = points.unbind(-1)
+    across, down, depth = (
+        row[:, 0, None, None] * x + row[:, 1, None, None] * y + row[:, 2, None, None] for row in ahead.unbind(1)
+    )
+    found = torch.stack([across, down]) / depth.clamp(min=TINY)  # (2, N, M, P); below 0 lies behind the eye
+    most = torch.tensor([size[1], size[0]], dtype=found.dtype, device=found.device)[:, None, None]
     # Corners that are not seen were laid on the border of their box, and are no part of what is.
-    inside = ((found > -NEAR) & (found < most + NEAR)).all(-1) & (depth > 0)
-    lowest = torch.where(inside[..., None], found, torch.inf).amin(2)
-    highest = torch.where(inside[..., None], found, -torch.inf).amax(2)
+    inside = ((found > -NEAR) & (found < most[..., None] + NEAR)).all(0) & (depth > 0)
+    lowest = torch.where(inside, found, torch.inf).amin(-1).clamp(min=0)
+    highest = torch.minimum(torch.where(inside, found, -torch.inf).amax(-1), most)
     any_seen = inside.any(2)
-    edges = torch.cat([lowest.clamp(min=0), torch.minimum(highest, most)], dim=-1)
+    edges = torch.cat([lowest, highest]).movedim(0, -1)
     return torch.where(any_seen[..., None], edges, 0.0), any_seen
 
 
@@ -241,11 +243,11 @@ class FollowingBoxes:
         self.boxes = self.boxes.followed(window(top, left, before, after), before, after)
 
 
-def room(most: int, least: int) -> int:
+def room(most: int, rows: int) -> int:
     """Rows that a batch is given of which a picture has so many boxes at most: a power of two, so that batches come in
-    few shapes, and no more than there are.
+    few shapes, and no more than the rows that there are.
 
     >>> [room(most, 60) for most in (0, 1, 5, 16, 40)]
     [1, 1, 8, 16, 60]
     """
-    return min(least, 1 if most < 1 else 2 ** math.ceil(math.log2(most)))
+    return min(rows, 1 if most < 1 else 2 ** math.ceil(math.log2(most)))

@@ -47,9 +47,8 @@ def mosaic(images: Tensor, boxes: Boxes, generator: np.random.Generator, mosaic:
         quarter = (size[0] - down if top else down), (size[1] - across if left else across)
         least = max(SMALLEST, quarter[0] / size[0], quarter[1] / size[1])
         scale = least ** draws[number, :, 0]
-        plane = part(
-            *(side / whole / scale for side, whole in zip(quarter, size, strict=True)), *draws[number, :, 1:].T
-        )
+        high, wide = (side / whole / scale for side, whole in zip(quarter, size, strict=True))
+        plane = part(high, wide, draws[number, :, 1], draws[number, :, 2])
         partner = torch.from_numpy(partners[number]).to(images.device)
         shown = resampled(images[partner], plane[:, :2], quarter, "border")
         result[rows, :, top : top + quarter[0], left : left + quarter[1]] = shown

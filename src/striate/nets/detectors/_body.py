@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -13,7 +15,7 @@ from striate.core.errors import NetworkError
 from striate.nets.detectors._taps import Body, Tap
 from striate.nets.node import Shape
 from striate.nets.nodes.auxiliary import AuxiliaryHead
-from striate.nets.surgery import ModuleStage, module_stages, run_zeros
+from striate.nets.surgery import ModuleStage, module_stages
 
 _LEAST_SIDE = 128
 """Pixels of the smaller side at which stages are told apart: at fewer, the last ones all have a grid of one position.
@@ -43,8 +45,8 @@ def made_body(backbone: nn.Module, shape: Shape, strides: Sequence[int]) -> Body
         NetworkError: it has no such maps, or does not do without what lies behind them.
     """
     strides = _checked_strides(strides)
-    module, side, stages = _found(backbone, shape)
-    there = _taps(stages, side)
+    seen = _seen(backbone, shape)
+    there = _taps(seen.stages, seen.shape)
     last = max(there)
     wanted = [stride for stride in strides if stride <= last]
     lacking = [stride for stride in wanted if stride not in there]
@@ -54,8 +56,7 @@ def made_body(backbone: nn.Module, shape: Shape, strides: Sequence[int]) -> Body
             fix="choose strides from these, or powers of two beyond the last",
         )
     taps = tuple(there[stride] for stride in wanted or [last])
-    left_out = _cut(backbone, module, side, taps)
-    return Body(backbone, taps, left_out)
+    return Body(backbone, taps, _cut(backbone, seen, taps))
 
 
 def _checked_strides(strides: Sequence[int]) -> list[int]:
@@ -67,20 +68,50 @@ def _checked_strides(strides: Sequence[int]) -> list[int]:
     return whole
 
 
-def _found(backbone: nn.Module, shape: Shape) -> tuple[nn.Module, Shape, list[ModuleStage]]:
-    """The stages of a classifier, and by what and for which shape of pictures they were told: by a copy without memory
-    where that can be run."""
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of a classifier in one pass.
+
+    Args:
+        stages: of it.
+        shape: of the pictures.
+        calls: dotted names of its modules as each began ("+") and ended ("-").
+    """
+
+    stages: list[ModuleStage]
+    shape: Shape
+    calls: list[tuple[str, str]]
+
+
+def _seen(backbone: nn.Module, shape: Shape) -> _Seen:
+    """A pass through a classifier: through a copy without memory where that can be run."""
     times = math.ceil(_LEAST_SIDE / min(shape[1:]))
     larger = (shape[0], *(times * size for size in shape[1:]))
     refused: NetworkError | None = None
     for module in (copy.deepcopy(backbone).to("meta"), backbone):
         for side in dict.fromkeys((larger, shape)):  # some take no size but their own
             try:
-                return module, side, module_stages(module, side)
+                with _noting(module) as calls:
+                    return _Seen(module_stages(module, side), side, calls)
             except NetworkError as error:
                 refused = error
     assert refused is not None
     raise refused
+
+
+@contextlib.contextmanager
+def _noting(module: nn.Module) -> Iterator[list[tuple[str, str]]]:
+    """The calls of a module's parts, while entered."""
+    calls: list[tuple[str, str]] = []
+    handles = []
+    for name, one in module.named_modules():
+        handles.append(one.register_forward_pre_hook(lambda *_, name=name: calls.append(("+", name))))
+        handles.append(one.register_forward_hook(lambda *_, name=name: calls.append(("-", name))))
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _taps(stages: Sequence[ModuleStage], shape: Shape) -> dict[int, Tap]:
@@ -92,33 +123,11 @@ def _taps(stages: Sequence[ModuleStage], shape: Shape) -> dict[int, Tap]:
     return found
 
 
-def _cut(backbone: nn.Module, module: nn.Module, shape: Shape, taps: Sequence[Tap]) -> tuple[str, ...]:
+def _cut(backbone: nn.Module, seen: _Seen, taps: Sequence[Tap]) -> tuple[str, ...]:
     """Put `Through` in place of what has parameters and is called behind the last of the maps; return the names."""
-    late: list[str] = []
-    begun: set[str] = set()
-    awaited = {tap.name for tap in taps}
-
-    def begin(name: str) -> Any:
-        def hook(_: nn.Module, __: Any) -> None:
-            if name not in begun and not awaited:
-                late.append(name)
-            begun.add(name)
-
-        return hook
-
-    def close(name: str) -> Any:
-        def hook(_: nn.Module, __: Any, ___: Any) -> None:
-            awaited.discard(name)
-
-        return hook
-
-    handles = [one.register_forward_pre_hook(begin(name)) for name, one in module.named_modules() if name]
-    handles += [module.get_submodule(tap.name).register_forward_hook(close(tap.name)) for tap in taps]
-    try:
-        run_zeros(module, shape)
-    finally:
-        for handle in handles:
-            handle.remove()
+    end = max(seen.calls.index(("-", tap.name)) for tap in taps)
+    before = {name for sign, name in seen.calls[:end] if sign == "+"}
+    late = [name for sign, name in seen.calls[end:] if sign == "+" and name not in before]
     auxiliary = [name for name, one in backbone.named_modules() if isinstance(one, AuxiliaryHead)]
     gone: list[str] = []
     for name in [*late, *auxiliary]:

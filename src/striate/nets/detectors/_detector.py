@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -21,11 +22,27 @@ class Dense(NamedTuple):
 
     Args:
         outputs: by what they say, (N, positions, …) each, the levels one after another, from the finest.
-        grids: height and width of each level.
+        levels: the maps that it says it of, (N, C, H, W) each.
+        mixed: whether it was computed under autocast.
     """
 
     outputs: dict[str, Tensor]
-    grids: list[tuple[int, int]]
+    levels: list[Tensor]
+    mixed: bool = False
+
+    @property
+    def grids(self) -> list[tuple[int, int]]:
+        """Height and width of each level."""
+        return [(int(one.shape[2]), int(one.shape[3])) for one in self.levels]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.levels[0].device
+
+    def of(self, number: int) -> dict[str, Tensor]:
+        """The outputs of one picture, (1, positions, …) each."""
+        return {name: one[number : number + 1] for name, one in self.outputs.items()}
 
 
 class Truths(NamedTuple):
@@ -57,6 +74,8 @@ class Detector(nn.Module, ABC):
         outputs: classes.
     """
 
+    class_layers: tuple[str, ...] = ()
+    """The dotted names of the layers whose rows are classes, or of what holds them all."""
     published: str = "resnet50"
     """The backbone where none is named."""
     least: float = 0.01
@@ -74,19 +93,22 @@ class Detector(nn.Module, ABC):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """The body's maps of standardised images (N, C, H, W), from the finest to the coarsest."""
-        return tapped(self.body, self.taps, images)
+        return tapped(self.body, self.taps, images) if self.taps else list(self.body(images))
+
+    def with_maps(self, maps: nn.Module) -> None:
+        """Compute the maps by another module, which gives them as `Maps` does. For predictions: the body's parameters
+        have other names then."""
+        self.body, self.taps = maps, ()
 
     def forward(self, images: Tensor) -> Any:
         """What is found in standardised images (N, C, H, W): (N, `MOST`, 6); in training mode a `Dense`."""
-        maps = self.maps(images)
-        dense: Dense = self.head(*maps)
-        if self.training:
-            return dense
-        if images.is_meta:  # shapes alone do not tell what is found
-            return images.new_zeros(len(images), MOST, FOUND)
-        size = int(images.shape[2]), int(images.shape[3])
-        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            return self.found(_wide(dense), maps, size)
+        dense: Dense = self.head(*self.maps(images))
+        if self.training or images.is_meta:
+            shown = self.shown(dense)
+            # Shapes alone do not tell what is found.
+            return shown if self.training else images.new_zeros(len(images), MOST, FOUND)
+        with torch.no_grad(), _in_full(images) as mixed:
+            return self.found(_wide(dense, mixed), (int(images.shape[2]), int(images.shape[3])))
 
     def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The losses of each picture, by name, (N,) float32 each, whatever the batch that it is in.
@@ -96,27 +118,26 @@ class Detector(nn.Module, ABC):
             targets: (N, 1 + M, 7), in pixels of the input: a `Frame`, then truths, see `striate.core.boxes`. Truths
                 that are `DIFFICULT` or a `CROWD` are neither to be found nor background.
         """
-        maps = self.maps(images)
-        dense: Dense = self.head(*maps)
-        size = int(images.shape[2]), int(images.shape[3])
-        with torch.autocast(images.device.type, enabled=False):
+        dense: Dense = self.head(*self.maps(images))
+        with _in_full(images) as mixed:
             truths = [truths_of(rows[1:]) for rows in targets.float()]
-            return self.compared(_wide(dense), maps, truths, size)
+            return self.compared(_wide(dense, mixed), truths, (int(images.shape[2]), int(images.shape[3])))
+
+    def shown(self, dense: Dense) -> Any:
+        """What is computed of every picture, whatever is in it; operations and memory are counted by it."""
+        return dense
 
     @abstractmethod
-    def found(self, dense: Dense, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    def found(self, dense: Dense, size: tuple[int, int]) -> Tensor:
         """What is found, (N, `MOST`, 6).
 
         Args:
-            dense: in float32.
-            maps: the body's.
+            dense: its outputs in float32.
             size: height and width of the pictures.
         """
 
     @abstractmethod
-    def compared(
-        self, dense: Dense, maps: Sequence[Tensor], truths: Sequence[Truths], size: tuple[int, int]
-    ) -> dict[str, Tensor]:
+    def compared(self, dense: Dense, truths: Sequence[Truths], size: tuple[int, int]) -> dict[str, Tensor]:
         """The losses of each picture; arguments as `found`, and the truths of each picture."""
 
 
@@ -143,5 +164,14 @@ def gathered(losses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([one[name].reshape(()) for one in losses]) for name in losses[0]}
 
 
-def _wide(dense: Dense) -> Dense:
-    return Dense({name: one.float() for name, one in dense.outputs.items()}, dense.grids)
+@contextlib.contextmanager
+def _in_full(images: Tensor) -> Iterator[bool]:
+    """Without autocast, while entered: losses and edges want all digits. Gives whether it was on."""
+    kind = images.device.type
+    mixed = torch.is_autocast_enabled(kind)
+    with torch.autocast(kind, enabled=False):
+        yield mixed
+
+
+def _wide(dense: Dense, mixed: bool) -> Dense:
+    return Dense({name: one.float() for name, one in dense.outputs.items()}, dense.levels, mixed)

@@ -74,3 +74,19 @@ def tapped(body: nn.Module, taps: Sequence[Tap], images: Tensor) -> list[Tensor]
         for handle in handles:
             handle.remove()
     return [found[tap.name] for tap in taps]
+
+
+class Maps(nn.Module):
+    """A body that gives its maps, for what changes a network by its graph.
+
+    Args:
+        body: the backbone.
+        taps: where the maps are taken.
+    """
+
+    def __init__(self, body: nn.Module, taps: Sequence[Tap]) -> None:
+        super().__init__()
+        self.body, self.taps = body, tuple(taps)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tapped(self.body, self.taps, images))

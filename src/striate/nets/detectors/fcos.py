@@ -44,6 +44,8 @@ class Fcos(Detector):
         norm: of pyramid and towers: "group", as published for the towers, "batch" or "none".
     """
 
+    class_layers = ("head.predictors.classification_head.cls_logits",)
+
     least = 0.05
     """Scores are roots of a product of two chances, so that this is 0.0025 of the product: as far below what anyone
     would act on as in others."""
@@ -64,9 +66,9 @@ class Fcos(Detector):
         super().__init__(body, FcosHead(pyramid, width, depth, norm, outputs), outputs)
         self.anchors = Anchors([[stride] for stride in strides], [1.0], strides)
 
-    def found(self, dense: Dense, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    def found(self, dense: Dense, size: tuple[int, int]) -> Tensor:
         """Of each level the surest positions, with their edges, without what overlaps."""
-        cells, coder = self.anchors.on(dense.grids, maps[0].device), self._predictors.box_coder
+        cells, coder = self.anchors.on(dense.grids, dense.device), self._predictors.box_coder
         rows = []
         names = ("cls_logits", "bbox_regression", "bbox_ctrness")
         for one in zip(*(dense.outputs[name] for name in names), strict=True):
@@ -79,12 +81,10 @@ class Fcos(Detector):
             rows.append(suppressed(kept, size, self.overlap))
         return filled(rows)
 
-    def compared(
-        self, dense: Dense, maps: Sequence[Tensor], truths: Sequence[Truths], size: tuple[int, int]
-    ) -> dict[str, Tensor]:
+    def compared(self, dense: Dense, truths: Sequence[Truths], size: tuple[int, int]) -> dict[str, Tensor]:
         """`classes`: the focal loss; `boxes`: 1 − generalised intersection over union, and `centres`: cross-entropy,
         over the positions that have a truth."""
-        cells = self.anchors.on(dense.grids, maps[0].device)
+        cells = self.anchors.on(dense.grids, dense.device)
         counts = [height * width for height, width in dense.grids]
         found = []
         for number, true in enumerate(truths):
@@ -92,7 +92,7 @@ class Fcos(Detector):
             counting = (matched >= 0) | ~_within(_centres(cells), torch.cat([true.difficult, true.crowds]))
             losses = self._predictors.compute_loss(
                 [{"boxes": true.boxes, "labels": true.labels}],
-                {name: one[number : number + 1, counting] for name, one in dense.outputs.items()},
+                {name: one[:, counting] for name, one in dense.of(number).items()},
                 [cells[counting]],
                 [matched[counting]],
             )
@@ -127,7 +127,7 @@ class FcosHead(nn.Module):
 
     def forward(self, *maps: Tensor) -> Dense:
         levels = self.pyramid(*maps)
-        return Dense(self.predictors(levels), [(int(one.shape[2]), int(one.shape[3])) for one in levels])
+        return Dense(self.predictors(levels), levels)
 
 
 def assigned(cells: Tensor, counts: Sequence[int], boxes: Tensor) -> Tensor:

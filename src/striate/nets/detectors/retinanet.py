@@ -48,6 +48,8 @@ class RetinaNet(Detector):
         aspects: of the anchors, height over width.
     """
 
+    class_layers = ("head.predictors.classification_head.cls_logits",)
+
     def __init__(
         self,
         backbone: nn.Module,
@@ -69,9 +71,9 @@ class RetinaNet(Detector):
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = Matcher(_FOREGROUND, _BACKGROUND, allow_low_quality_matches=True)
 
-    def found(self, dense: Dense, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    def found(self, dense: Dense, size: tuple[int, int]) -> Tensor:
         """Of each level the surest anchors, moved, without what overlaps."""
-        anchors = self.anchors.on(dense.grids, maps[0].device)
+        anchors = self.anchors.on(dense.grids, dense.device)
         rows = []
         for logits, moves in zip(dense.outputs["cls_logits"], dense.outputs["bbox_regression"], strict=True):
             levels = zip(*(split(one, dense.grids, self.anchors.each) for one in (logits, moves, anchors)), strict=True)
@@ -82,17 +84,14 @@ class RetinaNet(Detector):
             rows.append(suppressed(kept, size, self.overlap))
         return filled(rows)
 
-    def compared(
-        self, dense: Dense, maps: Sequence[Tensor], truths: Sequence[Truths], size: tuple[int, int]
-    ) -> dict[str, Tensor]:
+    def compared(self, dense: Dense, truths: Sequence[Truths], size: tuple[int, int]) -> dict[str, Tensor]:
         """`classes`: the focal loss, and `boxes`: that of the edges, over the anchors that have a truth."""
-        anchors = self.anchors.on(dense.grids, maps[0].device)
+        anchors = self.anchors.on(dense.grids, dense.device)
         head: RetinaHead = self.head  # type: ignore[assignment]
         found = []
         for number, true in enumerate(truths):
-            outputs = {name: one[number : number + 1] for name, one in dense.outputs.items()}
             wanted = [{"boxes": true.boxes, "labels": true.labels}]
-            losses = head.predictors.compute_loss(wanted, outputs, [anchors], [self._matched(anchors, true)])
+            losses = head.predictors.compute_loss(wanted, dense.of(number), [anchors], [self._matched(anchors, true)])
             found.append({"classes": losses["classification"], "boxes": losses["bbox_regression"]})
         return gathered(found)
 
@@ -127,7 +126,7 @@ class RetinaHead(nn.Module):
 
     def forward(self, *maps: Tensor) -> Dense:
         levels = self.pyramid(*maps)
-        return Dense(self.predictors(levels), [(int(one.shape[2]), int(one.shape[3])) for one in levels])
+        return Dense(self.predictors(levels), levels)
 
 
 def tower_of(width: int, depth: int, norm: str) -> nn.Sequential:

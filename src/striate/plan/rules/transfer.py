@@ -78,6 +78,8 @@ def transfer(context: Context) -> Decisions:
             if fitted
             else (0, NEW_LAYERS)
             if edited
+            else (0, "a pyramid and its towers are most of a detector, and learn little from features that stand still")
+            if context.finds
             else (4 if scarce else 1, f"a new head would tear the features; {count} samples an epoch")
         ),
         "transfer.unfreeze_epochs": (0, "off: what it is worth beside rates that fall with depth was not measured"),

@@ -1,0 +1,333 @@
+"""Boxes from end to end: trained, scored, resumed, predicted and written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import striate as st
+from striate.core.boxes import FOUND, TRUTH, joined, stacked
+from striate.core.errors import DataError, Interrupted, NetworkError, PlanError, StriateError, UnknownName, UsageError
+from striate.core.events import Silent
+from striate.core.plan import Decision, Plan
+from striate.core.run import RunFolder
+from striate.data.dataset import open_dataset
+from striate.data.decode import decode
+from striate.data.readers import ReadOptions
+from striate.metrics import METRICS
+from striate.tasks import make_task
+from striate.tasks.detect import Detect
+from striate.train import loop
+from striate.workflows.checks import check_plan
+from striate.workflows.labelled import labelled, scored
+from tests.shapes import CLASSES, write_boxes
+
+NAMES = tuple(sorted(CLASSES[1:]))
+ARGUMENTS: dict[str, Any] = {
+    "backbone": "compact",
+    "backbone_arguments": {"width": 8, "blocks": [1, 1, 1], "stem_stride": 2},
+    "strides": [4, 8],
+    "width": 16,
+    "depth": 1,
+    "norm": "group",
+    "sizes": [[10, 14], [20, 28]],
+    "aspects": [1.0],
+}
+PLAN: dict[str, Any] = {
+    "network.name": "retinanet",
+    "network.arguments": ARGUMENTS,
+    "input.height": 64,
+    "input.width": 64,
+    "batch.size": 4,
+    "optimizer.rate": 0.01,
+    "execution.precision": "float32",
+    "execution.channels_last": False,
+    "execution.workers": 0,
+    "predict.precision": "float32",
+    "predict.channels_last": True,
+    "predict.batch": 4,
+    "execution.threads": 1,
+    "execution.cache_bytes": 0,
+    "split.near_duplicates": False,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_boxes(tmp_path_factory.mktemp("shapes"), 24)
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> st.Run:
+    return st.train(data, out=tmp_path_factory.mktemp("run") / "run", epochs=4, set=PLAN)
+
+
+def weights_of(run: st.Run) -> bytes:
+    return (run.path / "model" / "model.safetensors").read_bytes()
+
+
+def rows_of(run: st.Run, part: str) -> dict[str, dict[str, str]]:
+    with open(run.path / "predictions.csv", newline="") as file:
+        return {row["key"]: row for row in csv.DictReader(file) if row["split"] == part}
+
+
+def test_a_run_has_scores_tables_and_drawings(run: st.Run) -> None:
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert (metrics["task"], metrics["headline"]) == ("detect", "map50")
+    names = {"map50", "map", "map75", "map_small", "map_medium", "map_large", "mar100"}
+    for part in ("val", "test"):
+        assert set(METRICS.names()) & set(metrics[part]) == names
+        low, high = metrics[part]["map50_interval"]
+        assert 0 <= low <= metrics[part]["map50"] <= high <= 1
+        assert [row["class"] for row in metrics["per_class"][part]] == list(NAMES)
+        matrix = np.array(metrics["confusion"][part]["matrix"])
+        supports = [row["support"] for row in metrics["per_class"][part]]
+        assert matrix[:-1].sum(1).tolist() == supports  # each thing is found, taken for another, or missed
+    drawn = json.loads((run.path / "figures" / "index.json").read_text())
+    assert sum(one["section"] == "boxes" for one in drawn) >= 4
+    assert all((run.path / "figures" / one["file"]).exists() for one in drawn)
+
+
+def test_the_figures_are_those_of_the_models_own_boxes(run: st.Run, data: Path) -> None:
+    """From the pictures to the metrics again, by the Model alone."""
+    model, dataset = st.load(run.path, device="cpu"), open_dataset(data, ReadOptions())
+    keys = rows_of(run, "test")
+    samples = [sample for sample in dataset.samples if sample.key in keys]
+    assert isinstance(model.task, Detect)
+    pictures = [decode((data / sample.sources[0].path).read_bytes()) for sample in samples]
+    frames = [model.preprocessing.placed(*one.pixels.shape[:2]) for one in pictures]
+    found = model.found(model.prepare_each(pictures), frames)
+    rows = joined(stacked(found, FOUND, 100), stacked([model.task.truths(one) for one in samples], TRUTH))
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    for name in ("map50", "map", "mar100"):
+        own = METRICS.get(name)("boxes", len(NAMES)).measure(rows, np.zeros((len(rows), 0)))
+        assert metrics["test"][name] == pytest.approx(own, abs=2e-3)
+    each = model.task.each(rows)
+    for place, sample in enumerate(samples):
+        assert int(float(keys[sample.key]["found"])) == each["found"][place]
+
+
+def test_a_prediction_says_what_is_where(run: st.Run, data: Path) -> None:
+    model = st.load(run.path, device="cpu")
+    path = data / "JPEGImages" / "003.png"
+    one, again = model.predict(path), model.predict(np.asarray(Image.open(path)))
+    assert not isinstance(one, list)
+    assert not isinstance(again, list)
+    assert one.boxes == again.boxes
+    assert one.boxes is not None
+    scores = [box.score for box in one.boxes]
+    assert scores == sorted(scores, reverse=True)
+    assert isinstance(model.task, Detect)
+    for box in one.boxes:
+        assert box.score >= model.task.held(NAMES.index(box.label))
+        assert 0 <= box.x1 < box.x2 <= 64
+        assert 0 <= box.y1 < box.y2 <= 64
+    assert sum(one.scores.values()) == len(one.boxes)
+    assert one.to_dict()["boxes"] == [vars(box) if hasattr(box, "__dict__") else box for box in one.to_dict()["boxes"]]
+    larger = Image.open(path).resize((128, 192))
+    moved = model.predict(np.asarray(larger))
+    assert not isinstance(moved, list)
+    assert moved.boxes is not None
+    assert all(box.x2 <= 128 and box.y2 <= 192 for box in moved.boxes)
+    with pytest.raises(UsageError, match="no row of scores"):
+        model.scores(model.prepare_each([decode(path.read_bytes())]))
+
+
+def test_stopped_and_resumed_it_ends_in_the_same_bits(
+    run: st.Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, steps = loop.train_step, []
+
+    def stopping(*arguments: Any) -> float:
+        steps.append(1)
+        if len(steps) == 6:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_step", stopping)
+        with pytest.raises(Interrupted):
+            st.train(data, out=tmp_path / "cut", epochs=4, set={**PLAN, "train.checkpoint_seconds": 0})
+    resumed = st.resume(tmp_path / "cut")
+    assert weights_of(resumed) == weights_of(run)
+    assert (resumed.path / "predictions.csv").read_bytes() == (run.path / "predictions.csv").read_bytes()
+
+
+def test_pictures_that_do_not_fit_into_memory_give_the_same_bits(run: st.Run, data: Path, tmp_path: Path) -> None:
+    streamed = st.train(data, out=tmp_path / "run", epochs=4, set={**PLAN, "execution.pack_bytes": 0})
+    assert weights_of(streamed) == weights_of(run)
+
+
+@pytest.mark.parametrize("name", ["fcos", "faster_rcnn", "ssdlite"])
+def test_other_detectors_go_the_same_way(data: Path, tmp_path: Path, name: str) -> None:
+    arguments = {key: ARGUMENTS[key] for key in ("backbone", "backbone_arguments", "strides", "width", "norm")}
+    if name == "faster_rcnn":
+        arguments |= {"hidden": 32, "rois": 16, "sizes": [[12], [24]]}
+    run = st.train(
+        data, out=tmp_path / "run", epochs=1, set={**PLAN, "network.name": name, "network.arguments": arguments}
+    )
+    assert 0 <= run.metrics["test"]["map50"] <= 1
+    model = st.load(run.path, device="cpu")
+    assert model.spec["name"] == name
+
+
+def test_folds_are_scored_together_and_predict_together(data: Path, tmp_path: Path) -> None:
+    run = st.train(data, out=tmp_path / "run", epochs=2, folds=2, set=PLAN)
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["test"]["samples"] == 24
+    assert len(metrics["folds"]["each"]) == 2
+    several = st.load(run.path, device="cpu")
+    assert isinstance(several, st.Ensemble)
+    one = several.predict(data / "JPEGImages" / "003.png")
+    assert not isinstance(one, list)
+    assert one.boxes is not None
+    assert st.evaluate(run.path, write_boxes(tmp_path / "other", 5, seed=5))["samples"] == 5
+
+
+def test_two_runs_are_compared(run: st.Run, data: Path, tmp_path: Path) -> None:
+    split = {"split.file": str(run.path / "split.csv")}
+    other = st.train(data, out=tmp_path / "other", epochs=1, set={**PLAN, **split, "input.width": 96})
+    found = st.compare(run, other)
+    assert found["metrics"]["map50"]["difference"] == pytest.approx(
+        other.metrics["test"]["map50"] - run.metrics["test"]["map50"], abs=1e-6
+    )
+
+
+def test_other_data_is_scored_and_its_classes_are_checked(run: st.Run, tmp_path: Path) -> None:
+    other = write_boxes(tmp_path / "other", 9, (96, 80), seed=5)
+    found = st.evaluate(run.path, other)
+    assert found["samples"] == 9
+    assert 0 <= found["metrics"]["map50"] <= 1
+    one, *_ = (other / "Annotations").iterdir()
+    one.write_text(
+        one.read_text().replace(">disc<", ">ring<").replace(">square<", ">ring<").replace(">triangle<", ">ring<")
+    )
+    with pytest.raises(DataError, match="not trained on: ring"):
+        st.evaluate(run.path, other)
+
+
+def test_one_model_and_two_of_the_same_judge_alike(run: st.Run, data: Path) -> None:
+    model = st.load(run.path, device="cpu")
+    dataset = labelled(RunFolder(run.path), model, str(data), Silent())
+    one, *_ = scored(dataset, dataset.samples, model)
+    several, *_ = scored(dataset, dataset.samples, st.Ensemble([model, model]))
+    metric = METRICS.get("map50")("boxes", len(NAMES))
+    none = np.zeros((len(one), 0))
+    # What two say alike is fused with what each says itself, so that weak boxes that overlap become one.
+    assert metric.measure(several, none) == pytest.approx(metric.measure(one, none), abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def planned(data: Path) -> Plan:
+    return st.plan(data, epochs=1, set=PLAN)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "value", "error", "said"),
+    [
+        ("augment.mixup", 0.2, UsageError, "augment.mixup"),
+        ("augment.elastic", 0.1, UsageError, "augment.elastic"),
+        ("augment.policy", "randaugment", UsageError, "augment.policy"),
+        ("augment.minority", 2.0, PlanError, "augment.minority=2 is for classes"),
+        ("input.sizing", "own", PlanError, "input.sizing=own"),
+        ("input.sizing", "patch", PlanError, "input.sizing=patch"),
+        ("input.policy", "crop", PlanError, "cut off things at the border"),
+        ("input.margin", 1.2, PlanError, "input.margin=1.2"),
+        ("predict.views", "mirrored", PlanError, "predict.views=mirrored"),
+        ("train.start_size", 0.5, PlanError, "train.start_size=0.5"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    planned: Plan, leaf: str, value: Any, error: type[StriateError], said: str
+) -> None:
+    task = make_task("detect", NAMES, [], loss="of_network")
+    check_plan(planned, task, [])
+    group, name = leaf.split(".")
+    changed = planned.replace(**{group: {name: Decision(value, "set by you", "user")}})
+    with pytest.raises(error, match=said):
+        check_plan(changed, task, [])
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "said"),
+    [
+        ({"network.name": "compact", "network.arguments": {}}, NetworkError, "boxes"),
+        ({"network.name": "unet", "network.arguments": {}}, NetworkError, "boxes"),
+        ({"network.arguments": {**ARGUMENTS, "widht": 3}}, UnknownName, "widht"),
+        ({"loss.class_weights": "balanced"}, UsageError, "things of many"),
+        ({"loss.options": {"place": "much"}}, UsageError, "place"),
+        ({"train.metric": "accuracy"}, UnknownName, "accuracy"),
+        ({"predict.calibration": "temperature"}, PlanError, "predict.calibration"),
+    ],
+)
+def test_what_cannot_be_is_said_before_training(
+    data: Path, tmp_path: Path, more: dict[str, Any], error: type[StriateError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        st.train(data, out=tmp_path / "run", epochs=1, set={**PLAN, **more})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_boxes_begins_another(run: st.Run, data: Path, tmp_path: Path) -> None:
+    set_ = {key: value for key, value in PLAN.items() if not key.startswith("network.")}
+    again = st.train(data, out=tmp_path / "run", epochs=1, weights=str(run.path), set={**set_, "optimizer.rate": 1e-6})
+    assert again.metrics["val"]["map50"] == pytest.approx(run.metrics["val"]["map50"], abs=0.15)
+
+
+def test_pictures_without_things_and_without_annotation(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    empty = folder / "Annotations" / "005.xml"
+    text = empty.read_text()
+    empty.write_text(text[: text.index("<object>")] + "</annotation>" if "<object>" in text else text)
+    (folder / "Annotations" / "006.xml").unlink()
+    run = st.train(folder, out=tmp_path / "run", epochs=1, set=PLAN)
+    audit = json.loads((run.path / "audit.json").read_text())
+    assert audit["boxes"]["pictures"] == {"with_boxes": 22, "empty": 1, "unlabelled": 1}
+    fates = {row["key"]: row for row in csv.DictReader((run.path / "split.csv").read_text().splitlines())}
+    assert fates["JPEGImages/006.png"]["split"] == "excluded"
+    assert "no annotation" in fates["JPEGImages/006.png"]["reason"]
+    assert fates["JPEGImages/005.png"]["split"] in ("train", "val", "test")
+
+
+def test_no_boxes_at_all_is_said(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    for path in (folder / "Annotations").iterdir():
+        text = path.read_text()
+        path.write_text(text[: text.index("<object>")] + "</annotation>")
+    with pytest.raises(StriateError, match="box"):
+        st.train(folder, out=tmp_path / "run", epochs=1, set=PLAN)
+
+
+@pytest.mark.parametrize("verb", ["explain", "attack", "export"])
+def test_what_asks_for_one_answer_a_picture_is_refused(run: st.Run, data: Path, tmp_path: Path, verb: str) -> None:
+    calls = {
+        "explain": lambda: st.explain(run, [data / "JPEGImages"], out=tmp_path / "out"),
+        "attack": lambda: st.attack(run, data),
+        "export": lambda: st.export(run, tmp_path / "model.onnx"),
+    }
+    with pytest.raises(UsageError, match=f"`striate {verb}` is for Models that give one answer a picture"):
+        calls[verb]()
+
+
+@pytest.mark.slow
+def test_shapes_are_found_in_minutes(tmp_path: Path) -> None:
+    """A floor of what 160 pictures of 64 px teach, from scratch."""
+    data = write_boxes(tmp_path / "data", 160)
+    arguments = {
+        **ARGUMENTS,
+        "backbone_arguments": {**ARGUMENTS["backbone_arguments"], "width": 16},
+        "width": 32,
+        "depth": 2,
+    }
+    plan = {**PLAN, "network.arguments": arguments, "batch.size": 8}
+    run = st.train(data, out=tmp_path / "run", epochs=40, set=plan)
+    assert run.metrics["test"]["map50"] >= 0.95
