@@ -61,6 +61,13 @@ def test_each_leaf_of_the_plan_is_described() -> None:
     assert set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE)) == set(leaves())
 
 
+def test_each_name_that_a_leaf_takes_is_named() -> None:
+    text = (DOCS / "plan.md").read_text("utf-8")
+    for key, leaf in leaves().items():
+        (takes,) = re.findall(rf"^\| `{re.escape(key)}` \| .* \| (.*) \|$", text, re.MULTILINE)
+        assert set(leaf.allowed() or ()) <= set(re.findall(r"\w+", takes)), f"the row of {key} lacks a name"
+
+
 def test_everything_that_can_be_chosen_is_named_with_its_options() -> None:
     text = (DOCS / "craft.md").read_text("utf-8")
     for registry in (LOSSES, OPTIMIZERS, SCHEDULES, POLICIES):

@@ -32,6 +32,7 @@ EXPECTED = {
     "augmentation",
     "node",
     "family",
+    "detector",
     "edit",
     "loss",
     "metric",

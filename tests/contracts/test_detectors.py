@@ -12,11 +12,20 @@ from torch import Tensor, nn
 from striate.core.boxes import FOUND, MOST, NONE
 from striate.core.errors import NetworkError, UnknownName
 from striate.infer.ready import ForwardWay, forward_rates, made_ready
-from striate.nets import depth_groups, head_name, head_parameters, memory, profile
+from striate.nets import (
+    depth_groups,
+    head_name,
+    head_parameters,
+    memory,
+    profile,
+    regularised,
+    with_first_weights,
+)
 from striate.nets.anatomy import stem_name
 from striate.nets.detectors import DETECTORS
 from striate.nets.folding import find_folds, seen
 from striate.nets.spec import build, form_of, resolve
+from striate.train.features import hindrance
 from tests.nets.detectors.made import SMALL, TWO, made, pictures, spec_of, truths
 
 NAMES = DETECTORS.names()
@@ -154,6 +163,7 @@ def test_a_spec_comes_back_from_json_and_builds_the_same(name: str) -> None:
     again = json.loads(json.dumps(spec))
     assert again == spec
     assert spec["arguments"]["backbone"] == "resnet18"
+    assert None not in spec["arguments"].values()  # what they are is said
     torch.manual_seed(0)
     first = build(spec)
     torch.manual_seed(0)
@@ -182,6 +192,8 @@ def test_arguments_are_taken_strictly(name: str) -> None:
         spec_of(name, strides=[8, 12])
     with pytest.raises(NetworkError, match="cannot be made"):
         spec_of(name, width="wide")
+    with pytest.raises(NetworkError, match="cannot be made"):
+        spec_of(name, strides=None)
 
 
 @each
@@ -293,3 +305,20 @@ def test_a_stride_that_a_backbone_lacks_is_refused_with_those_that_it_has() -> N
         spec_of("retinanet", strides=[2, 4])
     with pytest.raises(NetworkError, match="no stages"):
         spec_of("fcos", backbone="vit_tiny", backbone_arguments={"patch": 16})
+
+
+@each
+def test_rates_and_first_weights_are_the_body_s(name: str) -> None:
+    spec = spec_of(name)
+    found = regularised(spec, stochastic_depth=0.2, channel_dropout=0.1)
+    assert found["body"] == regularised(spec["body"], stochastic_depth=0.2, channel_dropout=0.1)
+    assert with_first_weights(spec, last_norm="one")["body"] != spec["body"]
+    assert list(build(with_first_weights(spec, init="by_activation")).state_dict()) == list(build(spec).state_dict())
+    build(found)
+    with pytest.raises(NetworkError, match="no dense layer"):
+        regularised(spec, dropout=0.2)
+
+
+@each
+def test_what_its_head_receives_is_not_kept_in_place_of_pictures(name: str) -> None:
+    assert hindrance(build(spec_of(name)).eval()) == "its head takes several maps of each picture"

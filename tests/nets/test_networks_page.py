@@ -1,4 +1,4 @@
-"""docs/networks.md lists every family with what it costs, computed here again."""
+"""docs/networks.md lists every family and every detector with what it costs, computed here again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 import striate
 from striate.nets import FAMILIES, profile, resolve_shape
+from striate.nets.detectors import DETECTORS
 from striate.nets.families import REFERENCES
 from striate.nets.spec import form_of
 
@@ -53,6 +54,25 @@ def test_the_page_states_each_family_as_it_is(name: str) -> None:
     assert row(name) in PAGE.read_text("utf-8").splitlines()
 
 
+def detector_row(name: str) -> str:
+    """The line of a detector in its table: as published, for COCO's 80 classes at 320 px."""
+    spec = resolve_shape(name, (3, 320, 320), outputs=80, form="boxes")
+    found = profile(spec)
+    given = {key: one for key, one in spec["arguments"].items() if not key.startswith("backbone")}
+    return (
+        f"| `{name}` | `{spec['arguments']['backbone']}` | {', '.join(map(str, given['strides']))} "
+        f"| {found.parameters:,} | {found.macs / 1e6:,.1f} | {', '.join(f'`{key}`' for key in given)} |"
+    )
+
+
+@pytest.mark.parametrize("name", DETECTORS.names())
+def test_the_page_states_each_detector_as_it_is(name: str) -> None:
+    if not PAGE.is_file():
+        pytest.skip("the docs are not beside the tests")
+    assert detector_row(name) in PAGE.read_text("utf-8").splitlines()
+
+
 if __name__ == "__main__":  # prints the table anew
     print(striate.__version__)
     print("\n".join(row(name) for name in FAMILIES.names()))
+    print("\n".join(detector_row(name) for name in DETECTORS.names()))

@@ -37,7 +37,7 @@ def with_first_weights(spec: Mapping[str, Any], *, init: str = "own", last_norm:
     """A network whose first weights are drawn in another way; its layers, names and shapes stay.
 
     Args:
-        spec: as `resolve` gives it.
+        spec: as `resolve` gives it; of a detector its body is meant, as its head is drawn as published.
         init: of convolutions and dense layers, one of `INITS`. "by_activation": He's normal ahead of what is linear
             above zero, such as ReLU, GELU and SiLU; Xavier's ahead of tanh, sigmoid and softmax, and in layers with no
             activation behind them; LeCun's ahead of SELU. Attention and what excites channels keep their own.
@@ -55,6 +55,8 @@ def with_first_weights(spec: Mapping[str, Any], *, init: str = "own", last_norm:
     """
     if init == "own" and last_norm == "own":
         return dict(spec)
+    if spec["kind"] == "detector":
+        return {**spec, "body": with_first_weights(spec["body"], init=init, last_norm=last_norm)}
     if spec["kind"] == "library":
         leaf = "init" if init != "own" else "last_norm"
         raise NetworkError(

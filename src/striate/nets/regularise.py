@@ -34,7 +34,7 @@ def regularised(
     A rate of 0 leaves the network's own. A library's network gets a rate by its own argument.
 
     Args:
-        spec: as `resolve` gives it.
+        spec: as `resolve` gives it; of a detector its body is meant, which has no place for `dropout`.
         dropout: of every `Dropout` that there is, auxiliary heads apart; where there is none, of one ahead of the last
             `Dense` (Srivastava et al. 2014).
         channel_dropout: of whole channels behind each stage (Tompson et al. 2015).
@@ -53,6 +53,10 @@ def regularised(
     wanted = {what: rate for what, rate in rates.items() if rate > 0}
     if not wanted:
         return dict(spec)
+    if spec["kind"] == "detector":
+        if "dropout" in wanted:
+            raise _no_place("dropout", f"{spec['name']} has no dense layer ahead of which it would be")
+        return {**spec, "body": regularised(spec["body"], **wanted)}
     return _library(spec, wanted) if spec["kind"] == "library" else _nodes(spec, wanted)
 
 

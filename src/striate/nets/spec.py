@@ -267,7 +267,7 @@ def _family(name: str, arguments: dict[str, Any], outputs: int) -> Network:
     try:
         return family(outputs, **arguments)
     except (TypeError, ValueError) as error:
-        raise NetworkError(f"{name} cannot be made with {arguments}: {error}") from error
+        raise _not_made(name, arguments, error) from error
 
 
 def _from_edits(path: Path, base: Base, shape: Shape, outputs: int, form: Form) -> dict[str, Any]:
@@ -336,6 +336,10 @@ def _from_detector(name: str, arguments: dict[str, Any], shape: Shape, outputs: 
         if argument not in own:
             raise UnknownName(f"argument of {name}", argument, own)
     given = {**own, **arguments}
+    try:
+        given = maker.complete(given)
+    except (TypeError, ValueError) as error:
+        raise _not_made(name, arguments, error) from error
     backbone, inner = given["backbone"], given["backbone_arguments"]
     if not isinstance(backbone, str) or not isinstance(inner, Mapping):
         raise NetworkError(
@@ -376,7 +380,11 @@ def _detector(
     try:
         return maker(build(body), shape, outputs, **own)
     except (TypeError, ValueError) as error:
-        raise NetworkError(f"{name} cannot be made with {dict(arguments)}: {error}") from error
+        raise _not_made(name, arguments, error) from error
+
+
+def _not_made(name: str, arguments: Mapping[str, Any], error: Exception) -> NetworkError:
+    return NetworkError(f"{name} cannot be made with {dict(arguments)}: {error}")
 
 
 def plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from striate.core.memory import ran_out_of_memory
 from striate.nets import has_auxiliary, head_name, head_parameters
+from striate.nets.detectors import Detector
 
 _RANDOM = ("DropPath", "DropBlock2d", "StochasticDepth")
 """Classes of timm and torchvision, by name, that leave something out beside torch's dropout."""
@@ -47,6 +48,8 @@ def head_of(network: nn.Module) -> nn.Module:
 
 def hindrance(network: nn.Module) -> str | None:
     """Why what the head receives is no function of each picture alone, as far as layers show it; None if none does."""
+    if isinstance(network, Detector):
+        return "its head takes several maps of each picture"
     if has_auxiliary(network):
         return "its auxiliary heads answer beside its outputs"
     for name, one in network.named_modules():

@@ -20,6 +20,7 @@ from striate.infer import Model, evaluating
 from striate.infer.intake import in_sizes
 from striate.nets import Network, Profile, build, profile_module, resolve_shape
 from striate.nets.counting import token_table
+from striate.nets.detectors import Detector
 from striate.nets.gradients import GradientCheck, GradientFlow, Loss, check_gradients, gradient_flow
 from striate.nets.memory import Memory, module_memory
 from striate.nets.spec import FILES, form_of
@@ -31,7 +32,7 @@ from striate.workflows.request import ReadRequest, Request
 from striate.workflows.stages import prepare
 
 CHECKED, WATCHED, STEPS = 4, 32, 5
-CLASSES = 1000
+CLASSES, DETECTED = 1000, 80  # of ImageNet, and of COCO's boxes
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,8 @@ def find(
     name = str(network)
     if classes is None and name.endswith(FILES):
         classes = _own_outputs(name, shape)
-    spec = resolve_shape(name, shape, outputs=classes or CLASSES, form=form_of(name))
+    form = form_of(name)
+    spec = resolve_shape(name, shape, outputs=classes or (DETECTED if form == "boxes" else CLASSES), form=form)
     return Subject(name, None, shape, spec)
 
 
@@ -242,6 +244,7 @@ def check(
     """
     if entries < 1:
         raise UsageError(f"{entries} numbers of each tensor prove nothing", fix="give entries from 1 on")
+    _refuse_detector(subject)
     module = copy.deepcopy(subject.made()).cpu()
     images, loss, about = next(_batches(subject, module, data, CHECKED, seed, 1))
     _tried(subject, module, images)
@@ -260,6 +263,7 @@ def check(
 
 def watch(subject: Subject, data: str | None, *, seed: int, reporter: Reporter) -> tuple[GradientFlow, str]:
     """The gradients of the first steps, and on what."""
+    _refuse_detector(subject)
     module, about = copy.deepcopy(subject.made()).cpu(), ""
     reporter.stage("first steps")
 
@@ -274,6 +278,15 @@ def watch(subject: Subject, data: str | None, *, seed: int, reporter: Reporter) 
 
     found = gradient_flow(module, batches())
     return found, about
+
+
+def _refuse_detector(subject: Subject) -> None:
+    """Raise `UsageError` for a network whose losses are of boxes, which no random targets stand for."""
+    if isinstance(subject.module, Detector) or (subject.spec or {}).get("kind") == "detector":
+        raise UsageError(
+            f"{subject.name} is a detector, whose gradients come from its losses of boxes: they are not followed here",
+            fix="leave --gradcheck and --gradients out, or look at its backbone",
+        )
 
 
 def _tried(subject: Subject, module: nn.Module, images: Tensor) -> None:

@@ -91,6 +91,11 @@ class Detector(nn.Module, ABC):
         self.taps, self.left_out = body.taps, body.left_out
         self.outputs = outputs
 
+    @classmethod
+    def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """All arguments, with those worked out that None stands for: a Model says what its anchors are."""
+        return arguments
+
     def maps(self, images: Tensor) -> list[Tensor]:
         """The body's maps of standardised images (N, C, H, W), from the finest to the coarsest."""
         return tapped(self.body, self.taps, images) if self.taps else list(self.body(images))

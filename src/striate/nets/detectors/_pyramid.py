@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
-from torch.nn.functional import relu
 from torchvision.ops import FeaturePyramidNetwork
 
 from striate.core.errors import UnknownName
@@ -42,9 +41,8 @@ def _group_norm(channels: int) -> nn.Module:
 class Pyramid(nn.Module):
     """Maps of equally many channels at several strides.
 
-    Those at the strides of the body are its own, each with the coarser ones added; further ones are made by 3×3
-    convolutions of stride 2, each on the one before it (Lin et al. 2017, "Focal loss for dense object detection",
-    section 4 and footnote 2).
+    Those at the strides of the body are its own, each with the coarser ones added; further ones are made of these, one
+    after another.
 
     Args:
         channels: of the body's maps.
@@ -52,29 +50,44 @@ class Pyramid(nn.Module):
         strides: of the levels that are to be given, in rising order.
         width: channels of each level.
         norm: behind each convolution, see `norm_layer`.
+        further: makes what halves the sides of so many channels, of the body's last level or of one behind it.
     """
 
     def __init__(
-        self, channels: Sequence[int], taken: Sequence[int], strides: Sequence[int], *, width: int, norm: str
+        self,
+        channels: Sequence[int],
+        taken: Sequence[int],
+        strides: Sequence[int],
+        *,
+        width: int,
+        norm: str,
+        further: Callable[[int, bool], nn.Module],
     ) -> None:
         super().__init__()
         self.fpn = FeaturePyramidNetwork(list(channels), width, norm_layer=norm_layer(norm))
         count = max(0, round(math.log2(strides[-1] / taken[-1])))
-        self.further = nn.ModuleList(_halving(width) for _ in range(count))
+        self.further = nn.ModuleList(further(width, number > 0) for number in range(count))
         every = [*taken, *(taken[-1] * 2**number for number in range(1, count + 1))]
         self.given = tuple(every.index(stride) for stride in strides)
 
     def forward(self, *maps: Tensor) -> list[Tensor]:
         """From the body's maps to the levels, (N, width, ⌈H / stride⌉, ⌈W / stride⌉) each."""
         levels = list(self.fpn(OrderedDict((str(number), one) for number, one in enumerate(maps))).values())
-        for number, layer in enumerate(self.further):
-            levels.append(layer(relu(levels[-1]) if number else levels[-1]))
+        for layer in self.further:
+            levels.append(layer(levels[-1]))
         return [levels[number] for number in self.given]
 
 
-def _halving(width: int) -> nn.Conv2d:
+def convolved(width: int, behind: bool) -> nn.Module:
+    """A 3×3 convolution of stride 2, on ReLU but for the first: Lin et al. 2017, "Focal loss for dense object
+    detection", section 4 and footnote 2."""
     layer = nn.Conv2d(width, width, 3, stride=2, padding=1)
     nn.init.kaiming_uniform_(layer.weight, a=1)  # as the other convolutions of the pyramid
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
-    return layer
+    return nn.Sequential(nn.ReLU(), layer) if behind else layer
+
+
+def pooled(width: int, behind: bool) -> nn.Module:
+    """Every second position: Lin et al. 2017, "Feature pyramid networks for object detection", section 4.1."""
+    return nn.MaxPool2d(1, stride=2)

@@ -30,7 +30,7 @@ from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import passed_over
 from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
-from striate.nets.detectors._pyramid import Pyramid
+from striate.nets.detectors._pyramid import Pyramid, pooled
 from striate.nets.node import Shape
 
 _CUT = 7  # positions along each side of what is cut out, Lin et al. section 4.2
@@ -79,9 +79,9 @@ class FasterRcnn(Detector):
                 f"strides of faster_rcnn must double from one to the next, not {list(strides)}",
                 fix="give [4, 8, 16, 32, 64], say: what is cut out is taken from the level of its size",
             )
-        anchors = Anchors([[8 * stride] for stride in strides] if sizes is None else sizes, aspects, strides)
+        anchors = Anchors(_sizes(strides) if sizes is None else sizes, aspects, strides)
         body = made_body(backbone, shape, strides)
-        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm)
+        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=pooled)
         proposals = RegionProposalNetwork(
             nn.Identity(), RPNHead(width, anchors.each, depth), 0.7, 0.3, _DRAWN, 0.5, _PROPOSALS, _PROPOSALS, 0.7
         )
@@ -92,6 +92,12 @@ class FasterRcnn(Detector):
         )  # fmt: skip
         super().__init__(body, FasterHead(pyramid, proposals, boxes), outputs)
         self.anchors, self.rois, self.width = anchors, rois, width
+
+    @classmethod
+    def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """With the sizes of the anchors."""
+        sizes = _sizes(arguments["strides"]) if arguments["sizes"] is None else arguments["sizes"]
+        return {**arguments, "sizes": sizes}
 
     def shown(self, dense: Dense) -> Any:
         """What is said of each position, and of as many proposals as are learnt from, or looked at in prediction."""
@@ -209,6 +215,11 @@ class FasterHead(nn.Module):
         count = len(levels[0])
         objects, moves = concat_box_prediction_layers(*self.proposals.head(levels))
         return Dense({"objects": objects.reshape(count, -1, 1), "moves": moves.reshape(count, -1, 4)}, levels)
+
+
+def _sizes(strides: Sequence[int]) -> list[list[int]]:
+    """One size a level: 32 px at the stride 4, Lin et al. section 4.1."""
+    return [[8 * stride] for stride in strides]
 
 
 def _cutter(strides: Sequence[int]) -> MultiScaleRoIAlign:

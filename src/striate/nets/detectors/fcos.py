@@ -21,7 +21,7 @@ from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import best, split, suppressed
 from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
-from striate.nets.detectors._pyramid import Pyramid, norm_layer
+from striate.nets.detectors._pyramid import Pyramid, convolved, norm_layer
 from striate.nets.node import Shape
 
 _CANDIDATES = 1000  # of a level, as RetinaNet
@@ -62,7 +62,7 @@ class Fcos(Detector):
         norm: str = "group",
     ) -> None:
         body = made_body(backbone, shape, strides)
-        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm)
+        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=convolved)
         super().__init__(body, FcosHead(pyramid, width, depth, norm, outputs), outputs)
         self.anchors = Anchors([[stride] for stride in strides], [1.0], strides)
 

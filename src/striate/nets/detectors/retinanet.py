@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import best, passed_over, split, suppressed
 from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
-from striate.nets.detectors._pyramid import Pyramid, norm_layer
+from striate.nets.detectors._pyramid import Pyramid, convolved, norm_layer
 from striate.nets.node import Shape
 
 _CANDIDATES = 1000  # of a level, section 4
@@ -65,11 +66,17 @@ class RetinaNet(Detector):
     ) -> None:
         anchors = Anchors(octaves(strides) if sizes is None else sizes, aspects, strides)
         body = made_body(backbone, shape, strides)
-        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm)
+        pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=convolved)
         super().__init__(body, RetinaHead(pyramid, width, depth, norm, anchors.each, outputs), outputs)
         self.anchors = anchors
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.matcher = Matcher(_FOREGROUND, _BACKGROUND, allow_low_quality_matches=True)
+
+    @classmethod
+    def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """With the sizes of the anchors."""
+        sizes = octaves(arguments["strides"]) if arguments["sizes"] is None else arguments["sizes"]
+        return {**arguments, "sizes": sizes}
 
     def found(self, dense: Dense, size: tuple[int, int]) -> Tensor:
         """Of each level the surest anchors, moved, without what overlaps."""

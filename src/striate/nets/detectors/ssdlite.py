@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +81,12 @@ class SsdLite(Detector):
         self._boxes = [boxes]  # in a list, as it is no part that is called
         self.coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
         self.matcher = SSDMatcher(_FOREGROUND)
+
+    @classmethod
+    def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """With the sides of the default boxes."""
+        shares = even_shares(len(arguments["strides"])) if arguments["shares"] is None else arguments["shares"]
+        return {**arguments, "shares": shares}
 
     def found(self, dense: Dense, size: tuple[int, int]) -> Tensor:
         """The surest boxes of each class, moved, without what overlaps."""
