@@ -80,6 +80,16 @@ def test_each_sort_is_drawn_truths_dashed_and_found_boxes_whole() -> None:
         assert np.abs(np.diff(line.astype(int))).sum() >= 4  # it comes and goes
 
 
+def test_the_truth_of_what_is_right_is_hinted_at_where_it_lies_elsewhere() -> None:
+    picture = np.asarray(
+        box_errors_over(GREY, found((10, 40, 110, 140, 0.9, 0)), truths((20, 50, 120, 150, 0)), NAMES), int
+    )
+    alone = np.asarray(box_errors_over(GREY, found(), truths(), NAMES), int)
+    line = (picture[60:140, 119] != alone[60:140, 119]).any(1)
+    assert 0.4 < line.mean() < 0.8
+    assert (picture[60:140, 119][line].sum(1) < alone[60, 119].sum()).all()  # darker than the ground
+
+
 def test_what_does_not_count_is_neither_right_nor_wrong() -> None:
     things = found((10, 10, 50, 50, 0.9, 0), (100, 10, 150, 50, 0.9, 1))
     real = truths((10, 10, 50, 50, 0, DIFFICULT), (90, 0, 200, 90, 1, CROWD))

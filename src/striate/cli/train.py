@@ -169,8 +169,9 @@ def _show(run: api.Run) -> None:
     _show_diagnosis(run.diagnosis)
     say(f"\nRun      {path}  ({pace})")
     say(f"report   {path / 'report.html'}")
-    say(f"predict  striate predict {path} PATH…")
-    if "folds" not in summary:
+    drawn = summary["task"] in ("segment", "detect")
+    say(f"predict  striate predict {path} PATH…{' --draw DIR' * drawn}")
+    if "folds" not in summary and not drawn:
         say(f"explain  striate explain {path} PATH…")
 
 

@@ -111,7 +111,9 @@ def box_errors_over(
     for sort in ("aside", "right", "missed", "invented", "confused"):  # what is wrong lies above
         colour = BOX_ERRORS[sort].colour
         for kind, row in dashed:
-            if kind == sort:
+            if kind == sort and sort == "right":
+                board.hint(row[:4], colour)
+            elif kind == sort:
                 board.box(row[:4], colour, dashed=True)
         for kind, row, _ in solid:
             if kind == sort:
@@ -190,14 +192,24 @@ class _Board:
 
     def box(self, edges: Floats, colour: Colour, *, dashed: bool = False) -> None:
         """A box, with a hair line beside it that is darker, or white, so that it is seen on every ground."""
-        left, top, right, bottom = self._drawn(edges)
-        inner = self._wide - 1
-        across, down = (self._pieces(*ends, dashed) for ends in ((left, right), (top, bottom)))
-        lines = [(x1, y, x2, min(y + inner, bottom)) for y in (top, max(top, bottom - inner)) for x1, x2 in across]
-        lines += [(x, y1, min(x + inner, right), y2) for x in (left, max(left, right - inner)) for y1, y2 in down]
+        lines = self._lines(edges, self._wide, dashed)
         for more, ink in ((1, _beside(colour)), (0, colour)):
             for x1, y1, x2, y2 in lines:
                 self._draw.rectangle((x1 - more, y1 - more, x2 + more, y2 + more), fill=ink)
+
+    def hint(self, edges: Floats, colour: Colour) -> None:
+        """A box in thin dashes of a dark shade, which lies beside another one and is not to hide it."""
+        for line in self._lines(edges, max(1, self._wide // 2), dashed=True):
+            self._draw.rectangle(line, fill=_beside(colour))
+
+    def _lines(self, edges: Floats, wide: int, dashed: bool) -> list[tuple[int, int, int, int]]:
+        """The lines of a box, or their dashes, as left, top, right and bottom pixels, all within the box."""
+        left, top, right, bottom = self._drawn(edges)
+        inner = wide - 1
+        across, down = (self._pieces(*ends, dashed) for ends in ((left, right), (top, bottom)))
+        lines = [(x1, y, x2, min(y + inner, bottom)) for y in (top, max(top, bottom - inner)) for x1, x2 in across]
+        lines += [(x, y1, min(x + inner, right), y2) for x in (left, max(left, right - inner)) for y1, y2 in down]
+        return lines
 
     def name(self, edges: Floats, text: str, colour: Colour) -> None:
         """A name at a box, on its colour; none where every place for it is taken by an earlier one."""

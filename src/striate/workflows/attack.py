@@ -23,7 +23,7 @@ def attack(run: RunFolder, model: Model, data: str | None, reporter: Reporter, l
     Returns:
         what `striate.harden.robust_accuracy` returns, with `available` and `damaged`.
     """
-    check_one_answer(model, "attack", "no attack on masks is built in so far")
+    check_one_answer(model, "attack", "no attack on masks or boxes is built in so far")
     dataset = labelled(run, model, data, reporter)
     found = load_some(dataset, model, limit)
     reporter.stage("attacking")

@@ -30,7 +30,7 @@ def explain(model: Model, paths: Sequence[str | Path], out: Path, reporter: Repo
     Raises:
         DataError: not one picture could be read.
     """
-    check_one_answer(model, "explain", "`striate predict --draw DIR` shows what it says of each pixel")
+    check_one_answer(model, "explain", "`striate predict --draw DIR` shows what it says, and where")
     store = Store()
     entries: list[dict[str, str]] = []
     chunk: list[Sample] = []

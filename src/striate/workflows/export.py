@@ -32,7 +32,7 @@ def export(run: RunFolder, model: Model, path: Path, kind: str, reporter: Report
         ParityError: the file disagreed with the model, and was not written.
     """
     check_one_answer(
-        model, "export", "masks are predicted by `striate predict --draw DIR`, or `Model.load(RUN).predict`"
+        model, "export", "masks and boxes are predicted by `striate predict --draw DIR`, or `Model.load(RUN).predict`"
     )
     found = load_some(labelled(run, model, None, reporter), model, LARGEST_BATCH).images
     samples = [_filling(images) for _, images in in_sizes(found, LARGEST_BATCH)]

@@ -8,7 +8,9 @@ from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number
 from striate.report.tables import Column, missing, share_bar, table
 
-_SHARES = ("precision", "recall", "f1", "iou", "dice", "ap50")
+_SHARES = ("precision", "recall", "f1", "iou", "dice")
+_OF_BOXES = ("ap50", "precision", "recall")
+"""Figures with a bar; of boxes few, as the table has counts beside."""
 
 
 def classes(facts: Facts) -> Html | None:
@@ -37,7 +39,8 @@ def _table(facts: Facts) -> Html:
             str(entry.get("class")),
             *(
                 join([number(entry.get(name)), share_bar(entry[name])], " ")
-                if name in _SHARES and isinstance(entry.get(name), int | float)
+                if name in (_OF_BOXES if facts.task == "detect" else _SHARES)
+                and isinstance(entry.get(name), int | float)
                 else number(entry.get(name))
                 for name in names
             ),

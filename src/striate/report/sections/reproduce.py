@@ -40,10 +40,10 @@ def _commands(facts: Facts, run: str, again: str | None) -> list[tuple[str, str 
         ("train it again", again),
         ("go on where it was stopped, or see that it is finished", f"striate train --resume {run}"),
         ("train ten epochs more", f"striate train --resume {run} --epochs +10"),
-        (_predicting(facts), f"striate predict {run} PATH…"),
-        ("see where it looks", f"striate explain {run} PATH…"),
+        (_predicting(facts), f"striate predict {run} PATH…{_drawing(facts)}"),
+        *([] if facts.task in _DRAWN else [("see where it looks", f"striate explain {run} PATH…")]),
         ("score it on other labelled pictures", f"striate evaluate {run} DATA"),
-        ("hand it on as one ONNX file", f"striate export {run}"),
+        *([] if facts.task in _DRAWN else [("hand it on as one ONNX file", f"striate export {run}")]),
         ("write this page again", f"striate report {run}"),
     ]
 
@@ -54,16 +54,32 @@ def _commands_of_folds(facts: Facts, run: str, again: str | None) -> list[tuple[
     return [
         ("train its first fold again", again),
         ("go on where it was stopped, or see that it is finished", f"striate train --resume {run}"),
-        (f"{_predicting(facts)} by the mean of all", f"striate predict {run} PATH…"),
+        (f"{_predicting(facts)} by the mean of all", f"striate predict {run} PATH…{_drawing(facts)}"),
         ("score that mean on other labelled pictures", f"striate evaluate {run} DATA"),
-        ("see where the first fold's network looks", f"striate explain {one} PATH…"),
-        ("hand that network on as one ONNX file", f"striate export {one}"),
+        *(
+            []
+            if facts.task in _DRAWN
+            else [
+                ("see where the first fold's network looks", f"striate explain {one} PATH…"),
+                ("hand that network on as one ONNX file", f"striate export {one}"),
+            ]
+        ),
         ("write this page again", f"striate report {run}"),
     ]
 
 
 def _predicting(facts: Facts) -> str:
-    return "name new pictures" if facts.task != "regress" else "judge new pictures"
+    words = {"regress": "judge new pictures", "segment": "draw the classes in new pictures",
+             "detect": "find things in new pictures, and draw them"}  # fmt: skip
+    return words.get(facts.task, "name new pictures")
+
+
+_DRAWN = ("segment", "detect")
+"""Tasks whose Models give no one answer a picture, which heat maps and exports need."""
+
+
+def _drawing(facts: Facts) -> str:
+    return " --draw DIR" if facts.task in _DRAWN else ""
 
 
 def _again(facts: Facts) -> tuple[str | None, Html | None]:
