@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,27 @@ def test_a_prediction_says_what_is_where(run: st.Run, data: Path) -> None:
     assert all(box.x2 <= 128 and box.y2 <= 192 for box in moved.boxes)
     with pytest.raises(UsageError, match="no row of scores"):
         model.scores(model.prepare_each([decode(path.read_bytes())]))
+
+
+def test_what_is_found_is_drawn_and_written_and_the_report_tells_it(run: st.Run, data: Path, tmp_path: Path) -> None:
+    pictures = sorted((data / "JPEGImages").glob("*.png"))[:3]
+    found = list(st.predict(run, pictures, draw=tmp_path / "out", boxes="json"))
+    written = json.loads((tmp_path / "out" / "boxes.json").read_text())
+    assert written["classes"] == list(NAMES)
+    for one, told in zip(found, written["pictures"], strict=True):
+        assert one.boxes is not None
+        assert one.key == told["path"]
+        assert [box["label"] for box in told["boxes"]] == [box.label for box in one.boxes]
+        assert (told["width"], told["height"]) == Image.open(one.key).size
+        drawn = Image.open(tmp_path / "out" / f"{Path(one.key).stem}.overlay.png")
+        assert drawn.width * told["height"] == drawn.height * told["width"]
+    with pytest.raises(DataError, match="exists already"):
+        st.predict(run, pictures, draw=tmp_path / "out")
+    page = (run.path / "report.html").read_text()
+    for section in ("boxes", "confusion", "kinds", "classes", "ranking", "data"):
+        assert re.search(rf'<section [^>]*id="{section}"', page)
+    assert "Of 100 things in new pictures like these" in page
+    assert "Anchors that follow" in page
 
 
 def test_stopped_and_resumed_it_ends_in_the_same_bits(
