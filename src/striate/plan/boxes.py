@@ -22,8 +22,8 @@ MOST_OF_PROCESSOR = 416
 ENLARGED = 2
 """How far pictures are enlarged at most: beyond that, more pixels show no more."""
 SEEN = 32
-"""Pixels of a side that nine of ten boxes should have at least, four positions of the finest map: things of the smallest
-class may be smaller still."""
+"""Pixels of a side that nine of ten boxes should have at least, four positions of the finest map: what is rare may be
+smaller still."""
 GRID = 32
 """Sides are multiples of it, as the coarsest map of most backbones needs."""
 FINEST, COARSEST = 8, 128
