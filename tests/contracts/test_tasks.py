@@ -23,9 +23,9 @@ from tests.tasks.parts import NAMES, images, linear, pieces, samples, whole
 CASES = [(name, loss) for name, task in TASKS.items() for loss, one in LOSSES.items() if task.kind in one.kinds]
 every_case = pytest.mark.parametrize(("name", "loss"), CASES)
 every_task = pytest.mark.parametrize("name", TASKS.names())
-# of what is said of each pixel, shapes and metrics are others: tests/tasks/test_segment.py
-each_case = pytest.mark.parametrize(("name", "loss"), [case for case in CASES if not TASKS.get(case[0]).per_pixel])
-each_task = pytest.mark.parametrize("name", [name for name, task in TASKS.items() if not task.per_pixel])
+# of pixels and things, shapes and metrics are others: tests/tasks/test_segment.py and test_detect.py
+each_case = pytest.mark.parametrize(("name", "loss"), [case for case in CASES if TASKS.get(case[0]).form == "row"])
+each_task = pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.form == "row"])
 
 
 def made(name: str, loss: str | None = None, **options: Any) -> Task:
@@ -59,7 +59,10 @@ def test_targets_and_weights_are_float32_of_the_batch_shape(name: str) -> None:
 def test_a_target_that_is_missing_or_of_another_kind_names_its_sample(name: str) -> None:
     task, rows = made(name), samples(TASKS.get(name).kind)
     others = [
-        other for kind in ("label", "labels", "value", "mask") if kind != task.kind for other in samples(kind)[:1]
+        other
+        for kind in ("label", "labels", "value", "mask", "boxes")
+        if kind != task.kind
+        for other in samples(kind)[:1]
     ]
     for wrong in [replace(rows[0], key="s/wrong", target=None), *(replace(other, key="s/wrong") for other in others)]:
         with pytest.raises(DataError, match="s/wrong"):
@@ -198,6 +201,8 @@ def test_a_task_comes_back_from_json(name: str, loss: str) -> None:
     outputs, targets = linear(3)(images(24)).detach(), task.encode(rows)
     if task.per_pixel:
         outputs, targets = torch.randn(24, 3, 4, 5), torch.randint(3, (24, 4, 5), dtype=torch.uint8)
+    if task.finds:
+        outputs = torch.rand(24, 2)
     assert torch.equal(again.losses(outputs, targets), task.losses(outputs, targets))
     assert torch.equal(again.scores(outputs), task.scores(outputs))
     assert torch.equal(again.weights(rows), task.weights(rows))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.core.records import Label, Labels, Mask, MaskCode, Sample, Source, Target, TargetKind, Value
+from striate.core.records import Box, Boxes, Label, Labels, Mask, MaskCode, Sample, Source, Target, TargetKind, Value
 from striate.data.loader import Batch
 
 
@@ -50,6 +50,8 @@ def samples(kind: TargetKind, count: int = 24, weighted: bool = True) -> list[Sa
         targets = [Labels(tuple(name for bit, name in enumerate(NAMES) if row >> bit & 1)) for row in range(count)]
     elif kind == "mask":
         targets = [Mask(MaskCode("threshold"), (Source("file", f"{row}.png"),)) for row in range(count)]
+    elif kind == "boxes":
+        targets = [Boxes((Box(NAMES[place], 1, 2, 3 + place, 9), Box("dog", 0, 0, 5, 5))) for place in places]
     else:
         targets = [Value((float(row), 1000.0 - row * row, 1e-3 * (row % 5))) for row in range(count)]
     return [

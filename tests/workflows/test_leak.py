@@ -161,7 +161,7 @@ def test_nothing_that_belongs_together_is_said_and_turned_off_nothing_is(tmp_pat
             prepared=SimpleNamespace(weights=object(), audit=audit),
             plan={"network.weights": weights},
             preprocessing=SimpleNamespace(own=True),
-            task=SimpleNamespace(per_pixel=False),
+            task=SimpleNamespace(one_answer=True),
         )
         assert (untold(fake) is None) == told
 

@@ -25,6 +25,7 @@ from tests.train.toy import toy_networks, toy_recipe
 def test_the_curve_that_chose_the_rate_is_kept(tmp_path: Path) -> None:
     recipe, file = toy_recipe(train__epochs=60, optimizer__name="adamw"), tmp_path / "range_test.json"
     recipe = replace(recipe, plan=recipe.plan.replace(network={"weights": Decision(None, "for the test")}))
+    recipe = replace(recipe, plan=recipe.plan.replace(task={"kind": Decision("classify", "for the test")}))
     trials = Trials(Cache(tmp_path / "trials", 10**6), {}, Silent())
 
     def rated(file: Path) -> Any:

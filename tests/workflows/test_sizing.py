@@ -32,6 +32,7 @@ def made(name: str, rate: Any = "auto", by: Any = "rule", parts: Any = (2, "rule
             "optimizer.rate": Decision(rate, "for the test", by),
             "network.weights": Decision(None, "for the test"),
             "input.sizing": Decision("one", "for the test"),
+            "task.kind": Decision("classify", "for the test"),
             "batch.size": Decision("auto", "for the test", "user"),
             "batch.accumulate": Decision(parts[0], "for the test", parts[1]),
         }

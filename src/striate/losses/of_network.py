@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from striate.losses import loss
@@ -22,8 +23,12 @@ def of_network(outputs: Tensor, targets: Tensor, *, place: float = 1.0) -> Tenso
     Returns:
         (N,).
 
-    >>> import torch
     >>> of_network(torch.tensor([[1.0, 2.0]]), torch.zeros(1, 0), place=0.5)
     tensor([2.])
     """
+    if outputs.dim() != 2 or outputs.shape[1] != 2 or len(targets) != len(outputs):
+        raise ValueError(
+            f"outputs {tuple(outputs.shape)} must be (N, 2), and targets {tuple(targets.shape)} of as many"
+        )
+    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     return outputs[:, 0] + place * outputs[:, 1]
