@@ -48,6 +48,7 @@ PROMISED = {
     "hymenoptera": ("accuracy", 0.96, 2),
     "cifar10": ("accuracy", 0.86, 10),
     "bccd-cells": ("r2", 0.70, 10),
+    "bccd-boxes": ("map50", 0.80, 10),
     "membrane": ("pixel_accuracy", 0.92, 15),
 }
 
