@@ -43,7 +43,7 @@ import striate
 from benchmarks.compare import Watch
 from benchmarks.goals import Goal, data_folder, read_goals, run_folder
 from benchmarks.plain import place_of, read_parts
-from striate.core.boxes import FOUND, TRUTH, joined, stacked
+from striate.core.boxes import FOUND, FOUND_LABEL, LABEL, SCORE, TRUTH, joined, stacked
 from striate.core.errors import DataError, StriateError
 from striate.metrics import METRICS
 
@@ -54,7 +54,7 @@ WARM_STEPS = 1000
 FALLS = (16 / 26, 22 / 26)
 """Shares of the training after which the rate is a tenth of what it was."""
 
-Thing = tuple[str, tuple[float, ...]]
+Thing = tuple[str, tuple[float, float, float, float]]
 Rows = NDArray[np.float64]
 Loader = DataLoader[Any]
 
@@ -70,9 +70,10 @@ def things_of(target: str) -> list[Thing]:
     """
     found = []
     for part in filter(None, target.split(";")):
-        name, *edges = part.rsplit(" ", 4)
         try:
-            found.append((name, tuple(float(edge) for edge in edges)))
+            name, *edges = part.rsplit(" ", 4)
+            x1, y1, x2, y2 = (float(edge) for edge in edges)
+            found.append((name, (x1, y1, x2, y2)))
         except ValueError:
             raise DataError(f"{part!r} is no box of a split.csv", fix="no class may have ; in its name") from None
     return found
@@ -309,21 +310,16 @@ def by_pycocotools(found: Sequence[Rows], truths: Sequence[Rows], classes: int) 
     from pycocotools.cocoeval import COCOeval
 
     def entries(rows: Sequence[Rows], label: int) -> list[dict[str, Any]]:
-        numbered = [(number, row) for number, picture in enumerate(rows, 1) for row in picture.tolist()]
-        return [
-            {
-                "id": place,
-                "image_id": number,
-                "category_id": int(row[label]) + 1,
-                "bbox": [row[0], row[1], row[2] - row[0], row[3] - row[1]],
-                "area": (row[2] - row[0]) * (row[3] - row[1]),
-                "iscrowd": 0,
-                "score": row[4],
-            }
-            for place, (number, row) in enumerate(numbered, 1)
-        ]
+        found: list[dict[str, Any]] = []
+        for number, picture in enumerate(rows, 1):
+            for row in picture.tolist():
+                bbox = [row[0], row[1], row[2] - row[0], row[3] - row[1]]
+                entry = {"id": len(found) + 1, "image_id": number, "category_id": int(row[label]) + 1, "bbox": bbox}
+                more = {"score": row[SCORE]} if label == FOUND_LABEL else {"area": bbox[2] * bbox[3], "iscrowd": 0}
+                found.append({**entry, **more})
+        return found
 
-    results = entries(found, 5)
+    results = entries(found, FOUND_LABEL)
     if not results:
         return 0.0  # pycocotools takes no empty list
     truth = COCO()
@@ -331,7 +327,7 @@ def by_pycocotools(found: Sequence[Rows], truths: Sequence[Rows], classes: int) 
         "info": {},
         "images": [{"id": number} for number in range(1, len(truths) + 1)],
         "categories": [{"id": label + 1, "name": str(label)} for label in range(classes)],
-        "annotations": entries(truths, 4),
+        "annotations": entries(truths, LABEL),
     }
     with contextlib.redirect_stdout(sys.stderr):  # it talks, and standard output is for the figures
         truth.createIndex()
