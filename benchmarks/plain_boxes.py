@@ -104,7 +104,7 @@ class Pictures(Dataset[tuple[Tensor, dict[str, Tensor]]]):
         with Image.open(self.place / key) as opened:
             image = opened.convert("RGB")
         edges = torch.tensor([edges for _, edges in things]).reshape(-1, 4)
-        boxes = tv_tensors.BoundingBoxes(edges, format="XYXY", canvas_size=image.size[::-1])  # type: ignore[call-arg]
+        boxes = tv_tensors.BoundingBoxes(edges, format="XYXY", canvas_size=image.size[::-1])
         # 0 is the background in torchvision's detectors
         labels = torch.tensor([1 + self.names.index(name) for name, _ in things], dtype=torch.int64)
         found: tuple[Tensor, dict[str, Tensor]] = self.transform(image, {"boxes": boxes, "labels": labels})
@@ -191,7 +191,7 @@ def make_network(settings: dict[str, Any], classes: int, data: Path) -> FasterRC
     network.backbone, network.rpn.head = Autocast(network.backbone), Autocast(network.rpn.head)
     network.roi_heads.box_head = Autocast(network.roi_heads.box_head)
     network.roi_heads.box_predictor = Autocast(network.roi_heads.box_predictor)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def compute_low(network: nn.Module, low: bool) -> None:
@@ -298,7 +298,8 @@ def truths_of(rows: Sequence[tuple[str, list[Thing]]], names: Sequence[str]) -> 
 def scores_of(found: Sequence[Rows], truths: Sequence[Rows], classes: int) -> dict[str, float]:
     """Mean average precision by striate's metrics, and by pycocotools at 0.5 where that is installed."""
     rows = joined(stacked(found, FOUND), stacked(truths, TRUTH))
-    scores = {name: float(METRICS.get(name)("boxes", classes).measure(rows)) for name in ("map50", "map")}
+    none = np.zeros((len(rows), 0))  # the truth is in the rows
+    scores = {name: METRICS.get(name)("boxes", classes).measure(rows, none) for name in ("map50", "map")}
     if importlib.util.find_spec("pycocotools"):
         scores["map50_pycocotools"] = by_pycocotools(found, truths, classes)
     return scores
