@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import striate as st
-from striate.core.boxes import FOUND, TRUTH, joined, stacked
+from striate.core.boxes import FOUND, TRUTH, joined, parted, stacked
 from striate.core.errors import DataError, Interrupted, NetworkError, PlanError, StriateError, UnknownName, UsageError
 from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
@@ -113,6 +113,21 @@ def test_the_figures_are_those_of_the_models_own_boxes(run: st.Run, data: Path) 
     each = model.task.each(rows)
     for place, sample in enumerate(samples):
         assert int(float(keys[sample.key]["found"])) == each["found"][place]
+
+
+def test_what_reaches_out_of_its_picture_is_scored_alike_everywhere(tmp_path: Path) -> None:
+    folder = write_boxes(tmp_path / "data", 12)
+    for path in (folder / "Annotations").iterdir():  # every box ends beyond the right border
+        path.write_text(re.sub(r"<xmax>[^<]*<", "<xmax>90<", path.read_text()))
+    run = st.train(folder, out=tmp_path / "run", epochs=1, set=PLAN)
+    model = st.load(run.path, device="cpu")
+    dataset = labelled(RunFolder(run.path), model, None, Silent())
+    rows, samples, _ = scored(dataset, dataset.samples, model)
+    with np.load(run.path / "scores.npz", allow_pickle=False) as kept:
+        known = kept["test"]
+    assert len(rows) == len(known) == len(samples)
+    np.testing.assert_allclose(parted(rows)[1], parted(known)[1], atol=1e-3)
+    assert parted(rows)[1][..., 2].max() == 64
 
 
 def test_a_prediction_says_what_is_where(run: st.Run, data: Path) -> None:
@@ -264,6 +279,8 @@ def planned(data: Path) -> Plan:
         ("input.margin", 1.2, PlanError, "input.margin=1.2"),
         ("predict.views", "mirrored", PlanError, "predict.views=mirrored"),
         ("train.start_size", 0.5, PlanError, "train.start_size=0.5"),
+        ("evaluate.shortcuts", True, PlanError, "evaluate.shortcuts=True"),
+        ("transfer.probe", True, PlanError, "transfer.probe=True"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

@@ -17,6 +17,7 @@ from striate.core.records import Boxes, Dataset, Label, Labels, Picture, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
 from striate.data.masks import decode_mask
+from striate.data.placed import cut
 from striate.data.split import SplitTable
 from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
@@ -176,22 +177,27 @@ def scored(
 
         each, kept, damaged = _decoded(dataset, samples, prepared)
         if model.task.finds:
-            return _found(model.task, model.found(each, frames), kept), kept, damaged
+            return _found(model.task, model.found(each, frames), kept, [one[0] for one in frames]), kept, damaged
         if not model.task.per_pixel:
             return model.scores(each), kept, damaged
         return _judged(model.masks(each), masks, len(model.classes)), kept, damaged
     found = _load(dataset, samples, model)
     if model.task.finds:
-        return _found(model.task, model.found(found.images, found.frames), found.samples), found.samples, found.damaged
+        rows = _found(model.task, model.found(found.images, found.frames), found.samples, found.frames)
+        return rows, found.samples, found.damaged
     if not model.task.per_pixel:
         return model.scores(found.images), found.samples, found.damaged
     return _judged(model.masks(found.images), found.masks, len(model.classes)), found.samples, found.damaged
 
 
-def _found(task: Task, found: Sequence[Floats], samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """A row of what was found and of the truth for each sample."""
+def _found(
+    task: Task, found: Sequence[Floats], samples: Sequence[Sample], frames: Sequence[Frame]
+) -> NDArray[np.float64]:
+    """A row of what was found and of the truth for each sample, both within the picture."""
     assert isinstance(task, Detect)
-    return joined(stacked(found, FOUND, MOST), stacked([task.truths(sample) for sample in samples], TRUTH))
+    pairs = zip(samples, frames, strict=True)
+    truths = [cut(task.truths(sample), int(frame.height), int(frame.width)) for sample, frame in pairs]
+    return joined(stacked(found, FOUND, MOST), stacked(truths, TRUTH))
 
 
 def _judged(found: Iterable[NDArray[np.uint8]], true: Sequence[NDArray[np.uint8]], classes: int) -> NDArray[np.float64]:
