@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from striate.core.artifacts import read_json
 from striate.core.records import Box, Boxes
 from striate.data.split import target_text
+from striate.explain import BOX_ERRORS
 from striate.report import read_facts
 from striate.report.facts import Facts, names_in
 from striate.report.sections.answer import in_words
@@ -145,6 +146,8 @@ def test_the_pictures_stand_with_their_key_and_the_worst_are_listed(facts: Facts
     assert page.count("<img") == 8
     assert page.count("data:image/png") == 8
     assert "found as another class" in page
+    for one in BOX_ERRORS.values():
+        assert f'style="border-color:rgb{one.colour}"></span>{one.meaning}</li>' in page
     assert "of 40 pictures of the test split, the lowest first" in page
     assert mistakes(facts) is None
     assert boxes(replace(facts, figures=[])) is None
@@ -188,7 +191,7 @@ def test_the_data_is_told_by_its_things(facts: Facts) -> None:
 def test_an_audit_alone_tells_the_same_of_boxes(facts: Facts) -> None:
     page = data(replace(facts, metrics={}, decisions={}, split=[], predictions=[], figures=[]))
     assert "Classes by number of things" in page
-    assert "Anchors that follow" in page
+    assert "Sizes that stand for all boxes" in page
 
 
 def test_boxes_of_which_there_are_none_are_told_by_their_counts(facts: Facts) -> None:
