@@ -2,7 +2,8 @@
 
 ResNet-18 from scratch or the given weights fine-tuned, random crops and flips, label smoothing, SGD with one cycle
 over the minutes allowed, channels-last, bfloat16 where that is faster, two loader workers. It shares no code with
-striate but the split.csv of the Run it is compared with, and runs in a process of its own.
+striate but the split.csv of the Run it is compared with, and runs in a process of its own. Where boxes are looked for,
+plain_boxes.py has the loop.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from torchvision.transforms import v2 as transforms
 from benchmarks.goals import Goal, add_row, data_folder, read_goals, row, run_folder
 from striate.core.errors import RunError, StriateError, UsageError
 
+LOOPS = {"detect": "benchmarks.plain_boxes"}
+"""Modules that have the loop of a task, called as this one; of others it is here."""
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
@@ -132,9 +135,9 @@ def read_parts(path: Path) -> dict[str, list[tuple[str, str]]]:
     return parts
 
 
-def regresses(folder: Path) -> bool:
-    """Whether the targets of a Run are numbers to regress on."""
-    return bool(json.loads((folder / "metrics.json").read_text("utf-8"))["task"] == "regress")
+def task_of(folder: Path) -> str:
+    """The task of a finished Run."""
+    return str(json.loads((folder / "metrics.json").read_text("utf-8"))["task"])
 
 
 def train(goal: Goal, place: Path, folder: Path, seed: int) -> dict[str, Any]:
@@ -148,7 +151,7 @@ def train(goal: Goal, place: Path, folder: Path, seed: int) -> dict[str, Any]:
     assert goal.minutes is not None
     seconds = goal.minutes * 60 * 0.95
     torch.manual_seed(seed)
-    parts, regress = read_parts(folder / "split.csv"), regresses(folder)
+    parts, regress = read_parts(folder / "split.csv"), task_of(folder) == "regress"
     names = sorted({target for _, target in parts["train"]})
     numbers = torch.tensor([float(target) for _, target in parts["train"]]) if regress else torch.zeros(2)
     shift, scale = (float(numbers.mean()), float(numbers.std())) if regress else (0.0, 1.0)
@@ -221,16 +224,20 @@ def run(goal: Goal, seeds: Sequence[int], runs: Path, results: Path) -> list[flo
                 f"there is no Run of {goal.name} with seed {seed} in {runs} to share its split with",
                 fix=f"run `python -m benchmarks goals {goal.name}` first",
             )
-        call = [sys.executable, "-m", "benchmarks.plain", goal.name, str(seed), str(runs)]
+        module = LOOPS.get(task_of(folder), "benchmarks.plain")
+        call = [sys.executable, "-m", module, goal.name, str(seed), str(runs)]
         child = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=False)
         if child.returncode:
             raise StriateError(f"the plain loop of {goal.name} ended with exit status {child.returncode}")
         summary = json.loads(child.stdout)
-        add_row(results, row(goal.name, seed, goal.metric, summary, summary["seconds"]))
-        values.append(float(summary["metrics"]["test"][goal.metric]))
+        figures = dict(summary["metrics"]["test"])
+        values.append(float(figures.pop(goal.metric)))
+        for figure in (goal.metric, *figures):
+            add_row(results, row(goal.name, seed, figure, summary, summary["seconds"]))
+        more = "".join(f", {figure} {value:.4g}" for figure, value in figures.items())
         print(
             f"plain {goal.name} seed {seed}: {goal.metric} {values[-1]:.4f} in {summary['seconds']:.0f} s, "
-            f"{summary['epochs']:.1f} epochs",
+            f"{summary['epochs']:.1f} epochs{more}",
             flush=True,
         )
     return values
@@ -247,7 +254,7 @@ def beside(goal: Goal, values: Sequence[float], ours: Sequence[Sequence[str]]) -
     >>> beside(goal, [0.7, 0.72], [["x", "0", "accuracy", "0.70"], ["x", "0", "accuracy", "0.80"]])
     ('x: accuracy 0.8000 of striate (n = 1), 0.7100 of the plain loop (n = 2): not below', True)
     """
-    newest = {line[1]: float(line[3]) for line in ours if line[0] == goal.name}
+    newest = {line[1]: float(line[3]) for line in ours if (line[0], line[2]) == (goal.name, goal.metric)}
     if not newest:
         return f"{goal.name}: striate has no result on this kind of machine to compare with", False
     mean, plain = statistics.mean(newest.values()), statistics.mean(values)

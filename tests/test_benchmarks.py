@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 import time
 import zipfile
@@ -11,19 +12,23 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
 from made_data import scene
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from striate.core.errors import RunError, StriateError, UsageError
+import striate as st
+from striate.core.errors import DataError, RunError, StriateError, UsageError
 from striate.core.events import Silent
+from striate.core.records import Boxes
 from striate.data.audit import Audit, run_audit
 from striate.data.dataset import open_dataset
 from striate.plan import leaves
 from striate.plan.leaves import parse_value
+from tests.shapes import write_boxes
 
 REPOSITORY = Path(__file__).parent.parent
 if not (REPOSITORY / "benchmarks" / "goals.toml").exists():
@@ -48,6 +53,7 @@ PROMISED = {
     "hymenoptera": ("accuracy", 0.96, 2),
     "cifar10": ("accuracy", 0.86, 10),
     "bccd-cells": ("r2", 0.70, 10),
+    "bccd-boxes": ("map50", 0.80, 10),
     "membrane": ("pixel_accuracy", 0.92, 15),
 }
 
@@ -194,6 +200,230 @@ def test_the_plain_loops_cycle_rises_and_falls(goals: ModuleType) -> None:
     assert rates.index(max(rates)) == 30
     assert rates[0] == pytest.approx(0.004)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+# -- the plain loop of boxes
+
+
+@pytest.fixture
+def plain_boxes(goals: ModuleType) -> ModuleType:
+    from benchmarks import plain_boxes
+
+    return plain_boxes
+
+
+@pytest.fixture(scope="module")
+def boxed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures with boxes in data/, weights of a MobileNetV2 in weights/, and a Run of a small detector."""
+    folder = tmp_path_factory.mktemp("boxed")
+    data = write_boxes(folder / "data", 12)
+    (folder / "weights").mkdir()
+    torch.manual_seed(0)
+    made = timm.create_model("mobilenetv2_100", pad_type="same").state_dict()
+    for name, values in made.items():
+        if "running" in name or ("bn" in name and values.is_floating_point()):
+            values.uniform_(0.8, 1.2)  # so that each norm is another
+    save_file(made, folder / "weights" / "made.safetensors")
+    about = {"network": "timm/mobilenetv2_100", "arguments": {"pad_type": "same"}}
+    about["preprocessing"] = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+    (folder / "weights" / "made.json").write_text(json.dumps(about))
+    body = {"backbone": "compact", "backbone_arguments": {"width": 8, "blocks": [1, 1, 1], "stem_stride": 2}}
+    plan = {
+        "network.name": "retinanet",
+        "network.arguments": {**body, "strides": [4, 8], "width": 16, "depth": 1, "norm": "group"},
+        "input.height": 64,
+        "input.width": 64,
+        "batch.size": 4,
+        "optimizer.rate": 0.01,
+        "execution.precision": "float32",
+        "execution.channels_last": False,
+        "execution.workers": 0,
+        "predict.precision": "float32",
+        "predict.channels_last": True,
+        "predict.batch": 4,
+        "execution.threads": 1,
+        "execution.cache_bytes": 0,
+    }
+    st.train(data, out=folder / "runs" / "x-seed0", epochs=1, set=plan)
+    return folder
+
+
+SETTINGS = {"weights": "made", "size": 64, "batch": 2, "rate": 0.0025}
+
+
+def test_boxes_are_read_from_the_runs_own_split(plain_boxes: ModuleType, boxed: Path) -> None:
+    samples = {sample.key: sample for sample in open_dataset(boxed / "data").samples}
+    rows = [row for part in plain_boxes.split_of(boxed / "runs" / "x-seed0").values() for row in part]
+    assert {key for key, _ in rows} == set(samples)
+    for key, text in rows:
+        boxes = samples[key].target
+        assert isinstance(boxes, Boxes)
+        assert plain_boxes.things_of(text) == [(box.label, box.corners) for box in boxes.boxes]
+    assert plain_boxes.things_of("") == []
+    with pytest.raises(DataError, match=r"'a' is no box of a split\.csv"):
+        plain_boxes.things_of("a;b 1 2 3 4")
+
+
+def test_boxes_are_mirrored_with_their_picture(plain_boxes: ModuleType, tmp_path: Path) -> None:
+    pixels = torch.zeros(40, 60, 3, dtype=torch.uint8)
+    pixels[10:20, 5:25] = 255
+    Image.fromarray(pixels.numpy()).save(tmp_path / "a.png")
+    rows = [("a.png", [("disc", (5.0, 10.0, 25.0, 20.0))])]
+    torch.manual_seed(0)
+    pictures, lefts = plain_boxes.Pictures(rows, tmp_path, ["other", "disc"], mirrored=True), set()
+    for _ in range(12):
+        image, target = pictures[0]
+        assert (image.dtype, image.max()) == (torch.float32, 1.0)
+        (left, top, right, bottom), label = target["boxes"][0].int().tolist(), target["labels"].tolist()
+        assert label == [2]
+        assert image[:, top:bottom, left:right].min() == 1.0
+        assert image.sum() == 3 * 10 * 20
+        lefts.add(left)
+    assert lefts == {5, 35}
+
+
+def test_the_body_is_that_of_the_weights_and_its_first_stages_do_not_learn(
+    plain_boxes: ModuleType, boxed: Path
+) -> None:
+    network = plain_boxes.make_network(SETTINGS, 3, boxed).eval()
+    pyramid = network.backbone.inner
+    whole = timm.create_model("mobilenetv2_100", pad_type="same").eval()
+    whole.load_state_dict(load_file(boxed / "weights" / "made.safetensors"))
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        maps, same = pyramid.body(images), whole.forward_intermediates(images, indices=[3, 4], intermediates_only=True)
+        for one, other in zip(maps, same, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+        levels = network.backbone(images)
+    assert [tuple(level.shape[1:]) for level in levels.values()] == [(256, 4, 4), (256, 2, 2), (256, 1, 1)]
+    learning = {name for name, weight in pyramid.body.named_parameters() if weight.requires_grad}
+    assert {name.split(".")[1] for name in learning} == {"3", "4", "5", "6"}
+    assert not any("bn" in name for name in learning)  # norms are frozen throughout
+
+
+def test_layers_compute_low_and_boxes_do_not(plain_boxes: ModuleType) -> None:
+    part = plain_boxes.Autocast(torch.nn.Linear(3, 2))
+    rows = torch.randn(4, 3)
+    exact = part(rows)
+    plain_boxes.compute_low(part, True)
+    low = part(rows)
+    assert low.dtype == torch.float32
+    assert not torch.equal(low, exact)
+    torch.testing.assert_close(low, exact, atol=0.05, rtol=0.05)
+    torch.testing.assert_close(low, low.bfloat16().float())
+    made = plain_boxes.Autocast(torch.nn.Identity())({"a": rows.bfloat16()})
+    assert made["a"].dtype == torch.float32
+
+
+def test_boxes_that_were_found_are_scored(plain_boxes: ModuleType) -> None:
+    names = ["disc", "square"]
+    rows = [("a", [("disc", (0.0, 0.0, 9.0, 9.0)), ("square", (10.0, 10.0, 20.0, 20.0))]), ("b", [])]
+    truths = plain_boxes.truths_of(rows, names)
+    found = [np.array([[0, 0, 9, 8.5, 0.9, 0], [30, 30, 40, 40, 0.8, 1]]), np.zeros((0, 6))]
+    assert plain_boxes.scores_of(found, truths, 2)["map50"] == pytest.approx(0.5)
+    assert plain_boxes.scores_of([np.zeros((0, 6))] * 2, truths, 2)["map50"] == 0
+
+
+def test_scores_are_those_of_pycocotools(plain_boxes: ModuleType) -> None:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed")
+    random = np.random.default_rng(0)
+    truths, found = [], []
+    for _ in range(8):
+        edges = random.random((6, 2)) * 80
+        boxes = np.concatenate([edges, edges + 10 + random.random((6, 2)) * 20], axis=1)
+        labels = random.integers(2, size=(6, 1)).astype(np.float64)
+        truths.append(np.concatenate([boxes, labels, np.zeros((6, 2))], axis=1))
+        found.append(np.concatenate([boxes + random.normal(0, 2, boxes.shape), random.random((6, 1)), labels], axis=1))
+    scores = plain_boxes.scores_of(found, truths, 2)
+    assert scores["map50_pycocotools"] == pytest.approx(scores["map50"], abs=1e-9)
+
+
+@pytest.fixture
+def goal_of_boxes(
+    goals: ModuleType, plain_boxes: ModuleType, boxed: Path, monkeypatch: pytest.MonkeyPatch
+) -> SimpleNamespace:
+    """A goal whose Run is there, and whose plain loop has time for one step alone."""
+    monkeypatch.setattr(plain_boxes, "data_folder", lambda: boxed)
+    monkeypatch.setattr(plain_boxes, "faster_in_bfloat16", lambda *given: False)
+    goal = goals.Goal("x", "", ("train", "{data}/data"), (0,), "map50", 0.8, 0.85, minutes=1e-6, plain=SETTINGS)
+    monkeypatch.setattr(plain_boxes, "read_goals", lambda: {"x": goal})
+    return SimpleNamespace(goal=goal, run=boxed / "runs" / "x-seed0", place=boxed / "data")
+
+
+SPEEDS = {"striate_predict_per_second", "striate_predict_per_second_batch1"}
+
+
+def test_the_plain_loop_of_boxes_trains_and_is_scored(plain_boxes: ModuleType, goal_of_boxes: SimpleNamespace) -> None:
+    found = plain_boxes.train(goal_of_boxes.goal, goal_of_boxes.place, goal_of_boxes.run, 0)
+    test = found["metrics"]["test"]
+    assert set(test) - {"map50_pycocotools"} == {"map", "map50", "predict_per_second"}
+    assert 0 <= test["map"] <= test["map50"] <= 1
+    assert test["predict_per_second"] > 0
+    trained = len(plain_boxes.split_of(goal_of_boxes.run)["train"])
+    assert found["epochs"] == pytest.approx(2 / trained)
+    assert found["samples_per_second"] > 0
+
+
+def test_striates_model_predicts_the_same_files(plain_boxes: ModuleType, goal_of_boxes: SimpleNamespace) -> None:
+    found = plain_boxes.predicted_by_striate(goal_of_boxes.run, goal_of_boxes.place)
+    assert set(found) == SPEEDS
+    assert min(found.values()) > 0
+
+
+@pytest.mark.slow
+def test_speed_and_memory_stand_beside_the_score(
+    plain_boxes: ModuleType, goal_of_boxes: SimpleNamespace, boxed: Path
+) -> None:
+    test = plain_boxes.main("x", 0, boxed / "runs")["metrics"]["test"]
+    assert set(test) - {"map50_pycocotools"} == {"map", "map50", "predict_per_second", "memory_bytes", *SPEEDS}
+    assert test["memory_bytes"] > 2e8
+
+
+def test_the_rate_is_that_of_the_references(plain_boxes: ModuleType) -> None:
+    """By torch's own schedules: a rise in the first epoch, then falls after epochs 16 and 22 of 26."""
+    steps, epochs = 11, 26
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.0025)
+    falls = torch.optim.lr_scheduler.MultiStepLR(optimizer, [16, 22])
+    rise = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / 1000, total_iters=steps - 1)
+    for epoch in range(epochs):
+        for step in range(steps):
+            done = (epoch * steps + step) / (epochs * steps)
+            own = plain_boxes.rate_at(epoch * steps + step, steps - 1, done, 0.0025)
+            assert own == pytest.approx(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if epoch == 0:
+                rise.step()
+        falls.step()
+
+
+def test_a_loss_that_is_not_finite_ends_it(plain_boxes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_boxes, "loss_of", lambda *given: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(StriateError, match="is nan at step 0"):
+        plain_boxes.fit(torch.nn.Linear(1, 1), [([], []), ([], [])], 0.1, time.monotonic(), 60.0)
+
+
+def test_every_figure_of_a_plain_loop_is_a_row(
+    goals: ModuleType, boxed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks import plain
+
+    asked: list[list[str]] = []
+
+    def ended(call: list[str], **_: Any) -> SimpleNamespace:
+        asked.append(call)
+        metrics = {"predict_per_second": 9.5, "map50": 0.75, "memory_bytes": 10**9}
+        found = {"metrics": {"test": metrics}, "samples_per_second": 3.0, "quarantined": 0, "seconds": 5, "epochs": 2}
+        return SimpleNamespace(returncode=0, stdout=json.dumps(found))
+
+    monkeypatch.setattr(plain, "subprocess", SimpleNamespace(run=ended, PIPE=-1))
+    goal = goals.Goal("x", "", ("train",), (0,), "map50", gate=0.8, stretch=0.85, minutes=1, plain=SETTINGS)
+    assert plain.run(goal, [0], boxed / "runs", tmp_path / "t.csv") == [0.75]
+    assert asked[0][1:] == ["-m", "benchmarks.plain_boxes", "x", "0", str(boxed / "runs")]
+    rows = [dict(zip(goals.HEADER, row, strict=True)) for row in goals.read_rows(tmp_path / "t.csv")]
+    assert [row["metric"] for row in rows] == ["map50", "predict_per_second", "memory_bytes"]
+    assert rows[0]["value"] == "0.75000"
+    ours = [["x", "0", "map50", "0.8"], ["x", "0", "memory_bytes", "5"]]
+    assert plain.beside(goal, [0.75], ours)[0].startswith("x: map50 0.8000 of striate (n = 1), 0.7500 of")
 
 
 # -- beside the peers

@@ -58,12 +58,12 @@ def truths(*pictures: Any, base: int = 0, most: int = 0) -> Tensor:
 
 
 def boxed(target: Tensor) -> dict[int, Tensor]:
-    """The edges of each class in a picture's rows, which hold something first and nothing after."""
+    """The edges of each class that is to be found in a picture's rows, which hold something first and nothing after."""
     rows = target[1:]
     holds = rows[:, LABEL] != NONE
     assert (holds.long().diff() <= 0).all()
     assert not rows[~holds][:, [0, 1, 2, 3, COUNTS, AREA]].any()
-    return {int(row[LABEL]): row[:4] for row in rows[holds]}
+    return {int(row[LABEL]): row[:4] for row in rows[holds & (rows[:, COUNTS] == PLAIN)]}
 
 
 def seen(channel: Tensor, least: float) -> Tensor | None:
@@ -271,13 +271,29 @@ def test_the_rule_of_what_is_kept() -> None:
     cut = whole.followed(window(0, 8, (10, 40), (10, 20)), (10, 40), (10, 20))
     assert cut.shares[0].tolist() == pytest.approx([0.4, 0.3, 0.2, 0.5, 0.0, 1.0], abs=1e-5)
     rows = cut.kept()[0]
-    assert rows[:, LABEL].tolist() == [0, 1, 3, 5, NONE, NONE]
-    expected = torch.tensor([[0.0, 0, 4, 10], [0, 0, 3, 10], [0, 0, 5, 10], [2, 2, 4, 4]])
-    torch.testing.assert_close(rows[:4, :4], expected, atol=1e-4, rtol=0)
+    assert rows[:, LABEL].tolist() == [0, 1, 2, 3, 5, NONE]
+    assert rows[:5, COUNTS].tolist() == [PLAIN, PLAIN, DIFFICULT, PLAIN, PLAIN]  # of the third a fifth is left
+    expected = torch.tensor([[0.0, 0, 4, 10], [0, 0, 3, 10], [0, 0, 2, 10], [0, 0, 5, 10], [2, 2, 4, 4]])
+    torch.testing.assert_close(rows[:5, :4], expected, atol=1e-4, rtol=0)
     later = cut.followed(window(0, 2, (10, 20), (10, 18)), (10, 20), (10, 18))
     assert later.shares[0, :4].tolist() == pytest.approx([0.2, 0.1, 0.0, 0.3], abs=1e-5)  # of the whole
     halved = Boxes.of(truths([[0, 0, 2, 9], [0, 0, 1, 9]])[:, 1:], (10, 10)).followed(flat(1, 2, 2), (10, 10), (10, 10))
     assert halved.kept()[0, :, LABEL].tolist() == [0, NONE]  # half a pixel wide
+
+
+def test_what_little_is_left_of_a_thing_or_a_crowd_is_no_background() -> None:
+    """A window of the middle of one thing that fills the picture, and of a crowd that does."""
+    targets = truths([[0, 0, 40, 40], [0, 0, 40, 40]])
+    targets[0, 2, COUNTS] = CROWD
+    rows = Boxes.of(targets[:, 1:], (40, 40)).followed(window(10, 10, (40, 40), (10, 10)), (40, 40), (10, 10)).kept()[0]
+    assert rows[:, LABEL].tolist() == [0, 1]
+    assert rows[:, COUNTS].tolist() == [DIFFICULT, CROWD]
+    assert rows[:, :4].tolist() == [[0, 0, 10, 10]] * 2
+    pixels = torch.zeros(8, 1, 20, 20)
+    whole = truths([[0, 0, 20, 20]]).repeat(8, 1, 1)
+    whole[:, 1, COUNTS] = CROWD
+    _, found = Augmenter({"mosaic": 1.0}, 0, (20, 20)).with_boxes(pixels, whole, np.arange(8), 0, 0)
+    assert ((found[:, 1:5, LABEL] != NONE).sum(1) == 4).all()  # of each quarter
 
 
 def test_the_strongest_perspective_keeps_what_is_seen_and_stretches_no_box_to_the_horizon() -> None:

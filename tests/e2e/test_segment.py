@@ -121,6 +121,27 @@ def test_pictures_that_do_not_fit_into_memory_give_the_same_bits(run: st.Run, da
     assert weights_of(streamed) == weights_of(run)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("fcn_resnet50", {"width": 4}),
+        ("deeplabv3_resnet50", {"width": 4, "filters": 8}),
+        ("smp/Unet", {"encoder_name": "resnet18", "encoder_depth": 3, "decoder_channels": [16, 8, 8]}),
+    ],
+)
+def test_other_networks_go_the_same_way(data: Path, tmp_path: Path, name: str, arguments: dict[str, Any]) -> None:
+    if name.startswith("smp/"):
+        pytest.importorskip("segmentation_models_pytorch")
+    run = st.train(
+        data, out=tmp_path / "run", epochs=1, set={**PLAN, "network.name": name, "network.arguments": arguments}
+    )
+    assert 0 <= run.metrics["test"]["mean_iou"] <= 1
+    prediction = st.load(run.path, device="cpu").predict(data / "images" / "000.png")
+    assert not isinstance(prediction, list)
+    assert prediction.mask is not None
+    assert prediction.mask.shape == SIZES[0]
+
+
 def test_other_data_is_scored_and_its_classes_are_checked(run: st.Run, tmp_path: Path) -> None:
     other = write_scenes(tmp_path / "other", 9, SIZES, seed=5)
     found = st.evaluate(run.path, other)

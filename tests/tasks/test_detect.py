@@ -1,4 +1,4 @@
-"""The task of boxes: truths, losses in parts, what was found in the picture's own pixels, and what is held there."""
+"""The task of boxes: truths, losses in parts, findings in the picture's own pixels, and what is held to be there."""
 
 from __future__ import annotations
 

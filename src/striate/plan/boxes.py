@@ -57,7 +57,7 @@ def size(context: Context) -> Decisions:
     if small * scale < SEEN:
         because += f", fewer than the {SEEN} wanted: more pixels would cost too much here, or show no more"
     found = {"input.height": height, "input.width": width}
-    return {leaf: (max(GRID, GRID * round(one * scale / GRID)), because) for leaf, one in found.items()}
+    return {leaf: (max(GRID, GRID * math.floor(one * scale / GRID + 0.5)), because) for leaf, one in found.items()}
 
 
 def network(context: Context) -> Decisions:
@@ -92,6 +92,8 @@ def network(context: Context) -> Decisions:
         sizes = [[_octave(stride)[PARTS // 2]] for stride in strides]
         arguments |= {"aspects": _aspects(context), "sizes": sizes, "depth": 1}
         arguments |= {"rois": 128} if context.machine.device == "cpu" else {}
+    if name == "ssdlite":
+        arguments |= _default_boxes(context, len(strides))
     known = {"backbone", "backbone_arguments", *options_of(DETECTORS.get(name))} if name in DETECTORS else set()
     arguments = {key: value for key, value in arguments.items() if key in known}
     return {
@@ -120,6 +122,17 @@ def _strides(context: Context) -> tuple[list[int], str]:
 
 def _octave(stride: int) -> list[float]:
     return [round(PER_STRIDE * stride * 2 ** (part / PARTS), 1) for part in range(PARTS)]
+
+
+def _default_boxes(context: Context, levels: int) -> dict[str, Any]:
+    """SSD's: their sides as shares of the picture's, from the small boxes to the large, and their shapes."""
+    boxes = context.audit.boxes
+    if not boxes.get("share"):
+        return {}
+    low, high = (math.sqrt(boxes["share"][end]) for end in ("p10", "max"))
+    steps = [low * (max(high, 1.5 * low) / low) ** (step / levels) for step in range(levels + 1)]
+    longest = round(max(boxes["aspect"]["p90"], 1 / boxes["aspect"]["p10"]), 2)
+    return {"shares": [round(step, 4) for step in steps], "aspects": [longest] if longest > 1.2 else []}
 
 
 def _aspects(context: Context) -> list[float]:

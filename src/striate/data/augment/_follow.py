@@ -17,14 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.core.boxes import LABEL, NONE
+from striate.core.boxes import COUNTS, DIFFICULT, LABEL, NONE, PLAIN
 
 Plane: TypeAlias = NDArray[np.float64]
 Size: TypeAlias = tuple[int, int]
 
 LEAST = 0.3
-"""Share of a thing's box that must be left in the picture for the box to stay: less of a thing cannot be told from its
-surroundings, and to ask for more would make background of things that are seen quite well. SSD asks for the centre in
+"""Share of a thing's box that must be left in the picture for it to be looked for: less of a thing cannot be told from
+its surroundings, and to ask for more would not teach of things that are seen quite well. SSD asks for the centre in
 its place (Liu et al. 2016, section 2.2), which a quarter of a thing can hold."""
 SMALLEST = 1.0
 """Pixels: a box with a shorter side is dropped, as nothing of it is seen but a shade of its border."""
@@ -123,10 +123,15 @@ class Boxes:
         return Boxes(rows, self.shares * _area(cut) * any_seen)
 
     def kept(self) -> Tensor:
-        """Rows (N, M, 7) of which those hold nothing of whose things too little is left, the others first."""
-        rows = self.rows
+        """Rows (N, M, 7) of which those hold nothing whose things are gone, the others first.
+
+        What too little is left of need not be found, but is no background either: it is `DIFFICULT` from here on.
+        """
+        rows = self.rows.clone()
         sides = (rows[..., 2:LABEL] - rows[..., 0:2]).amin(-1)
-        stay = (rows[..., LABEL] != NONE) & (self.shares >= LEAST - 1e-4) & (sides >= SMALLEST - 1e-4)
+        stay = (rows[..., LABEL] != NONE) & (sides >= SMALLEST - 1e-4)
+        less = (rows[..., COUNTS] == PLAIN) & (self.shares < LEAST - 1e-4)
+        rows[..., COUNTS] = rows[..., COUNTS].masked_fill(less, DIFFICULT)
         nothing = torch.zeros_like(rows[:1, :1, :])
         nothing[..., LABEL] = NONE
         order = torch.argsort(stay.logical_not().byte(), dim=1, stable=True)
