@@ -8,6 +8,7 @@ from box_cases import Case, drawn, found, rows_of, truths
 
 from striate.core.boxes import empty, joined
 from striate.metrics import (
+    CURVE_POINTS,
     best_thresholds,
     box_confusion,
     box_curves,
@@ -17,7 +18,6 @@ from striate.metrics import (
     pooled_threshold,
 )
 from striate.metrics._box_errors import KINDS, box_errors, confusion, matched, surest
-from striate.metrics._box_figures import POINTS
 from striate.metrics._box_precision import box_curve, box_scores
 from striate.metrics._boxes import Detections, Truths
 
@@ -176,7 +176,7 @@ def test_long_curves_are_thinned_along_their_line() -> None:
         case[1].append(Truths(boxes[:20], np.zeros(20, np.int64)))
     (curve,) = box_curves(rows_of(case), 1)
     recall, precision, scores = box_curve(*case[:2], 0)
-    assert len(recall) > 5 * POINTS > 3 * len(curve.recall) > POINTS
+    assert len(recall) > 5 * CURVE_POINTS > 3 * len(curve.recall) > CURVE_POINTS
     assert (curve.recall[0], curve.recall[-1], curve.scores[-1]) == (recall[0], recall[-1], scores[-1])
     assert (np.diff(curve.scores) < 0).all()
     near = np.interp(scores, curve.scores[::-1], curve.precision[::-1])

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from fake_run import TRASH, make_run
+from hypothesis import given
+from hypothesis import strategies as st
 
 from striate.core.artifacts import read_json
+from striate.core.records import Box, Boxes
+from striate.data.split import target_text
+from striate.explain import BOX_ERRORS
 from striate.report import read_facts
 from striate.report.facts import Facts, names_in
 from striate.report.sections.answer import in_words
@@ -21,6 +27,8 @@ from striate.report.sections.limits import limits
 from striate.report.sections.pictures import mistakes
 from striate.report.sections.taken import taken
 from striate.report.sections.trust import checked
+from striate.tasks._settings import TaskSettings
+from striate.tasks.detect import Detect
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +125,29 @@ def test_what_is_missed_is_no_confusion_of_two_classes(facts: Facts) -> None:
     assert "called <b>missed</b>" not in page
 
 
+@pytest.mark.parametrize("odd", ["background", "missed"])
+def test_classes_that_are_called_as_what_is_none_are_told_apart(facts: Facts, odd: str) -> None:
+    matrix = [[8, 4, 3], [7, 5, 1], [2, 6, 0]]
+    names = [*Detect(("cat", odd), TaskSettings(loss="of_network")).confusion_names]
+    told = changed(facts, confusion={"test": {"classes": names, "matrix": matrix}})
+    lead = limits(told) or ""
+    assert f"<b>{odd}</b> called <b>cat</b> (7 times), <b>cat</b> called <b>{odd}</b> (4 times): 11 of 11" in lead
+    page = taken(told) or ""
+    heads, last = ("missed", "(background)") if odd == "background" else ("(missed)", "background")
+    assert f"4 of 15 cat called {odd} (26.7 %)" in page
+    assert f"3 of 15 cat {heads} (20.0 %)" in page
+    assert f"6 of 8 {last} called {odd} (75.0 %)" in page
+    assert "The last column is what was missed" in page
+
+
 def test_the_pictures_stand_with_their_key_and_the_worst_are_listed(facts: Facts) -> None:
     page = boxes(facts)
     assert page is not None
     assert page.count("<img") == 8
     assert page.count("data:image/png") == 8
     assert "found as another class" in page
+    for one in BOX_ERRORS.values():
+        assert f'style="border-color:rgb{one.colour}"></span>{one.meaning}</li>' in page
     assert "of 40 pictures of the test split, the lowest first" in page
     assert mistakes(facts) is None
     assert boxes(replace(facts, figures=[])) is None
@@ -166,7 +191,7 @@ def test_the_data_is_told_by_its_things(facts: Facts) -> None:
 def test_an_audit_alone_tells_the_same_of_boxes(facts: Facts) -> None:
     page = data(replace(facts, metrics={}, decisions={}, split=[], predictions=[], figures=[]))
     assert "Classes by number of things" in page
-    assert "Anchors that follow" in page
+    assert "Sizes that stand for all boxes" in page
 
 
 def test_boxes_of_which_there_are_none_are_told_by_their_counts(facts: Facts) -> None:
@@ -179,6 +204,21 @@ def test_boxes_of_which_there_are_none_are_told_by_their_counts(facts: Facts) ->
 def test_names_of_classes_may_have_spaces(facts: Facts) -> None:
     assert names_in(facts, "red fox 1 2.5 3 4;cat 1 2 3 4;red fox 5 6 7 8") == ["red fox", "cat", "red fox"]
     assert names_in(facts, "") == []
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="0123456789"), min_size=1) | st.sampled_from(
+    ["a;b", ";", "red fox", "cat 5", "7", " 1 2", "x 1 2 3", "e+1"]
+)
+
+
+@given(st.lists(st.tuples(NAMES, st.lists(st.floats(-1e9, 1e9), min_size=4, max_size=4)), max_size=4))
+def test_names_of_classes_are_read_as_they_were_written(things: list[tuple[str, list[float]]]) -> None:
+    facts = cast(Facts, SimpleNamespace(task="detect"))
+    written = target_text(Boxes(tuple(Box(name, *edges) for name, edges in things)))
+    assert names_in(facts, written) == [name for name, _ in things]
+
+
+def test_names_of_several_labels_are_parted(facts: Facts) -> None:
     labels = changed(facts, task="multilabel")
     assert names_in(labels, "cat;dog") == ["cat", "dog"]
 

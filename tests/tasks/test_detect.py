@@ -115,6 +115,8 @@ def test_what_is_held_to_be_there_goes_by_its_class() -> None:
     rows = joined(found[None], empty(1, 0, TRUTH))
     assert decided.confusion(rows, np.zeros((1, 0))) == [[0, 0, 0], [0, 0, 0], [0, 2, 0]]
     assert decided.confusion_names == (*NAMES, "background")
+    named = make_task("detect", ("background", "(background)"), [], loss="of_network")
+    assert named.confusion_names == ("background", "(background)", "((background))")
 
 
 def test_pictures_agree_by_f1_and_with_nothing_about_nothing() -> None:

@@ -183,3 +183,21 @@ def test_a_folder_is_needed_and_without_one_nothing_is_written(tmp_path: Path) -
     assert files_of(model_of(), None, [seen], None, None) is None
     assert isinstance(files_of(model_of(), tmp_path / "b", [seen], None, None), BoxFiles)
     assert isinstance(files_of(model_of(False, True), tmp_path / "m", [seen], None, None), MaskFiles)
+
+
+@pytest.mark.parametrize("format", [None, *BOXES])
+def test_a_picture_that_is_named_twice_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str | None
+) -> None:
+    monkeypatch.chdir(pictures(tmp_path, "b.png", "c.png"))
+    paths = ["b.png", "b.png", "."]
+    files = BoxFiles(model_of(), tmp_path / "out", paths, format)
+    for sample in list_pictures(paths):
+        files.write(Prediction(sample.key, boxes=FOUND))
+    files.close()
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.overlay.png")) == ["b.overlay.png", "c.overlay.png"]
+    if format == "csv":
+        assert [line.split(",")[0] for line in (tmp_path / "out" / "boxes.csv").read_text().split()[1:]] == [
+            *["b.png"] * 2,
+            *["c.png"] * 2,
+        ]

@@ -6,11 +6,15 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from striate.core.artifacts import read_json
 from striate.core.errors import DataError
-from striate.infer import Model
+from striate.data.dataset import list_pictures
+from striate.infer import Model, Prediction
 from striate.workflows.mask_files import MaskFiles
+from striate.workflows.predicted_files import written
 
 
 def files(folder: Path, classes: tuple[str, ...] = ("ground", "cell"), **more: Any) -> MaskFiles:
@@ -47,3 +51,21 @@ def test_masks_of_the_same_classes_may_come_into_one_folder(tmp_path: Path) -> N
     assert (tmp_path / "out" / "classes.json").read_bytes() == before
     with pytest.raises(DataError, match=r"classes\.json exists already"):
         files(tmp_path / "out", ("ground", "wall"))
+
+
+def test_a_picture_that_is_named_twice_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    task = SimpleNamespace(per_pixel=True)
+    prepared = [torch.zeros(3, 4, 4)]
+    model = SimpleNamespace(task=task, classes=("ground", "cell"), prepare_each=lambda pictures: prepared)
+    paths = ["a.png", "a.png", "."]
+    drawn = MaskFiles(cast(Model, model), tmp_path / "out", paths, "coco")
+    mask = np.ones((4, 4), np.uint8)
+    told = written(drawn, (Prediction(sample.key, mask=mask) for sample in list_pictures(paths)))
+    assert [one.key for one in told] == ["a.png", "a.png", "./a.png", "./b.png"]
+    names = sorted(path.name for path in drawn.folder.iterdir())
+    assert names == ["a.overlay.png", "a.png", "annotations.json", "b.overlay.png", "b.png", "classes.json"]
+    content = read_json(drawn.folder / "annotations.json")
+    assert [one["file_name"] for one in content["images"]] == ["a.png", "./b.png"]

@@ -221,7 +221,7 @@ def _show_boxes(boxes: dict[str, Any]) -> None:
             rows.append([words, _flat(boxes[name])])
     for count, told in boxes.get("anchors", {}).items():
         sizes = "  ".join(f"{width:.0f}×{height:.0f}" for width, height in told["sizes"])
-        rows.append([f"{count} anchors", f"{sizes}   (mean overlap {told['mean_iou']:.3f})"])
+        rows.append([f"{count} sizes that stand for all", f"{sizes}   (mean overlap {told['mean_iou']:.3f})"])
     say()
     print_table(["of boxes", "found"], rows)
 

@@ -1,6 +1,6 @@
 """Phrases that many messages share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 SHOWN = 3
 """How many examples a message names."""
@@ -22,3 +22,14 @@ def some(names: Sequence[str], shown: int = SHOWN) -> str:
     ('a, b, c', 'a, b, c and 2 more')
     """
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def apart(name: str, names: Collection[str]) -> str:
+    """A name for what is none of some classes, in brackets where one of these is called so.
+
+    >>> apart("background", ["cat"]), apart("background", ["cat", "background"])
+    ('background', '(background)')
+    """
+    while name in names:
+        name = f"({name})"
+    return name

@@ -97,7 +97,7 @@ class SplitTable:
             (
                 sample.key,
                 self.fates[sample.key],
-                _target_text(sample.target),
+                target_text(sample.target),
                 sample.group or "",
                 self.reasons.get(sample.key, ""),
                 *([] if folds is None else [folds.get(sample.key, ""), (units or {}).get(sample.key, "")]),
@@ -460,7 +460,13 @@ def _say(
         notes.append("There are too few samples for a validation split: nothing can be selected by it.")
 
 
-def _target_text(target: Target | None) -> str:
+def target_text(target: Target | None) -> str:
+    """A target as `split.csv` has it: of things each with its class, which may hold spaces and `;`, and four edges.
+
+    >>> from striate.core.records import Box
+    >>> target_text(Boxes((Box("red fox", 0, 1.5, 8, 9), Box("cat", 2, 2, 4, 4))))
+    'red fox 0 1.5 8 9;cat 2 2 4 4'
+    """
     if isinstance(target, Label):
         return target.name
     if isinstance(target, Labels):

@@ -13,6 +13,7 @@ from striate.core.records import TargetKind
 from striate.core.registry import Registry
 from striate.metrics._box_errors import BoxErrors
 from striate.metrics._box_figures import (
+    CURVE_POINTS,
     BoxCurve,
     best_thresholds,
     box_confusion,
@@ -48,6 +49,7 @@ def metric_names(kind: TargetKind, outputs: int, loss: str | None = None) -> tup
 
 
 __all__ = [
+    "CURVE_POINTS",
     "FIGURES",
     "METRICS",
     "THRESHOLD",

@@ -19,7 +19,7 @@ from striate.metrics._classes import ClassCounts
 from striate.metrics._metric import THRESHOLD, Floats, divide
 from striate.metrics._of_boxes import precision_of
 
-POINTS = 200
+CURVE_POINTS = 200
 """Of a curve, at most."""
 
 
@@ -241,7 +241,7 @@ class BoxCurve:
     scores: Floats
 
 
-def box_curves(rows: Floats, classes: int, points: int = POINTS) -> tuple[BoxCurve, ...]:
+def box_curves(rows: Floats, classes: int, points: int = CURVE_POINTS) -> tuple[BoxCurve, ...]:
     """The curve of each class, thinned to so many points at most.
 
     >>> from striate.core.boxes import joined

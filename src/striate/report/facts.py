@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from striate.core.plan import Decision, read_decisions
 from striate.core.run import RunFolder
 
 T = TypeVar("T")
+_EDGE = r" -?\d+(?:\.\d+)?(?:e[+-]\d+)?"
+_THING = re.compile(rf"(.*?)(?:{_EDGE}){{4}}(?:;|\Z)", re.DOTALL)
+"""A class and four edges: the class may hold spaces and `;`, so that a thing ends with its numbers."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Facts:
 def names_in(facts: Facts, target: str) -> list[str]:
     """The classes in a target of `split.csv`, as often as it has them: of things each with its four edges."""
     if facts.task == "detect":
-        return [one.rsplit(" ", 4)[0] for one in target.split(";") if one]
+        return _THING.findall(target)
     return target.split(";") if facts.task == "multilabel" else [target]
 
 

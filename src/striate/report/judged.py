@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from striate.core.wording import apart
 from striate.report.facts import Facts
 
-BACKGROUND, MISSED = "background", "missed"
-"""The last row and the last column of a confusion of things."""
+MISSED = "missed"
+"""What the last column of a confusion of things is called, where no class is."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def confused(
 
 def called_names(facts: Facts, names: list[str]) -> list[str]:
     """What the columns of a confusion matrix stand for: its classes, and of things the last for what was missed."""
-    return [*names[:-1], MISSED] if facts.task == "detect" else names
+    return [*names[:-1], apart(MISSED, names[:-1])] if facts.task == "detect" else names
 
 
 def interval_bounds(interval: Any) -> tuple[float, float] | None:

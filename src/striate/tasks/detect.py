@@ -32,6 +32,7 @@ from striate.core.boxes import (
 )
 from striate.core.errors import NetworkError, UsageError
 from striate.core.records import Boxes, Sample
+from striate.core.wording import apart
 from striate.data.loader import Batch
 from striate.metrics import THRESHOLD, box_confusion, boxes_by_class, each_picture
 from striate.tasks import TASKS
@@ -210,7 +211,7 @@ class Detect(Task):
     @property
     def confusion_names(self) -> tuple[str, ...]:
         """The classes, and the background: as a row what is found and is not there, as a column what is missed."""
-        return (*self.target_names, "background")
+        return (*self.target_names, apart("background", self.target_names))
 
     def confusion(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[list[int]]:
         """Things by true (rows) and found class (columns), background and missed the last."""

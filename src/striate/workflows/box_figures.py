@@ -15,8 +15,7 @@ from striate.core.records import Picture, Sample
 from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.explain import BOX_ERRORS, box_errors_over, box_overlay
-from striate.metrics import box_curves, boxes_by_class, errors_by_kind
-from striate.metrics._box_figures import POINTS as CURVE
+from striate.metrics import CURVE_POINTS, box_curves, boxes_by_class, errors_by_kind
 from striate.tasks._task import defined
 from striate.tasks.detect import Detect
 from striate.workflows.figures import png
@@ -88,7 +87,7 @@ def boxes_told(task: Detect, rows: NDArray[np.float64]) -> dict[str, Any]:
     """
     names, held = task.target_names, task.thresholds
     figures = boxes_by_class(rows, task.outputs, held)
-    drawn = box_curves(rows, task.outputs, max(LEAST, min(CURVE, POINTS // max(1, task.outputs))))
+    drawn = box_curves(rows, task.outputs, max(LEAST, min(CURVE_POINTS, POINTS // max(1, task.outputs))))
     told = {
         name: {
             "points": np.stack([curve.recall, curve.precision], 1).round(5).tolist(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,8 +15,7 @@ import numpy as np
 from striate.core.artifacts import make_folder
 from striate.core.boxes import FOUND, Floats
 from striate.core.errors import UnknownName
-from striate.core.records import Box
-from striate.data.dataset import list_pictures
+from striate.core.records import Box, Sample
 from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.data.writers import DECIMALS, WRITERS, Scene, number
@@ -24,7 +23,7 @@ from striate.explain import box_overlay
 from striate.infer import Ensemble, FoundBox, Model, Prediction
 from striate.workflows.box_figures import pixels_of
 from striate.workflows.figures import png
-from striate.workflows.predicted_files import refuse_old, stems_of, write_new
+from striate.workflows.predicted_files import OVERLAY, named_once, refuse_old, stems_of, write_new
 
 BOXES = ("coco", "csv", "json", "voc", "yolo")
 """Formats of annotations that what was found is written in."""
@@ -46,11 +45,13 @@ class BoxFiles:
     Args:
         model: that predicts.
         folder: made where it is not there. No file of it is written over.
-        paths: what is predicted, as `Model.predict_paths` takes it.
+        paths: what is predicted, as `Model.predict_paths` takes it; of a picture that is named twice, files are
+            written once.
         format: of annotations, one of `BOXES`; None for none.
 
     Raises:
         UnknownName: there is no such format.
+        UsageError: two pictures have one key.
         DataError: a file that would be written is there.
     """
 
@@ -64,23 +65,25 @@ class BoxFiles:
         self.format = format
         first = model.models[0] if isinstance(model, Ensemble) else model
         self._full_scale = first.preprocessing.full_scale
-        self._samples = {sample.key: sample for sample in list_pictures(paths)}
-        self._stems = stems_of(list(self._samples))
+        self.samples: Mapping[str, Sample] = named_once(paths)
+        self._stems = stems_of([key for key, sample in self.samples.items() if key == sample.key])
         self._store = Store()
         self._scenes: dict[str, Scene] = {}
-        empty = {key: self._scene(key, (1, 1), ()) for key in self._samples}
-        for name in (*(f"{stem}.overlay.png" for stem in self._stems.values()), *dict(self._files(empty))):
+        empty = {key: self._scene(key, (1, 1), ()) for key in self._stems}
+        for name in (*(f"{stem}{OVERLAY}.png" for stem in self._stems.values()), *dict(self._files(empty))):
             refuse_old(self.folder / name)
 
     def write(self, prediction: Prediction) -> None:
         """Draw the boxes of a prediction. Raises `DataError` where a file of that name is there already."""
-        found = prediction.boxes
+        found, sample = prediction.boxes, self.samples[prediction.key]
         assert found is not None
-        picture = decode_sample(self._store, self._samples[prediction.key])
+        if sample.key in self._scenes:  # it was named twice
+            return
+        picture = decode_sample(self._store, sample)
         pixels = pixels_of(picture, self._full_scale)
         drawn = box_overlay(pixels, self._rows(found), self.model.classes)
-        write_new(self.folder / f"{self._stems[prediction.key]}.overlay.png", png(drawn))
-        self._scenes[prediction.key] = self._scene(prediction.key, picture.pixels.shape[:2], found)
+        write_new(self.folder / f"{self._stems[sample.key]}{OVERLAY}.png", png(drawn))
+        self._scenes[sample.key] = self._scene(sample.key, picture.pixels.shape[:2], found)
 
     def close(self) -> None:
         """Write the annotations."""

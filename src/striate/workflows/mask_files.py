@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from striate.core.artifacts import make_folder, read_json, write_json
 from striate.core.errors import StriateError, UnknownName
+from striate.core.records import Sample
 from striate.data.annotations import coco, geojson
-from striate.data.dataset import list_pictures
 from striate.data.decode import decode_sample
 from striate.data.store import Store
 from striate.explain import class_colours, mask_overlay, mask_png
 from striate.infer import Ensemble, Model, Prediction
 from striate.workflows.figures import png
-from striate.workflows.predicted_files import refuse_old, stems_of, write_new
+from striate.workflows.predicted_files import OVERLAY, named_once, refuse_old, stems_of, write_new
 
 OUTLINES = ("geojson", "coco")
 ANNOTATIONS, LEGEND = "annotations.json", "classes.json"
@@ -36,11 +36,13 @@ class MaskFiles:
     Args:
         model: that predicts.
         folder: made where it is not there. No file of it is written over; a `classes.json` that says the same stays.
-        paths: what is predicted, as `Model.predict_paths` takes it.
+        paths: what is predicted, as `Model.predict_paths` takes it; of a picture that is named twice, files are
+            written once.
         outlines: None, or one of `OUTLINES`.
 
     Raises:
         UnknownName: there are no such outlines.
+        UsageError: two pictures have one key.
         DataError: the folder has outlines of all pictures already, or its masks are of other classes.
     """
 
@@ -57,25 +59,30 @@ class MaskFiles:
             refuse_old(self.folder / ANNOTATIONS)
         if not self._told():
             refuse_old(self.folder / LEGEND)
-        self._samples = {sample.key: sample for sample in list_pictures(paths)}
-        self._stems = stems_of(list(self._samples))
+        self.samples: Mapping[str, Sample] = named_once(paths)
+        self._stems = stems_of([key for key, sample in self.samples.items() if key == sample.key])
+        self._written: set[str] = set()
         self._store = Store()
         self._masks: dict[str, NDArray[np.uint8]] = {}
 
     def write(self, prediction: Prediction) -> None:
         """Write the mask of a prediction. Raises `DataError` where a file of that name is there already."""
-        mask, stem = prediction.mask, self._stems[prediction.key]
+        mask, sample = prediction.mask, self.samples[prediction.key]
         assert mask is not None
+        if sample.key in self._written:  # it was named twice
+            return
+        self._written.add(sample.key)
+        stem = self._stems[sample.key]
         write_new(self.folder / f"{stem}.png", mask_png(mask, self._colours))
-        picture = decode_sample(self._store, self._samples[prediction.key])
+        picture = decode_sample(self._store, sample)
         one = self.model.models[0] if isinstance(self.model, Ensemble) else self.model  # all take it whole
         pixels = one.prepare_each([picture])[0].numpy()
-        write_new(self.folder / f"{stem}.overlay.png", png(mask_overlay(pixels, mask, self._colours)))
+        write_new(self.folder / f"{stem}{OVERLAY}.png", png(mask_overlay(pixels, mask, self._colours)))
         if self.outlines == "geojson":
             content = geojson(mask, self.model.classes)
             write_new(self.folder / f"{stem}.geojson", json.dumps(content).encode())
         elif self.outlines == "coco":
-            self._masks[prediction.key] = mask
+            self._masks[sample.key] = mask
 
     def close(self) -> None:
         """Write what is of all pictures together, and say what the numbers of classes stand for."""

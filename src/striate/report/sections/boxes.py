@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from striate.explain import BOX_ERRORS
 from striate.report.charts import Line, square_chart
 from striate.report.facts import Facts
 from striate.report.html import Html, join, number, prose, shown, tag
@@ -13,13 +14,6 @@ from striate.report.tables import Column, share_bar, table
 
 STYLES = ("second", "first", "third", "fourth", "fifth", "sixth")
 """Lines that one chart can tell apart; of more classes the best and the weakest are told."""
-_KEYS = (
-    ("#56b4e9", "rightly found; its truth is dashed"),
-    ("#f0e442", "missed, dashed"),
-    ("#d55e00", "invented"),
-    ("#000000", "found as another class than the dashed truth"),
-    ("#e0e0e0", "difficult, or a crowd: not judged"),
-)
 _KINDS = {
     "place": ("wrong place", "a thing of its class is there, but the two overlap by less than one half"),
     "class": ("wrong class", "a thing of another class is there, found besides or not"),
@@ -39,7 +33,10 @@ def boxes(facts: Facts) -> Html | None:
         "Left: what is held to be there, with class and score. Right: over the picture in grey, found boxes whole and "
         "true ones dashed:"
     )
-    keys = (tag("li", tag("span", class_="key cased", style=f"border-color:{one}"), words) for one, words in _KEYS)
+    keys = (
+        tag("li", tag("span", class_="key cased", style=f"border-color:rgb{one.colour}"), one.meaning)
+        for one in BOX_ERRORS.values()
+    )
     parts = (tag("p", note, class_="note"), tag("ul", *keys, class_="legend"), drawn, worst_pictures(facts))
     return join(part for part in parts if part is not None)
 

@@ -165,7 +165,7 @@ _QUANTILES = {"min": "smallest", "p10": "10 %", "median": "median", "p90": "90 %
 
 
 def _shapes(boxes: dict[str, Any]) -> list[Html]:
-    """How many boxes there are, how large they are, and the anchors that follow."""
+    """How many boxes there are, how large they are, and which sizes stand for all of them."""
     pictures = boxes.get("pictures") or {}
     entries = [("boxes", boxes.get("boxes")), ("pictures with nothing in them", pictures.get("empty")),
                ("pictures without annotation", pictures.get("unlabelled")), ("difficult", boxes.get("difficult")),
@@ -180,20 +180,20 @@ def _shapes(boxes: dict[str, Any]) -> list[Html]:
     if rows:
         columns = [Column("what", "name"), *(Column(words, "number") for words in _QUANTILES.values())]
         parts.append(table("Numbers and sizes of boxes", columns, rows))
-    anchors = boxes.get("anchors")
-    if isinstance(anchors, dict) and anchors:
-        sizes = [
+    sizes = boxes.get("anchors")
+    if isinstance(sizes, dict) and sizes:
+        rows = [
             [
                 count,
                 join((f"{across:.0f} × {down:.0f}" for across, down in one["sizes"]), ", "),
                 number(one["mean_iou"]),
             ]
-            for count, one in anchors.items()
+            for count, one in sizes.items()
         ]
         columns = [Column("number", "name"), Column("width × height in the median picture, px", "wide"),
                    Column("mean overlap with the nearest", "number")]  # fmt: skip
-        body = table("Sizes that stand for all boxes, by k-means with overlap for a distance", columns, sizes)
-        parts.append(tag("details", tag("summary", "Anchors that follow"), body))
+        body = table("By k-means with overlap for a distance", columns, rows)
+        parts.append(tag("details", tag("summary", "Sizes that stand for all boxes"), body))
     reasons = [[str(one)] for one in boxes.get("reasons") or []]
     if reasons:
         body = table(_some("Boxes that are none", len(reasons), boxes.get("dropped") or len(reasons)),

@@ -7,7 +7,7 @@ from typing import Any
 from striate.core.wording import plural
 from striate.report.facts import Facts, names_in
 from striate.report.html import Html, escape, join, number, prose, shown, tag
-from striate.report.judged import BACKGROUND, MISSED, Judged, called_names, confused, confusion, judged
+from striate.report.judged import Judged, confused, confusion, judged
 from striate.report.sections.boxes import errors_of, kind_in_words
 
 PAIRS, WEAKEST = 3, 2
@@ -41,9 +41,10 @@ def _findings(facts: Facts) -> list[Html]:
 def _pairs(facts: Facts, found: Judged) -> list[Html]:
     """The confusions that make up most of the mistakes."""
     content = confusion(facts, found.key)
-    pairs = [] if content is None else confused(*content, called_names(facts, content[0]))
-    if facts.task == "detect":  # what is missed or invented is told by kind
-        pairs = [pair for pair in pairs if pair[1] != BACKGROUND and pair[2] != MISSED]
+    names, matrix = ([], []) if content is None else content
+    if facts.task == "detect":  # what is missed (the last column) or invented (the last row) is told by kind
+        names, matrix = names[:-1], [row[:-1] for row in matrix[:-1]]
+    pairs = confused(names, matrix)
     total = sum(pair[0] for pair in pairs)
     if not total:
         return []

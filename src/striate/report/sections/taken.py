@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from striate.report.facts import Facts
 from striate.report.html import Html, join, number, shown, tag
-from striate.report.judged import MISSED, called_names, confused, confusion
+from striate.report.judged import called_names, confused, confusion
 from striate.report.matrix import matrix_map
 from striate.report.tables import Column, missing, scroll, share_bar, table
 
@@ -37,7 +37,7 @@ def _shown(names: list[str], called: list[str], matrix: list[list[int]], words: 
     )
     note = note.replace("its pictures", f"its {what}")
     if called != names:
-        note += f" The last column is what was {MISSED}, the last row what was found where nothing of the kind is."
+        note += " The last column is what was missed, the last row what was found where nothing of the kind is."
     few = len(names) <= MATRIX_LIMIT
     drawn = (
         _few(names, called, matrix, words, what) if few else matrix_map(names, matrix, words, called=called, what=what)
@@ -73,7 +73,7 @@ def _cell(names: list[str], called: list[str], row: int, column: int, counts: li
     share = count / total
     shade = share**0.5  # a linear shade would hide a confusion of one in fifty
     kind = ("right" if row == column else "wrong") + (" deep" if shade > DEEP else "")
-    says = called[column] if called[column] == MISSED else f"called {called[column]}"
+    says = called[column] if called[column] != names[column] else f"called {called[column]}"  # "missed" says it all
     title = f"{shown(count)} of {shown(total)} {names[row]} {says} ({100 * share:.1f} %)"
     return tag("td", number(count), class_=kind, style=f"--shade:{shade:.3f}", title=title)
 
