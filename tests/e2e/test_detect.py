@@ -13,16 +13,18 @@ import pytest
 from PIL import Image
 
 import striate as st
+from striate.cli import main
 from striate.core.boxes import FOUND, TRUTH, joined, stacked
 from striate.core.errors import DataError, Interrupted, NetworkError, PlanError, StriateError, UnknownName, UsageError
 from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
+from striate.core.records import Boxes
 from striate.core.run import RunFolder
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode
 from striate.data.readers import ReadOptions
 from striate.metrics import METRICS
-from striate.tasks import make_task
+from striate.tasks import Scale, make_task
 from striate.tasks.detect import Detect
 from striate.train import loop
 from striate.workflows.checks import check_plan
@@ -71,6 +73,11 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> st.Run:
 
 def weights_of(run: st.Run) -> bytes:
     return (run.path / "model" / "model.safetensors").read_bytes()
+
+
+def keys_of(run: st.Run, part: str) -> set[str]:
+    with open(run.path / "split.csv", newline="") as file:
+        return {row["key"] for row in csv.DictReader(file) if row["split"] == part}
 
 
 def rows_of(run: st.Run, part: str) -> dict[str, dict[str, str]]:
@@ -138,6 +145,54 @@ def test_a_prediction_says_what_is_where(run: st.Run, data: Path) -> None:
     assert all(box.x2 <= 128 and box.y2 <= 192 for box in moved.boxes)
     with pytest.raises(UsageError, match="no row of scores"):
         model.scores(model.prepare_each([decode(path.read_bytes())]))
+
+
+def test_large_pictures_are_looked_at_in_tiles_of_the_training_pictures_size(
+    run: st.Run, data: Path, tmp_path: Path
+) -> None:
+    model = st.load(run.path, device="cpu")
+    assert isinstance(model, st.Model)
+    longest = max(
+        max(box.x2 - box.x1, box.y2 - box.y1)
+        for sample in open_dataset(data, ReadOptions()).samples
+        if isinstance(sample.target, Boxes) and sample.key in keys_of(run, "train")
+        for box in sample.target.boxes
+    )
+    assert model.task.settings.scale == Scale(64, float(longest))
+    (tiling,) = model.tilings("auto")
+    assert tiling == (64, min(31, max(16, int(longest))))
+    large = write_boxes(tmp_path / "large", 3, (150, 110), shapes=6, seed=7)
+    paths = sorted((large / "JPEGImages").iterdir())
+    whole, parts = (list(st.predict(model, paths, tile=tile)) for tile in (None, "auto"))
+    assert [one.key for one in parts] == [one.key for one in whole]
+    assert parts != whole
+    assert parts == [model.predict(path, tile="auto") for path in paths]
+    small = data / "JPEGImages" / "003.png"
+    assert model.predict(small, tile="auto") == model.predict(small)
+    scored_so = [st.evaluate(run.path, large, tile=tile) for tile in (None, "auto")]
+    assert scored_so[1]["tiles"] == [{"side": 64, "overlap": tiling.overlap}]
+    assert scored_so[0]["metrics"] != scored_so[1]["metrics"]
+    assert 0 <= scored_so[1]["metrics"]["map50"] <= 1
+    with pytest.raises(UsageError, match="nothing can be told"):
+        st.evaluate(run.path, large, tile=16)
+
+
+def test_the_command_says_which_tiles(run: st.Run, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = str(data / "JPEGImages" / "003.png")
+    assert main(["predict", str(run.path), small, "--tile", "48", "--overlap", "20", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["tiles"] == [{"side": 48, "overlap": 20}]
+    assert "tiles of that, which share 20 px" in told.err
+    assert main(["evaluate", str(run.path), str(data), "--tile", "auto", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tiles"][0]["side"] == 64
+    for flags, said in (
+        (["--tile", "much"], "no number of pixels"),
+        (["--tile", "20"], "nothing can be told"),
+        (["--tile", "64", "--overlap", "32"], "cannot share 32 px"),
+        (["--overlap", "8"], "there are none"),
+    ):
+        assert main(["predict", str(run.path), small, *flags]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_stopped_and_resumed_it_ends_in_the_same_bits(

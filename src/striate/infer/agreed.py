@@ -12,7 +12,7 @@ OVERLAP = 0.55
 """From which on boxes of a class are of one thing (Solovyev et al. 2021, section 4)."""
 
 
-def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
+def agreed(found: Sequence[Floats], overlap: float = OVERLAP, most: int = MOST) -> Floats:
     """Boxes of several networks fused: Solovyev, Wang and Gabruseva 2021, "Weighted boxes fusion", section 3.
 
     From the surest on, a box joins the first cluster of its class whose fused box it overlaps by more than `overlap`,
@@ -21,9 +21,10 @@ def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
 
     Args:
         found: of each network (D, 6), in the pixels of one picture.
+        most: boxes that are given at most; `MOST` for each tile of a large picture.
 
     Returns:
-        (D, 6), the surest first, `MOST` at most.
+        (D, 6), the surest first.
 
     >>> one = np.array([[0.0, 0, 10, 10, 0.8, 0]])
     >>> agreed([one, one + [2, 0, 2, 0, -0.4, 0]]).round(2).tolist()
@@ -31,31 +32,29 @@ def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
     """
     rows = np.concatenate([np.zeros((0, FOUND)), *found])
     rows = rows[np.argsort(-rows[:, SCORE], kind="stable")]
-    fused: list[Floats] = []
+    fused = np.zeros((len(rows), FOUND))
     members: list[list[Floats]] = []
     for row in rows:
-        near = [_overlap(row, one) if row[FOUND_LABEL] == one[FOUND_LABEL] else 0.0 for one in fused]
-        place = int(np.argmax(near)) if near and max(near) > overlap else len(fused)
-        if place == len(fused):
-            fused.append(row)
+        known = fused[: len(members)]
+        near = np.where(known[:, FOUND_LABEL] == row[FOUND_LABEL], _overlaps(row, known), 0.0)
+        place = int(np.argmax(near)) if len(near) and near.max() > overlap else len(members)
+        if place == len(members):
+            fused[place] = row
             members.append([])
         members[place].append(row)
         cluster = np.stack(members[place])
         weights = cluster[:, SCORE].clip(1e-9)
         edges = (weights[:, None] * cluster[:, :LABEL]).sum(0) / weights.sum()
         fused[place] = np.array([*edges, cluster[:, SCORE].mean(), row[FOUND_LABEL]])
-    scored = [
-        np.array([*one[:LABEL], one[SCORE] * min(1.0, len(its) / len(found)), one[FOUND_LABEL]])
-        for one, its in zip(fused, members, strict=True)
-    ]
-    result = np.stack(scored) if scored else np.zeros((0, FOUND))
-    return result[np.argsort(-result[:, SCORE], kind="stable")][:MOST]
+    result = fused[: len(members)]
+    shares = [min(1.0, len(its) / len(found)) for its in members]
+    result[:, SCORE] *= np.array(shares)
+    return result[np.argsort(-result[:, SCORE], kind="stable")][:most]
 
 
-def _overlap(one: Floats, other: Floats) -> float:
-    """Intersection over union of two boxes."""
-    spans = np.minimum(one[2:4], other[2:4]) - np.maximum(one[:2], other[:2])
-    if (spans <= 0).any():
-        return 0.0
-    both = float(spans.prod())
-    return both / float((one[2:4] - one[:2]).prod() + (other[2:4] - other[:2]).prod() - both)
+def _overlaps(one: Floats, others: Floats) -> Floats:
+    """Intersection over union of a box and each of others, (N,)."""
+    spans = np.minimum(one[2:4], others[:, 2:4]) - np.maximum(one[:2], others[:, :2])
+    both = np.where((spans > 0).all(1), spans.prod(1), 0.0)
+    whole = (one[2:4] - one[:2]).prod() + (others[:, 2:4] - others[:, :2]).prod(1) - both
+    return np.asarray(both / np.where(both > 0, whole, 1.0))
