@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import fake_boxes
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -24,12 +25,14 @@ def make_run(folder: Path, task: str = "classify", names: Sequence[str] = TRASH,
 
     Args:
         names: the classes, or the columns of a regression.
-        per_class: test samples of each class, or of the whole for regression.
+        per_class: test samples of each class, or of the whole for regression and detection.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = RunFolder(folder)
     random = np.random.default_rng(3)
-    if task == "regress":
+    if task == "detect":
+        metrics, rows, header = _detection(random, names, per_class)
+    elif task == "regress":
         metrics, rows, header = _regression(random, names, per_class)
     elif task == "multilabel":
         metrics, rows, header = _multilabel(random, names, per_class)
@@ -42,7 +45,7 @@ def make_run(folder: Path, task: str = "classify", names: Sequence[str] = TRASH,
     _write_csv(run.split, ["key", "split", "target", "group", "reason"], _split(task, names, rows))
     _plan(task, names).write(run.plan)
     write_json(run.environment, _environment(folder))
-    _figures(run, random, names)
+    _figures(run, random, names, task)
     return run
 
 
@@ -139,6 +142,13 @@ def _regression(
     return _metrics("regress", "r2", metrics, {"per_class": {"test": each}}, rows), rows, header
 
 
+def _detection(
+    random: np.random.Generator, names: Sequence[str], count: int
+) -> tuple[dict[str, Any], list[list[Any]], list[str]]:
+    metrics, extra, rows, header = fake_boxes.detection(random, names, count)
+    return _metrics("detect", "map50", metrics, extra, rows), rows, header
+
+
 def _metrics(
     task: str, headline: str, scores: dict[str, Any], extra: dict[str, Any], rows: list[list[Any]]
 ) -> dict[str, Any]:
@@ -230,17 +240,20 @@ def _audit(task: str, names: Sequence[str], per_class: int) -> dict[str, Any]:
         "remarks": [f"The class “{first}” holds 4.3 times as many pictures as the smallest."],
         "fingerprint": "9f2c1b7e" * 8,
         "hashes": {},
+        **({"boxes": fake_boxes.audited(names, per_class)} if task == "detect" else {}),
     }
 
 
 def _split(task: str, names: Sequence[str], rows: list[list[Any]]) -> list[list[str]]:
-    split = []
+    split, random = [], np.random.default_rng(11)
     for row in rows:
         target = f"{row[2]:.3f}" if task == "regress" else str(row[2])
+        if task == "detect":
+            target = fake_boxes.target_of(random, names)
         split.append([str(row[1]), str(row[0]), target, "", ""])
         for copy in range(2):
             split.append([f"{row[1]}.{copy}.jpg", "train", target, "", ""])
-    last = "" if task == "regress" else names[-1]
+    last = {"regress": "", "detect": f"{names[-1]} 1 2 30 40"}.get(task, names[-1])
     split.append(
         [f"{names[-1]}/a.jpg", "excluded", last, "", f"the same pixels as {names[0]}/c.jpg, which has another target"]
     )
@@ -283,10 +296,10 @@ def _environment(folder: Path) -> dict[str, Any]:
     }
 
 
-def _figures(run: RunFolder, random: np.random.Generator, names: Sequence[str]) -> None:
+def _figures(run: RunFolder, random: np.random.Generator, names: Sequence[str], task: str) -> None:
     run.figures.mkdir(exist_ok=True)
-    entries = []
-    for section, count in (("mistakes", 8), ("explanations", 4)):
+    entries = fake_boxes.figures(run, names) if task == "detect" else []
+    for section, count in (("mistakes", 8), ("explanations", 4)) if task != "detect" else ():
         for index in range(count):
             image = Image.fromarray((random.random((3, 3, 3)) * 110 + 80).astype(np.uint8)).resize((224, 224), 3)
             box = (40, 50, 80 + 18 * index, 180)
@@ -301,6 +314,7 @@ def _figures(run: RunFolder, random: np.random.Generator, names: Sequence[str]) 
             entries.append({"file": f"{stem}.png", "caption": caption, "section": section})
             caption = f"where the evidence lies (Grad-CAM): {caption}"
             entries.append({"file": f"{stem}-heat.png", "caption": caption, "section": section})
+    image = Image.new("RGB", (160, 160), (120, 140, 160))
     image.save(run.figures / "equal-1.png")
     caption = f"{names[-1]}/a.jpg ({names[-1]}) and {names[0]}/c.jpg ({names[0]}): equal pixels, different targets"
     entries.append({"file": "equal-1.png", "caption": caption, "section": "equal"})

@@ -67,6 +67,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "hundred": make_run(folder / "hundred", names=hundred, per_class=12),
         "values": make_run(folder / "values", "regress", ("cells",), per_class=60),
         "labels": make_run(folder / "labels", "multilabel", TRASH, per_class=60),
+        "boxes": make_run(folder / "boxes", "detect", TRASH, per_class=60),
     }
     found = {"name": "over-fitting", "figures": "0.99 here, 0.70 there", "advice": "more", "flag": "--epochs 3"}
     runs["few"].diagnosis.write_text(json.dumps({"findings": [found], "alarms": [], "looked_for": ["moons"]}))
@@ -74,7 +75,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {**found_pages, "beside": write_beside([runs["few"], runs["hundred"]], folder / "beside.html")}
 
 
-KINDS = ("few", "hundred", "values", "labels", "beside")
+KINDS = ("few", "hundred", "values", "labels", "boxes", "beside")
 
 
 def faults(browser: Browser) -> dict[str, Any]:

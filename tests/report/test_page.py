@@ -19,6 +19,7 @@ from fake_run import HOSTILE, TRASH, make_run
 from striate.core.artifacts import read_json, write_json
 from striate.core.run import RunFolder
 from striate.report import page, read_facts, write_audit, write_report
+from striate.report.facts import names_in
 
 VOID = {"img", "meta", "br", "hr", "col"}
 
@@ -91,18 +92,22 @@ def known_numbers(run: RunFolder) -> set[float]:
     for line in run.history.read_text().splitlines():
         found |= set(numbers(json.loads(line)))
     for part in metrics.get("confusion", {}).values():
-        found |= {float(sum(row)) for row in part}
+        found |= {float(sum(row)) for row in (part["matrix"] if isinstance(part, dict) else part)}
     with open(run.predictions, newline="") as file:
         for row in csv.DictReader(file):
             found |= {float(value) for value in row.values() if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value)}
     with open(run.split, newline="") as file:
         rows = list(csv.DictReader(file))
     found |= {float(count) for count in Counter((row["target"], row["split"]) for row in rows).values()} | {0.0}
-    return found
+    facts = read_facts(run)
+    things = Counter((name, row["split"]) for row in rows for name in names_in(facts, row["target"]))
+    return found | {float(count) for count in things.values()}
 
 
 @pytest.mark.parametrize(
-    ("task", "names"), [("classify", TRASH), ("multilabel", TRASH), ("regress", ("cells", "area"))], ids=lambda x: x
+    ("task", "names"),
+    [("classify", TRASH), ("multilabel", TRASH), ("regress", ("cells", "area")), ("detect", TRASH)],
+    ids=lambda x: x,
 )
 def test_every_figure_stands_in_a_file(tmp_path: Path, task: str, names: tuple[str, ...]) -> None:
     run = make_run(tmp_path / "run", task, names, per_class=20)

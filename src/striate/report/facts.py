@@ -84,6 +84,13 @@ class Facts:
         return str(self.metrics.get("headline") or "")
 
 
+def names_in(facts: Facts, target: str) -> list[str]:
+    """The classes in a target of `split.csv`, as often as it has them: of things each with its four edges."""
+    if facts.task == "detect":
+        return [one.rsplit(" ", 4)[0] for one in target.split(";") if one]
+    return target.split(";") if facts.task == "multilabel" else [target]
+
+
 def read_facts(run: RunFolder) -> Facts:
     """Read every file of a Run that the report shows."""
     missing: dict[str, str] = {}

@@ -116,5 +116,7 @@ def label(name: str) -> str:
     words = {"f1": "F1", "r2": "R²", "mae": "MAE", "rmse": "RMSE", "macs": "MACs", "top5": "top-5"}
     words |= {"roc": "ROC", "auc": "area", "matthews": "Matthews’ correlation", "kappa": "Cohen’s kappa"}
     words |= {"iou": "IoU", "dice": "Dice", "hausdorff95": "Hausdorff 95"}
+    words |= {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "mar100": "mAR100"}
+    words |= {"ap": "AP", "ap50": "AP50", "ap75": "AP75"}
     words |= {"brier": "Brier score", "spearman": "Spearman’s correlation"}
     return " ".join(words.get(word, word) for word in name.split("_"))

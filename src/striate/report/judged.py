@@ -7,6 +7,9 @@ from typing import Any
 
 from striate.report.facts import Facts
 
+BACKGROUND, MISSED = "background", "missed"
+"""The last row and the last column of a confusion of things."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -73,8 +76,13 @@ def confusion(facts: Facts, key: str) -> tuple[list[str], list[list[int]]] | Non
     return (names if len(names) == len(content) else [str(number) for number in range(len(content))]), content
 
 
-def confused(names: list[str], matrix: list[list[int]]) -> list[tuple[int, str, str, int]]:
+def confused(
+    names: list[str], matrix: list[list[int]], called: list[str] | None = None
+) -> list[tuple[int, str, str, int]]:
     """Every pair of a true class and another that its samples were called, most frequent first.
+
+    Args:
+        called: what the columns stand for; the names, where it is not said.
 
     Returns:
         (samples, true class, called, samples of the true class).
@@ -83,12 +91,17 @@ def confused(names: list[str], matrix: list[list[int]]) -> list[tuple[int, str, 
     [(3, 'dog', 'cat', 12), (2, 'cat', 'dog', 10)]
     """
     pairs = [
-        (count, names[row], names[column], sum(counts))
+        (count, names[row], (called or names)[column], sum(counts))
         for row, counts in enumerate(matrix)
         for column, count in enumerate(counts)
         if row != column and count
     ]
     return sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2]))
+
+
+def called_names(facts: Facts, names: list[str]) -> list[str]:
+    """What the columns of a confusion matrix stand for: its classes, and of things the last for what was missed."""
+    return [*names[:-1], MISSED] if facts.task == "detect" else names
 
 
 def interval_bounds(interval: Any) -> tuple[float, float] | None:

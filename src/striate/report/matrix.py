@@ -19,25 +19,30 @@ _CORNER = 96  # pixels that the words in the corner take
 _LEAST = 0.8  # of its own size, below which the map scrolls and shrinks no more
 
 
-def matrix_map(names: list[str], matrix: list[list[int]], words: str) -> Html:
+def matrix_map(
+    names: list[str], matrix: list[list[int]], words: str, *, called: list[str] | None = None, what: str = "pictures"
+) -> Html:
     """The map, in a box that scrolls where the screen is narrower, and the key to its shades.
 
     Args:
+        names: what rows stand for.
         matrix: samples by true class (rows) and called class (columns).
         words: the split's name.
+        called: what columns stand for; the names, where it is not said.
+        what: is counted.
     """
-    count = len(names)
+    called, count = called or names, len(names)
     step = math.ceil(count / NAMED)
     side = max(2.0, round(CELL / step, 1))
-    short = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
+    short, above = ([_short(name) for name in side] for side in (names, called))
     room = max(_CORNER, round(_LETTER * max(len(name) for name in short)) + 10)
     size = side * count
     width, height = room + size + 4, room + size + 4
-    parts = [_marks(short, step, side, room, size), *_cells(matrix, side, room), _grid(count, side, room)]
+    parts = [_marks(short, above, step, side, room, size), *_cells(matrix, side, room), _grid(count, side, room)]
     title = f"Confusion on the {words} split: {count} classes by {count}"
     svg = tag(
         "svg",
-        tag("title", f"{title}. {_described(names, matrix)}"),
+        tag("title", f"{title}. {_described(names, called, matrix, what)}"),
         *parts,
         class_="matrix",
         viewBox=f"0 0 {width:.0f} {height:.0f}",
@@ -47,25 +52,29 @@ def matrix_map(names: list[str], matrix: list[list[int]], words: str) -> Html:
     return join([_key(), scroll(title, svg)])
 
 
-def _described(names: list[str], matrix: list[list[int]]) -> str:
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+
+
+def _described(names: list[str], called: list[str], matrix: list[list[int]], what: str) -> str:
     """What is seen, for those who do not see it."""
     right, total = sum(matrix[row][row] for row in range(len(names))), sum(map(sum, matrix))
-    pairs = confused(names, matrix)
-    said = f"{shown(right)} of {shown(total)} pictures lie on the diagonal, where both are the same"
+    pairs = confused(names, matrix, called)
+    said = f"{shown(right)} of {shown(total)} {what} lie on the diagonal, where both are the same"
     if pairs:
-        most, true, called, _ = pairs[0]
-        said += f"; {shown(len(pairs))} cells off it hold the others, at most {shown(most)} ({true} called {called})"
+        most, true, taken, _ = pairs[0]
+        said += f"; {shown(len(pairs))} cells off it hold the others, at most {shown(most)} ({true} called {taken})"
     return said + "."
 
 
-def _marks(names: list[str], step: int, side: float, room: int, size: float) -> Html:
+def _marks(names: list[str], called: list[str], step: int, side: float, room: int, size: float) -> Html:
     """Names down the left, true classes, and along the top, called ones, with a hair line to their cells."""
     parts = []
     for place in range(0, len(names), step):
         middle = room + (place + 0.5) * side
         parts.append(tag("text", names[place], x=room - 4, y=f"{middle + 3.2:.1f}", text_anchor="end"))
         turn = f"rotate(-90 {middle + 3.2:.1f} {room - 4})"
-        parts.append(tag("text", names[place], x=f"{middle + 3.2:.1f}", y=room - 4, transform=turn))
+        parts.append(tag("text", called[place], x=f"{middle + 3.2:.1f}", y=room - 4, transform=turn))
     parts.append(tag("text", "true ↓ called →", class_="corner", x=4, y=14))
     return join(parts)
 

@@ -11,6 +11,7 @@ from striate.report.html import Html, escape, join, label, number, shown, tag
 from striate.report.judged import judged
 from striate.report.room import within
 from striate.report.sections.answer import in_words
+from striate.report.sections.boxes import boxes, kinds
 from striate.report.sections.calibration import calibration
 from striate.report.sections.classes import classes
 from striate.report.sections.curves import curves
@@ -49,7 +50,9 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     # … then what it gets wrong …
     ("mistakes", "What it gets wrong", "Mistakes", mistakes),
     ("explanations", "What it gets right", "Right", explanations),
+    ("boxes", "Best, median and worst", "Pictures", boxes),
     ("confusion", "What is taken for what", "Confusion", taken),
+    ("kinds", "Mistakes by kind", "Kinds", kinds),
     ("classes", "Class by class", "Classes", classes),
     ("values", "Predicted values", "Values", values),
     ("ranking", "Every threshold", "Curves", ranking),
@@ -75,6 +78,7 @@ _TASKS = {
     "multilabel": "Multi-label classification",
     "regress": "Regression",
     "segment": "Segmentation",
+    "detect": "Detection",
 }
 
 

@@ -181,6 +181,7 @@ svg .point{fill:var(--second);fill-opacity:.45}
 color:var(--soft)}
 .legend li{margin:0}
 .key{display:inline-block;width:20px;height:0;border-top:3px solid;vertical-align:middle;margin-right:.4rem}
+.key.cased{border-top:5px solid;outline:1px solid var(--soft)}
 .key.rule{border-color:var(--soft);border-top:1px dashed}
 .key.first{border-color:var(--first);border-top-style:dashed}
 .key.second{border-color:var(--second)}
@@ -198,6 +199,7 @@ color:var(--soft)}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,220px),1fr));gap:12px;margin:.8rem 0}
 .gallery.sheets{grid-template-columns:minmax(0,860px)}
 .gallery.wide{grid-template-columns:repeat(auto-fill,minmax(min(95%,240px),1fr));max-height:640px;overflow:auto}
+.gallery.pairs{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 .gallery.small{grid-template-columns:repeat(auto-fill,minmax(112px,1fr));max-width:860px;margin-bottom:0}
 .gallery.small figcaption{padding:.35rem .5rem;font-size:.76rem;color:var(--soft)}
 .finding{margin:.7rem 0}
@@ -214,7 +216,8 @@ footer{color:var(--soft);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
 .skip:focus{left:8px;top:8px;background:var(--card);padding:.5rem;z-index:9}
 @media(max-width:760px){nav.line{display:none}nav.folded{display:block}nav ul{flex-direction:column}
 nav a{padding:.6rem 8px}.checks li{flex-direction:column;gap:.15rem}}
-@media(max-width:600px){.card{padding:14px}.about{display:none}.picture{padding:0}.gallery:has(.pair){grid-template-columns:1fr}
+@media(max-width:600px){.card{padding:14px}.gallery.pairs .pair>div{grid-template-columns:1fr}
+.about{display:none}.picture{padding:0}.gallery:has(.pair){grid-template-columns:1fr}
 .decisions thead{display:none}.decisions tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--grid)}
 .decisions tr:last-child{border:0}.decisions tbody th,.decisions tbody td{display:block;border:0;padding:.1rem .8rem;
 max-width:none;min-width:0}.decisions{display:block}.decisions tbody{display:block}

@@ -22,8 +22,9 @@ from striate.tasks.detect import Detect
 from striate.workflows.figures import png
 from striate.workflows.mask_figures import chosen
 
-LONGEST = 480
-"""Pixels of the longer side to which larger pictures are reduced: more than of masks, as boxes bear names."""
+LONGEST = 320
+"""Pixels of the longer side to which larger pictures are reduced: about what the report shows of each, so that names
+keep their size."""
 
 
 def draw_boxes(

@@ -25,7 +25,7 @@ from striate.metrics.log_loss import CLIP
 from striate.nets import profile
 from striate.tasks import Task
 from striate.tasks._task import defined
-from striate.tasks.detect import Detect
+from striate.tasks.detect import COUNTED, Detect
 from striate.train.recipe import Recipe
 from striate.train.state import Counters, State
 from striate.workflows.alike import draw_near
@@ -211,7 +211,8 @@ def prediction_rows(
     if not task.one_answer:
         each = task.each(scores)
         return [
-            [sample.key, *(defined(values[place]) for values in each.values())] for place, sample in enumerate(samples)
+            [sample.key, *(_figure(name, values[place]) for name, values in each.items())]
+            for place, sample in enumerate(samples)
         ]
     wrong = wrongness(task, scores, targets)
     rows: list[list[Any]] = []
@@ -227,6 +228,11 @@ def prediction_rows(
             true = task.target_names[int(target.argmax())]
             rows.append([sample.key, true, decoded["label"], decoded["probability"], float(loss)])
     return rows
+
+
+def _figure(name: str, value: float) -> float | int | None:
+    """What is told of a picture: a count as one, and None where it is not defined."""
+    return int(value) if name in COUNTED else defined(value)
 
 
 def wrongness(task: Task, scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:

@@ -44,6 +44,8 @@ def of_so_many(value: float, bounds: tuple[float, float] | None) -> str:
 def _meaning(facts: Facts, found: Judged) -> Html | None:
     if facts.task == "regress":
         return _off(facts, found)
+    if facts.task == "detect":
+        return _finds(facts, found)
     names = {"multilabel": "subset_accuracy", "segment": "pixel_accuracy"}
     name = names.get(facts.task, "accuracy")
     value = found.value(name)
@@ -54,6 +56,17 @@ def _meaning(facts: Facts, found: Judged) -> Html | None:
         return join([words, " will get the right class."])
     ends = "exactly the right labels" if facts.task == "multilabel" else "the right name"
     return join([of_so_many(value, found.bounds(name)), f" will get {ends}."])
+
+
+def _finds(facts: Facts, found: Judged) -> Html | None:
+    """How many things are found, and how many of what is found is right, from the thresholds on."""
+    counts = {name: sum(supports(facts, found.key, name).values()) for name in ("support", "found", "invented")}
+    called = counts["found"] + counts["invented"]
+    if not counts["support"]:
+        return None
+    words = f"Of 100 things in new pictures like these, about {100 * counts['found'] / counts['support']:.0f} are found"
+    right = f"; of 100 findings, about {100 * counts['found'] / called:.0f} are right" if called else ""
+    return join([f"{words}{right}."])
 
 
 def _off(facts: Facts, found: Judged) -> Html | None:
@@ -93,6 +106,8 @@ def _guess(facts: Facts, found: Judged) -> Html | None:
         return _mean_guess(facts, found)
     if facts.task == "multilabel":
         return _set_guess(facts, found)
+    if facts.task == "detect":  # the simplest answer, nothing, finds nothing
+        return None
     counts = supports(facts, found.key)
     if not counts:
         return None

@@ -15,7 +15,10 @@ _SPLITS = (("test", "test"), ("val", "validation"))
 
 
 def calibration(facts: Facts) -> Html | None:
-    """The reliability chart, what calibration was worth, thresholds of labels, and the sets; None without any."""
+    """The reliability chart, what calibration was worth, thresholds of labels, and the sets; None without any, and
+    of boxes, whose thresholds stand beside their curves."""
+    if facts.task == "detect":
+        return None
     parts = [_reliability(facts), _worth(facts), _thresholds(facts), _possible(facts)]
     known = [part for part in parts if part is not None]
     return join(known) if known else None

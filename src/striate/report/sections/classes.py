@@ -8,7 +8,7 @@ from striate.report.facts import Facts
 from striate.report.html import Html, join, label, number
 from striate.report.tables import Column, missing, share_bar, table
 
-_SHARES = ("precision", "recall", "f1", "iou", "dice")
+_SHARES = ("precision", "recall", "f1", "iou", "dice", "ap50")
 
 
 def classes(facts: Facts) -> Html | None:
@@ -30,7 +30,7 @@ def _table(facts: Facts) -> Html:
         return missing("metrics.json holds no figures class by class.")
     words, entries = found
     names = list(dict.fromkeys(name for entry in entries for name in entry if name != "class"))
-    by = "dice" if facts.task == "segment" else "f1"
+    by = {"segment": "dice", "detect": "ap50"}.get(facts.task, "f1")
     entries = sorted(entries, key=lambda entry: (entry.get(by) is None, entry.get(by) or 0.0))
     rows = [
         [

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from striate.core.wording import plural
 from striate.report.bars import Part, bars
-from striate.report.facts import Facts
+from striate.report.facts import Facts, names_in
 from striate.report.html import Html, join, label, number, prose, shown, tag
 from striate.report.sections.findings import findings
 from striate.report.sections.near import near
@@ -91,13 +92,14 @@ def _pixels(facts: Facts) -> Html | None:
 def _classes(facts: Facts) -> Html | None:
     if facts.audit.get("pixel_shares"):
         return _pixels(facts)
+    if facts.audit.get("boxes"):
+        return _things(facts, facts.audit["boxes"])
     totals = facts.audit.get("classes")
     totals = totals if isinstance(totals, dict) else {}
     fates: dict[str, Counter[str]] = {}
     if facts.task not in ("regress", "segment"):
         for row in facts.split:
-            target = row.get("target") or ""
-            for name in target.split(";") if facts.task == "multilabel" else [target]:
+            for name in names_in(facts, row.get("target") or ""):
                 fates.setdefault(name, Counter())[row.get("split") or ""] += 1
     names = list(dict.fromkeys([*totals, *(name for name in fates if name)]))
     if not names:
@@ -121,8 +123,87 @@ def _classes(facts: Facts) -> Html | None:
     return join([tag("h3", "Classes"), chart, table(caption, columns, rows, sortable=True, tall=len(rows) > 16)])
 
 
-def _chart(fates: dict[str, Counter[str]]) -> Html | None:
-    """Samples by class and split; None where no split is recorded."""
+def _things(facts: Facts, boxes: dict[str, Any]) -> Html:
+    """The classes of things, and what their boxes are like."""
+    counts, pictures = boxes.get("by_class") or {}, facts.audit.get("classes") or {}
+    fates: dict[str, Counter[str]] = {}
+    for row in facts.split:
+        for name in names_in(facts, row.get("target") or "") if facts.task == "detect" else ():
+            fates.setdefault(name, Counter())[row.get("split") or ""] += 1
+    known = [fate for fate in FATES if any(one[fate] for one in fates.values())]
+    largest = max(counts.values(), default=0)
+    rows = [
+        [
+            name,
+            join([number(count), share_bar(count / largest) if largest else None], " "),
+            number(pictures.get(name)),
+            *(number(fates.get(name, Counter())[fate]) for fate in known),
+        ]
+        for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    columns = [Column("class", "name"), Column("things", "number"), Column("in pictures", "number")]
+    columns += [Column(fate, "number") for fate in known]
+    caption = f"Classes by number of things, and where these went: {shown(len(rows))}"
+    chart = _chart({name: fates[name] for name in counts if name in fates}, "Things by class and split")
+    return join([tag("h3", "Classes"), chart, table(caption, columns, rows, sortable=True, tall=len(rows) > 16),
+                 *_shapes(boxes)])  # fmt: skip
+
+
+def _whole(value: Any) -> Html:
+    """A figure, without decimals where it has none."""
+    return number(int(value) if isinstance(value, float) and value == int(value) else value)
+
+
+_SHAPES = {
+    "per_picture": "things in a picture",
+    "width": "width, px",
+    "height": "height, px",
+    "share": "share of the picture’s area",
+    "aspect": "width over height",
+}
+_QUANTILES = {"min": "smallest", "p10": "10 %", "median": "median", "p90": "90 %", "max": "largest"}
+
+
+def _shapes(boxes: dict[str, Any]) -> list[Html]:
+    """How many boxes there are, how large they are, and the anchors that follow."""
+    pictures = boxes.get("pictures") or {}
+    entries = [("boxes", boxes.get("boxes")), ("pictures with nothing in them", pictures.get("empty")),
+               ("pictures without annotation", pictures.get("unlabelled")), ("difficult", boxes.get("difficult")),
+               ("crowds", boxes.get("crowd")), ("dropped, as they are no boxes", boxes.get("dropped"))]  # fmt: skip
+    counted = (tag("div", tag("dt", name), tag("dd", number(value))) for name, value in entries if value is not None)
+    parts = [tag("h3", "Boxes"), tag("dl", *counted, class_="facts")]
+    rows = [
+        [words, *(_whole(spread.get(one)) for one in _QUANTILES)]
+        for name, words in _SHAPES.items()
+        if isinstance(spread := boxes.get(name), dict)
+    ]
+    if rows:
+        columns = [Column("what", "name"), *(Column(words, "number") for words in _QUANTILES.values())]
+        parts.append(table("Numbers and sizes of boxes", columns, rows))
+    anchors = boxes.get("anchors")
+    if isinstance(anchors, dict) and anchors:
+        sizes = [
+            [
+                count,
+                join((f"{across:.0f} × {down:.0f}" for across, down in one["sizes"]), ", "),
+                number(one["mean_iou"]),
+            ]
+            for count, one in anchors.items()
+        ]
+        columns = [Column("number", "name"), Column("width × height in the median picture, px", "wide"),
+                   Column("mean overlap with the nearest", "number")]  # fmt: skip
+        body = table("Sizes that stand for all boxes, by k-means with overlap for a distance", columns, sizes)
+        parts.append(tag("details", tag("summary", "Anchors that follow"), body))
+    reasons = [[str(one)] for one in boxes.get("reasons") or []]
+    if reasons:
+        body = table(_some("Boxes that are none", len(reasons), boxes.get("dropped") or len(reasons)),
+                     [Column("which and why", "wide")], reasons)  # fmt: skip
+        parts.append(tag("details", tag("summary", "Dropped boxes"), body))
+    return parts
+
+
+def _chart(fates: dict[str, Counter[str]], title: str = "Samples by class and split") -> Html | None:
+    """Samples, or things, by class and split; None where no split is recorded."""
     parts = [
         (fate, Part(words, style))
         for fate, words, style in (
@@ -135,7 +216,7 @@ def _chart(fates: dict[str, Counter[str]]) -> Html | None:
     if not parts:
         return None
     rows = [(name, [counts[fate] for fate, _ in parts]) for name, counts in fates.items()]
-    return bars("Samples by class and split", rows, [part for _, part in parts])
+    return bars(title, rows, [part for _, part in parts])
 
 
 def _targets(facts: Facts) -> Html | None:
@@ -165,10 +246,16 @@ def _excluded(facts: Facts) -> Html | None:
     found = [row for row in facts.split if row.get("split") == "excluded"]
     if not found:
         return None
-    rows = [[row.get("key", ""), row.get("target", ""), row.get("reason", "")] for row in found[:LIMIT]]
+    rows = [[row.get("key", ""), _target(facts, row), row.get("reason", "")] for row in found[:LIMIT]]
     caption = _some("Samples left out of every split", len(rows), len(found))
     columns = [Column("sample", "name"), Column("target"), Column("reason", "wide")]
     return join([tag("h3", "Excluded"), table(caption, columns, rows, tall=len(rows) > 12)])
+
+
+def _target(facts: Facts, row: dict[str, str]) -> str:
+    """The target of a sample in a cell: of things their number."""
+    target = row.get("target", "")
+    return plural(len(names_in(facts, target)), "thing", "things") if facts.task == "detect" else target
 
 
 def _twins(facts: Facts) -> Html | None:

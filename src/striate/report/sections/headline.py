@@ -35,6 +35,13 @@ MEANINGS = {
     "pixel_accuracy": "share of the pixels whose class is the right one",
     "boundary_f1": "precision and recall of outlines, within 0.75 % of the diagonal; mean over pictures",
     "hausdorff95": "distance in pixels that 95 % of outlines are within; mean over pictures; lower is better",
+    "map": "average precision over overlaps of 0.5 to 0.95, as COCO has it; mean over classes",
+    "map50": "average precision where a box counts from an overlap of one half on; mean over classes",
+    "map75": "average precision where a box counts from an overlap of 0.75 on; mean over classes",
+    "map_small": "mAP of things of at most 32 × 32 px of their picture",
+    "map_medium": "mAP of things of 32 × 32 to 96 × 96 px of their picture",
+    "map_large": "mAP of things of at least 96 × 96 px of their picture",
+    "mar100": "share of things that 100 boxes a picture find, over overlaps of 0.5 to 0.95; mean over classes",
     "loss": "the training loss, on these pictures; lower is better",
     "mae": "mean distance from the true value, in its unit; lower is better",
     "rmse": "root of the mean squared distance; large misses weigh more; lower is better",
@@ -44,7 +51,7 @@ MEANINGS = {
     "pinball": "mean of q × what falls short and (1 − q) × what exceeds, q being {share}; lower is better",
     "r2": "share of the variance explained; 1 is perfect, 0 is the mean's guess",
 }
-_UNIT_SCALE = ("accuracy", "f1", "iou", "dice", "precision", "recall", "r2", "auc")
+_UNIT_SCALE = ("accuracy", "f1", "iou", "dice", "precision", "recall", "r2", "auc", "map", "map50", "map75")
 _SPLITS = (("val", "validation"), ("test", "test"))
 
 

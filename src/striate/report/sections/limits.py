@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from striate.core.wording import plural
-from striate.report.facts import Facts
-from striate.report.html import Html, escape, join, prose, shown, tag
-from striate.report.judged import Judged, confused, confusion, judged
+from striate.report.facts import Facts, names_in
+from striate.report.html import Html, escape, join, number, prose, shown, tag
+from striate.report.judged import BACKGROUND, MISSED, Judged, called_names, confused, confusion, judged
+from striate.report.sections.boxes import errors_of, kind_in_words
 
 PAIRS, WEAKEST = 3, 2
 
@@ -17,7 +18,7 @@ def limits(facts: Facts) -> Html | None:
     found = judged(facts)
     if found is None:
         return None
-    told = [*_findings(facts), *_pairs(facts, found), *_weak(facts, found), *_miss(facts, found)]
+    told = [*_findings(facts), *_kind(facts), *_pairs(facts, found), *_weak(facts, found), *_miss(facts, found)]
     if not told:
         return None
     first, rest = told[0], told[1:]
@@ -40,7 +41,9 @@ def _findings(facts: Facts) -> list[Html]:
 def _pairs(facts: Facts, found: Judged) -> list[Html]:
     """The confusions that make up most of the mistakes."""
     content = confusion(facts, found.key)
-    pairs = confused(*content) if content is not None else []
+    pairs = [] if content is None else confused(*content, called_names(facts, content[0]))
+    if facts.task == "detect":  # what is missed or invented is told by kind
+        pairs = [pair for pair in pairs if pair[1] != BACKGROUND and pair[2] != MISSED]
     total = sum(pair[0] for pair in pairs)
     if not total:
         return []
@@ -51,6 +54,17 @@ def _pairs(facts: Facts, found: Judged) -> list[Html]:
     shown_ = sum(pair[0] for pair in pairs[:PAIRS])
     text = f": {shown(shown_)} of {plural(total, 'mistake', 'mistakes')}."
     return [join(["looking at what is confused most, ", join(listed[:PAIRS], ", "), text])]
+
+
+def _kind(facts: Facts) -> list[Html]:
+    """The kind of mistake that costs most, where things are looked for."""
+    errors = errors_of(facts)
+    costs = {} if errors is None else {name: one for name, one in errors[2].items() if isinstance(one, int | float)}
+    if errors is None or not costs or max(costs.values()) <= 0:
+        return []
+    kind = max(costs, key=lambda name: costs[name])
+    words = f"fewer of the mistake that costs most, {number(costs[kind])} of mAP50: "
+    return [join([Html(words), tag("b", kind_in_words(kind)), " (", tag("a", "all kinds", href="#kinds"), ")."])]
 
 
 def _weak(facts: Facts, found: Judged) -> list[Html]:
@@ -66,13 +80,14 @@ def _weak(facts: Facts, found: Judged) -> list[Html]:
     learnt: dict[str, int] = {}
     for row in facts.split:
         if row.get("split") == "train":
-            for name in (row.get("target") or "").split(";") if facts.task == "multilabel" else [row.get("target", "")]:
+            for name in names_in(facts, row.get("target") or ""):
                 learnt[name] = learnt.get(name, 0) + 1
-    told, what = [], "pixels" if facts.task == "segment" else "pictures"
+    told, what = [], {"segment": "pixels", "detect": "things"}.get(facts.task, "pictures")
+    seen = "found" if facts.task == "detect" else "recognised"
     for entry in judged_[:WEAKEST]:
         name = str(entry.get("class"))
         from_ = f", and was learnt from {shown(learnt[name])}" if name in learnt else ""
-        parts = [f", which is recognised in {100 * entry['recall']:.0f} % of its ", f"{shown(entry.get('support'))} ",
+        parts = [f", which is {seen} in {100 * entry['recall']:.0f} % of its ", f"{shown(entry.get('support'))} ",
                  f"{found.words} {what}{from_}."]  # fmt: skip
         told.append(join(["more pictures of ", tag("b", name), *parts]))
     return told

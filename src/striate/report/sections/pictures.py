@@ -13,7 +13,7 @@ _HEAT = "-heat"  # what `mistakes-1-heat.png` has more than `mistakes-1.png`, wh
 
 def mistakes(facts: Facts) -> Html | None:
     """The wrong answers that the network was surest of: drawn, and as a table."""
-    if facts.task == "segment":
+    if facts.task in ("segment", "detect"):
         return None
     drawn = gallery(facts, "mistakes")
     parts = [_scale(facts, "mistakes"), drawn, None if facts.task == "regress" else _worst(facts)]

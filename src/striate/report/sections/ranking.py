@@ -7,6 +7,7 @@ from typing import Any
 from striate.report.charts import Line, square_chart
 from striate.report.facts import Facts
 from striate.report.html import Html, join, number, shown, tag
+from striate.report.sections.boxes import box_ranking
 from striate.report.tables import Column, table
 
 _CHARTS = (
@@ -17,6 +18,8 @@ _CHARTS = (
 
 def ranking(facts: Facts) -> Html | None:
     """The curves of the test split, or of validation where there is no test; nothing of what has no classes."""
+    if facts.task == "detect":
+        return box_ranking(facts)
     found = drawn_split(facts)
     if found is None:
         return None

@@ -21,7 +21,7 @@ DAMAGED = 0.01
 FEW = 10
 """Test samples of a class below which its figures hang on one or two of them."""
 MISCALIBRATED = 0.05
-SHARES = ("accuracy", "f1", "precision", "recall", "auc")
+SHARES = ("accuracy", "f1", "precision", "recall", "auc", "map", "map50", "map75")
 """How the names end of metrics whose scale is a share."""
 
 
@@ -218,13 +218,14 @@ def _small_classes(facts: Facts, found: Judged) -> Check | None:
     counts = supports(facts, found.key, "pictures" if facts.task == "segment" else "support")
     if not counts:
         return None
+    what = "things" if facts.task == "detect" else "pictures"
     few = sorted((name for name, count in counts.items() if count < FEW), key=lambda name: (counts[name], name))
     if not few:
         least = min(counts.items(), key=lambda one: one[1])
-        text = f"Every class has at least {shown(least[1])} {found.words} pictures."
+        text = f"Every class has at least {shown(least[1])} {found.words} {what}."
         return Check(GOOD, escape(text))
     listed = some([f"{name} ({counts[name]})" for name in few])
-    text = f"{plural(len(few), 'class has', 'classes have')} fewer than {FEW} {found.words} pictures: {listed}. "
+    text = f"{plural(len(few), 'class has', 'classes have')} fewer than {FEW} {found.words} {what}: {listed}. "
     return Check(CAREFUL, escape(text + "Their own figures hang on one or two of them."))
 
 
