@@ -372,7 +372,8 @@ def augment(
     Args:
         sheet: the PNG to draw.
         rows, views: samples, and altered pictures of each.
-        out: a new or empty folder, for altered pictures of every training sample in folders of classes.
+        out: a new or empty folder, for altered pictures of every training sample: in folders of classes, or with their
+            boxes as Pascal VOC has them.
         copies: of each sample.
         data and all others: see `plan`.
 

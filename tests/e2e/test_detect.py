@@ -23,6 +23,7 @@ from striate.core.run import RunFolder
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode
 from striate.data.readers import ReadOptions
+from striate.explain import box_colours
 from striate.metrics import METRICS
 from striate.tasks import Scale, make_task
 from striate.tasks.detect import Detect
@@ -100,6 +101,11 @@ def test_a_run_has_scores_tables_and_drawings(run: st.Run) -> None:
     drawn = json.loads((run.path / "figures" / "index.json").read_text())
     assert sum(one["section"] == "boxes" for one in drawn) >= 4
     assert all((run.path / "figures" / one["file"]).exists() for one in drawn)
+    (sheet,) = (one for one in drawn if one["section"] == "augmentation")
+    pixels = np.asarray(Image.open(run.path / "figures" / sheet["file"]).convert("RGB"))
+    assert all((pixels == colour).all(2).sum() > 100 for colour in box_colours(len(NAMES)))
+    assert ("Mosaics are of the pictures on this sheet" in sheet["caption"]) == ("mosaic" in sheet["caption"])
+    assert "not drawn" not in sheet["caption"]
 
 
 def test_the_figures_are_those_of_the_models_own_boxes(run: st.Run, data: Path) -> None:
