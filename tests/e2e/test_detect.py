@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -30,7 +31,8 @@ from striate.tasks.detect import Detect
 from striate.train import loop
 from striate.workflows.checks import check_plan
 from striate.workflows.labelled import labelled, scored
-from tests.shapes import CLASSES, write_boxes
+from tests.made_boxes import xml
+from tests.shapes import CLASSES, scene, write_boxes
 
 NAMES = tuple(sorted(CLASSES[1:]))
 ARGUMENTS: dict[str, Any] = {
@@ -218,6 +220,7 @@ def test_stopped_and_resumed_it_ends_in_the_same_bits(
             st.train(data, out=tmp_path / "cut", epochs=4, set={**PLAN, "train.checkpoint_seconds": 0})
     resumed = st.resume(tmp_path / "cut")
     assert weights_of(resumed) == weights_of(run)
+    assert st.load(resumed.path).task.settings == st.load(run.path).task.settings
     assert (resumed.path / "predictions.csv").read_bytes() == (run.path / "predictions.csv").read_bytes()
 
 
@@ -249,7 +252,12 @@ def test_folds_are_scored_together_and_predict_together(data: Path, tmp_path: Pa
     one = several.predict(data / "JPEGImages" / "003.png")
     assert not isinstance(one, list)
     assert one.boxes is not None
-    assert st.evaluate(run.path, write_boxes(tmp_path / "other", 5, seed=5))["samples"] == 5
+    other = write_boxes(tmp_path / "other", 5, (100, 100), seed=5)
+    assert st.evaluate(run.path, other)["samples"] == 5
+    in_tiles = st.evaluate(run.path, other, tile="auto")
+    assert {one["side"] for one in in_tiles["tiles"]} == {64}
+    large = other / "JPEGImages" / "003.png"
+    assert list(st.predict(run, [large], tile="auto")) == [several.predict(large, tile="auto")]
 
 
 def test_two_runs_are_compared(run: st.Run, data: Path, tmp_path: Path) -> None:
@@ -379,10 +387,10 @@ def test_what_asks_for_one_answer_a_picture_is_refused(run: st.Run, data: Path, 
         calls[verb]()
 
 
-@pytest.mark.slow
-def test_shapes_are_found_in_minutes(tmp_path: Path) -> None:
-    """A floor of what 160 pictures of 64 px teach, from scratch."""
-    data = write_boxes(tmp_path / "data", 160)
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> st.Run:
+    """What 160 pictures of 64 px teach, from scratch; a minute."""
+    folder = tmp_path_factory.mktemp("learnt")
     arguments = {
         **ARGUMENTS,
         "backbone_arguments": {**ARGUMENTS["backbone_arguments"], "width": 16},
@@ -390,5 +398,38 @@ def test_shapes_are_found_in_minutes(tmp_path: Path) -> None:
         "depth": 2,
     }
     plan = {**PLAN, "network.arguments": arguments, "batch.size": 8}
-    run = st.train(data, out=tmp_path / "run", epochs=40, set=plan)
-    assert run.metrics["test"]["map50"] >= 0.95
+    return st.train(write_boxes(folder / "data", 160), out=folder / "run", epochs=40, set=plan)
+
+
+@pytest.mark.slow
+def test_shapes_are_found_in_minutes(learnt: st.Run) -> None:
+    """A floor of what these pictures teach."""
+    assert learnt.metrics["test"]["map50"] >= 0.95
+
+
+@pytest.mark.slow
+def test_in_tiles_large_pictures_are_as_those_that_were_learnt_from(learnt: st.Run, tmp_path: Path) -> None:
+    large = write_large(tmp_path / "large", 6)
+    whole, in_tiles = (st.evaluate(learnt, large, tile=tile)["metrics"]["map50"] for tile in (None, "auto"))
+    assert whole < 0.5
+    assert in_tiles >= 0.85
+
+
+def write_large(folder: Path, count: int) -> Path:
+    """Twenty scenes in one picture, cut at its border so that its tiles lie across them."""
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    down, across, height, width = 9, 13, 4 * 64 - 20, 5 * 64 - 30
+    for number in range(count):
+        pixels, boxes = np.zeros((4 * 64, 5 * 64, 3), np.uint8), []
+        for place, (top, left) in enumerate(itertools.product(range(0, 4 * 64, 64), range(0, 5 * 64, 64))):
+            made = scene(50_000 + 100 * number + place, (64, 64), 2)
+            pixels[top : top + 64, left : left + 64] = made.pixels
+            for kind, *edges in made.boxes:
+                x1, y1, x2, y2 = np.array(edges) + [left - across, top - down] * 2
+                box = (CLASSES[kind], max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
+                if min(box[3] - box[1], box[4] - box[2]) > 4:
+                    boxes.append(box)
+        Image.fromarray(pixels[down:, across:][:height, :width]).save(folder / "JPEGImages" / f"{number}.png")
+        (folder / "Annotations" / f"{number}.xml").write_text(xml(boxes, f"{number}.png", size=(width, height)))
+    return folder

@@ -240,6 +240,7 @@ def test_the_rule_of_tile_and_overlap() -> None:
     assert tiling_of(detect(large), 300) == (300, 149)  # as large things as half of a tile are put together
     assert tiling_of(detect(large), 300, 20) == (300, 20)
     assert tiling_of(detect(Scale(20, 5.0)), "auto") == (LEAST, 8)
+    assert tiling_of(detect(), np.int64(100), np.int64(10)) == (100, 10)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -252,9 +253,10 @@ def test_the_rule_of_tile_and_overlap() -> None:
         (96, -1, "cannot share -1 px"),
         (None, 12, "there are none"),
         ("auto", None, "does not say how large"),
-        ("large", None, "a whole number of pixels, or is auto"),
-        (96.5, None, "a whole number of pixels, or is auto"),
-        (True, None, "a whole number of pixels, or is auto"),
+        ("large", None, "a tile is a whole number of pixels, or auto, not 'large'"),
+        (96.5, None, "a tile is a whole number of pixels"),
+        (True, None, "a tile is a whole number of pixels"),
+        (96, 9.5, "an overlap is a whole number of pixels"),
     ],
 )
 def test_tiles_that_cannot_be_are_refused(tmp_path: Path, tile: Any, overlap: Any, said: str) -> None:

@@ -87,21 +87,26 @@ def tiling_of(task: Task, tile: Side | None, overlap: int | None = None) -> Tili
                 fix="give the tile in pixels, about as large as those were",
             )
         side = max(LEAST, scale.picture)
-    elif isinstance(tile, bool) or not isinstance(tile, int):
-        raise UsageError(f"a tile has a whole number of pixels, or is auto, not {tile!r}")
     else:
-        side = tile
+        side = _whole(tile, "a tile", "or auto")
     if side < LEAST:
         raise UsageError(f"in a tile of {side} px nothing can be told", fix=f"give {LEAST} px or more, or auto")
     half = (side - 1) // 2
     if overlap is None:
         thing = 0 if scale is None else int(np.ceil(scale.thing))
         overlap = max(side // SHARE, min(thing, half))
+    overlap = _whole(overlap, "an overlap", "below half of the tile")
     if not 0 <= overlap <= half:
         raise UsageError(
             f"tiles of {side} px cannot share {overlap} px", fix=f"give an overlap of 0 to {half} px, below half of it"
         )
     return Tiling(side, overlap)
+
+
+def _whole(number: object, what: str, bound: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise UsageError(f"{what} is a whole number of pixels, {bound}, not {number!r}")
+    return int(number)
 
 
 def tiles(size: tuple[int, ...], tiling: Tiling) -> list[Tile]:
