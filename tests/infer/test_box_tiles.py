@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from torch import Tensor, nn
 
 from striate.core.boxes import FOUND, MOST, NONE
 from striate.core.errors import DataError, UsageError
-from striate.core.records import Picture
+from striate.core.records import Box, Boxes, Picture, Sample
 from striate.data.prepare import Preprocessing
 from striate.infer import Ensemble, Model, Prediction, Tiling, tiling_of
 from striate.infer.box_tiles import LEAST, merged, tiles
-from striate.tasks import Scale, TaskSettings, make_task
+from striate.tasks import Scale, TaskSettings, make_task, task_from_dict
 from striate.tasks.detect import Detect
 from tests.small_models import small_model
 
@@ -241,6 +242,20 @@ def test_the_rule_of_tile_and_overlap() -> None:
     assert tiling_of(detect(large), 300, 20) == (300, 20)
     assert tiling_of(detect(Scale(20, 5.0)), "auto") == (LEAST, 8)
     assert tiling_of(detect(), np.int64(100), np.int64(10)) == (100, 10)  # type: ignore[arg-type]
+
+
+def test_the_scale_is_of_training_pictures_and_things_and_is_kept() -> None:
+    """Boxes are cut to their picture, and a crowd is no thing."""
+    boxes = (Box("grey", -50, 10, 30, 25), Box("white", 0, 0, 90, 40, crowd=True))
+    samples = [Sample(key, (), Boxes(some)) for key, some in (("a", boxes), ("b", ()), ("c", boxes[:1]))]
+    task = detect().with_scale(samples, [(40, 100), (70, 60), (20, 50)])
+    assert task.settings.scale == Scale(70, 30.0)
+    again = task_from_dict(json.loads(json.dumps(task.to_dict())))
+    assert again.settings.scale == task.settings.scale
+    older = detect().to_dict()  # as Models are that know of none
+    assert "scale" not in older
+    assert task_from_dict(older).settings.scale is None
+    assert detect().with_scale(samples[1:2], [(70, 60)]).settings.scale == Scale(70, 0.0)
 
 
 @pytest.mark.parametrize(
