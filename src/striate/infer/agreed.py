@@ -12,7 +12,7 @@ OVERLAP = 0.55
 """From which on boxes of a class are of one thing (Solovyev et al. 2021, section 4)."""
 
 
-def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
+def agreed(found: Sequence[Floats], overlap: float = OVERLAP, most: int = MOST) -> Floats:
     """Boxes of several networks fused: Solovyev, Wang and Gabruseva 2021, "Weighted boxes fusion", section 3.
 
     From the surest on, a box joins the cluster of its class whose fused box it overlaps most, if by more than
@@ -21,9 +21,10 @@ def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
 
     Args:
         found: of each network (D, 6), in the pixels of one picture.
+        most: boxes that are given at most; `MOST` for each tile of a large picture.
 
     Returns:
-        (D, 6), the surest first, `MOST` at most.
+        (D, 6), the surest first.
 
     >>> one = np.array([[0.0, 0, 10, 10, 0.8, 0]])
     >>> agreed([one, one + [2, 0, 2, 0, -0.4, 0]]).round(2).tolist()
@@ -33,7 +34,7 @@ def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
     rows = rows[np.argsort(-rows[:, SCORE], kind="stable")]
     parts = [_of_class(rows[rows[:, FOUND_LABEL] == label], len(found), overlap) for label in np.unique(rows[:, -1])]
     result = np.concatenate([np.zeros((0, FOUND)), *parts])
-    return result[np.argsort(-result[:, SCORE], kind="stable")][:MOST]
+    return result[np.argsort(-result[:, SCORE], kind="stable")][:most]
 
 
 def _of_class(rows: Floats, networks: int, overlap: float) -> Floats:
