@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import striate
+from striate.core.boxes import MOST
 from striate.core.options import options_of
 from striate.core.registry import file_names
 from striate.data.augment import AUGMENTATIONS
@@ -21,7 +22,10 @@ from striate.data.augment.policy import POLICIES
 from striate.losses import LOSSES, Loss
 from striate.metrics import METRICS
 from striate.nets import EDITS, NODES, Network, resolve
-from striate.plan import leaves, read_plan
+from striate.nets.detectors import DETECTORS
+from striate.plan import boxes, leaves, read_plan
+from striate.plan.rules.optimizer import THING_COUNTS
+from striate.tasks import TASKS
 from striate.train.optimizers import OPTIMIZERS
 from striate.train.schedules import SCHEDULES
 
@@ -86,6 +90,30 @@ def test_each_metric_is_described() -> None:
     text = (DOCS / "evaluate.md").read_text("utf-8")
     rows = "".join(re.findall(r"^\| `[^|]*\|", text, re.M))
     assert set(re.findall(r"`(\w+)`", rows)) == {*METRICS.names(), "expected_cost"}
+
+
+def test_the_page_of_boxes_has_the_figures_of_its_rules() -> None:
+    text = " ".join((DOCS / "boxes.md").read_text("utf-8").split())
+    sides, small = boxes.SIDES, ", ".join(map(str, boxes.BATCHES[:-1]))
+    told = (
+        f"long side from {sides[0]} to {sides[-1]} px, to {boxes.MOST_OF_PROCESSOR} on a processor",
+        f"at which nine of ten boxes have {boxes.SEEN} px or more",
+        f"enlarged {({2: 'twice'})[boxes.ENLARGED]} at most",
+        f"multiples of {boxes.GRID} px",
+        f"strides from {boxes.FINEST} to {boxes.COARSEST}",
+        f"Batches of {small} or {boxes.BATCHES[-1]} pictures, the largest with which an epoch has {boxes.STEPS} steps",
+        f"a picture counts as {THING_COUNTS} samples",
+        f"fewer than {boxes.FEW} training pictures",
+        f"finds {MOST} things in a picture at most",
+    )
+    assert [one for one in told if one not in text] == []
+
+
+def test_each_task_and_detector_is_named_where_one_is_chosen() -> None:
+    text = (DOCS / "train.md").read_text("utf-8")
+    for option, names in (("--task T", TASKS.names()), (r"--model NAME\|FILE", DETECTORS.names())):
+        (row,) = re.findall(rf"^\| `{re.escape(option)}` \|.*$", text, re.M)
+        assert [name for name in names if f"`{name}`" not in row] == []
 
 
 ELSEWHERE = {"label_smoothing", "positive_ratios", "class_weights"}
