@@ -286,8 +286,8 @@ class Augmenter:
         """Altered pictures with their boxes moved as they are, and pictures laid together where that is on.
 
         The pictures are those that `images` gives, but for what lies beyond their border, which has a colour in place
-        of a reflection. Of a box there stays what is still in the picture, if that is enough of it, see
-        `striate.data.augment._follow.LEAST`; what a box of the data says of its size there, its area, stays as it is.
+        of a reflection. Of a box there stays what is still in the picture; where that is little, see
+        `striate.data.augment._follow.LEAST`, it is difficult. What the data says of a thing's own area stays as it is.
 
         Args:
             pixels: as for `images`.
