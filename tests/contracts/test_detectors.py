@@ -37,6 +37,7 @@ BACKBONES: list[tuple[str, dict[str, Any]]] = [
     ("vgg11", {}),
     ("densenet121", {"growth": 8}),
     ("googlenet", {}),
+    ("torchvision/densenet121", {}),
     ("timm/convnext_atto", {}),
     ("timm/mobilenetv2_050", {"pad_type": "same"}),
     ("torchvision/mobilenet_v3_small", {}),
@@ -52,12 +53,6 @@ def losses(detector: Any, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
     torch.manual_seed(0)
     found: dict[str, Tensor] = detector.losses(images, targets)
     return found
-
-
-@pytest.fixture
-def all_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draws of a picture that do not hang on those of the pictures before it."""
-    monkeypatch.setattr(torch, "randperm", lambda count, **about: torch.arange(count, device=about.get("device")))
 
 
 @each
@@ -81,8 +76,9 @@ def test_found_rows_are_sorted_cut_and_padded(name: str) -> None:
 
 
 @each
-def test_losses_are_those_of_each_picture_whatever_the_batch(name: str, all_alike: None) -> None:
-    detector = made(name).eval()  # norms of the body would see the batch
+def test_losses_are_those_of_each_picture_whatever_the_batch(name: str) -> None:
+    few = {"rois": 8} if name == "faster_rcnn" else {}  # so that most are not drawn
+    detector = made(name, **few).eval()  # norms of the body would see the batch
     images, targets = pictures(), TWO
     together = losses(detector, images, targets)
     for number in range(2):
@@ -198,6 +194,65 @@ def test_arguments_are_taken_strictly(name: str) -> None:
 
 
 @each
+def test_senseless_arguments_are_refused_by_name(name: str) -> None:
+    least = {"faster_rcnn": {"width": 1, "depth": 0, "hidden": 1, "rois": 1}, "ssdlite": {"width": 8}}
+    for argument, lowest in least.get(name, {"width": 1, "depth": 0}).items():
+        with pytest.raises(NetworkError, match=f"{argument} of a detector must be {lowest} or more, not {lowest - 1}"):
+            spec_of(name, **{argument: lowest - 1})
+        detector = made(name, **{argument: lowest}).train()
+        assert all(bool(one.isfinite().all()) for one in losses(detector, pictures(), TWO).values())
+        with pytest.raises(NetworkError, match="cannot be made"):
+            spec_of(name, **{argument: lowest + 0.5})
+
+
+@each
+@pytest.mark.parametrize("norm", ["group", "batch", "none"])
+def test_convolutions_of_the_head_have_a_norm_or_a_bias(name: str, norm: str) -> None:
+    layers = list(build(spec_of(name, norm=norm)).head.modules())
+    norms = sum(isinstance(one, nn.BatchNorm2d | nn.GroupNorm) for one in layers)
+    plain = [one for one in layers if isinstance(one, nn.Conv2d) and one.bias is None]
+    assert len(plain) <= norms
+    assert (norms == 0) == (norm == "none")
+
+
+@each
+def test_losses_come_from_a_call_so_that_wrappers_see_it(name: str) -> None:
+    detector = made(name).eval()
+    for mode in (False, True):
+        detector.train(mode)
+        torch.manual_seed(0)
+        called = detector(pictures(), TWO)
+        found = losses(detector, pictures(), TWO)
+        assert all(torch.equal(one, called[key]) for key, one in found.items())
+
+
+@pytest.mark.slow
+@each
+def test_a_compiled_one_has_the_same_losses_and_gradients(name: str) -> None:
+    plain, compiled = made(name).train(), made(name).train()
+    graphs = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled.compile(dynamic=False, backend=backend)
+    counts = []
+    for step, targets in enumerate((TWO, truths([], [(8, 8, 30, 44, 2)]), TWO.flip(0), truths([], []))):
+        found = []
+        for detector in (plain, compiled):
+            torch.manual_seed(step)
+            found.append(detector(pictures() * (step + 1), targets))
+            sum(one.sum() for one in found[-1].values()).backward()
+        assert all(torch.equal(one, found[1][key]) for key, one in found[0].items())
+        counts.append(len(graphs))
+    pairs = zip(plain.parameters(), compiled.parameters(), strict=True)
+    assert all(torch.equal(one.grad, other.grad) for one, other in pairs if one.grad is not None)
+    assert any("conv" in str(node.target) for graph in graphs for node in graph.graph.nodes)
+    assert counts[-1] == counts[-2]  # not anew for each number of truths
+
+
+@each
 def test_what_it_gives_is_asked_for_by_name(name: str) -> None:
     assert form_of(name) == "boxes"
     with pytest.raises(NetworkError, match=f"{name} gives boxes, and outputs for each sample are needed"):
@@ -306,6 +361,41 @@ def test_a_stride_that_a_backbone_lacks_is_refused_with_those_that_it_has() -> N
         spec_of("retinanet", strides=[2, 4])
     with pytest.raises(NetworkError, match="no stages"):
         spec_of("fcos", backbone="vit_tiny", backbone_arguments={"patch": 16})
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side", "positions"),
+    [
+        ("timm/convmixer_768_32", 224, "36 positions in place of 32: it strides otherwise"),
+        ("inception_v3", 299, "45 positions in place of 48: it does without padding"),
+        ("timm/inception_v3", 299, "45 positions in place of 48: it does without padding"),
+        ("alexnet", 224, "31 positions in place of 32: it does without padding"),
+        ("torchvision/squeezenet1_1", 224, "31 positions in place of 32: it does without padding"),
+    ],
+)
+def test_a_body_whose_positions_lie_off_its_strides_is_refused(backbone: str, side: int, positions: str) -> None:
+    with pytest.raises(NetworkError, match=f"its map at the stride 8 has {positions}") as raised:
+        spec_of("fcos", side=side, backbone=backbone, backbone_arguments={}, strides=[8, 16])
+    assert "padded" in str(raised.value.fix)
+
+
+@pytest.mark.parametrize("side", [64, 100])
+def test_a_border_rounded_down_is_no_want_of_padding(side: int) -> None:
+    spec = spec_of("fcos", side=side, backbone="vgg11", backbone_arguments={}, strides=[8, 16])
+    assert [tap.stride for tap in build(spec).taps] == [8, 16]
+
+
+def test_maps_that_are_written_over_behind_are_copied_before() -> None:
+    spec = spec_of("fcos", backbone="torchvision/densenet121", backbone_arguments={}, strides=[8, 16, 32])
+    detector = build(spec).eval()
+    assert [tap.altered for tap in detector.taps] == [False, False, True]
+    seen = {}
+    norm = detector.body.features.norm5
+    norm.register_forward_hook(lambda _, __, output: seen.update(norm=output.clone()))
+    with torch.no_grad():
+        last = detector.maps(pictures())[-1]
+    assert last.min() < 0
+    assert torch.equal(last, seen["norm"])
 
 
 @each

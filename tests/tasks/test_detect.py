@@ -1,4 +1,4 @@
-"""The task of boxes: truths, losses in parts, findings in the picture's own pixels, and what is held to be there."""
+"""The task of boxes: truths, losses in parts, what was found in the picture's own pixels, what is held to be there."""
 
 from __future__ import annotations
 
@@ -50,6 +50,9 @@ class Lacking(nn.Module):
         super().__init__()
         self.factor = nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
 
+    def forward(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        return self.losses(images, targets)
+
     def losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         bright = self.factor * images.mean((1, 2, 3))
         return {"classes": bright, "boxes": bright * targets[:, 1:, :2].sum((1, 2)), "centres": bright / 2}
@@ -79,6 +82,28 @@ def test_a_batch_in_parts_has_the_loss_and_gradient_of_the_whole() -> None:
     for figure in figures:
         assert figure == pytest.approx(figures[0], rel=1e-12)
         assert figure[0] == pytest.approx(float(expected.sum().detach()), rel=1e-12)
+
+
+class Wrapped(nn.Module):
+    """What a network is wrapped in, as to distribute it: it has none of its methods."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.calls = module, 0
+
+    def forward(self, *given: Tensor) -> dict[str, Tensor]:
+        self.calls += 1
+        found: dict[str, Tensor] = self.module(*given)
+        return found
+
+
+def test_a_step_calls_the_network_so_that_what_wraps_it_sees_it() -> None:
+    wrapped = Wrapped(Lacking())
+    found, plain = (task().step({"network": one}, batch())["network"] for one in (wrapped, Lacking()))
+    assert wrapped.calls == 1
+    assert torch.equal(found, plain)
+    with pytest.raises(NetworkError, match="gives no boxes"):
+        task().step({"network": Wrapped(nn.Linear(2, 2))}, batch())
 
 
 def test_a_network_without_losses_of_its_own_is_refused() -> None:

@@ -57,8 +57,8 @@ class Detect(Task):
     What flows to metrics is not boxes alone: a picture becomes one row of `striate.core.boxes.joined`, in which what
     was found and the truth lie side by side, in the picture's own pixels, and that is what its scores are.
 
-    The network computes its losses itself: it has a method `losses(images, targets)` that gives them by name for each
-    picture, (N,), those of place under the names in `PLACES`.
+    The network computes its losses itself: called with images and targets it gives them by name for each picture, (N,),
+    those of place under the names in `PLACES`; a method `losses` of the same arguments tells it from others.
     """
 
     name = "detect"
@@ -129,12 +129,11 @@ class Detect(Task):
             NetworkError: the network finds nothing.
         """
         network = networks["network"]
-        losses = getattr(network, "losses", None)
-        if losses is None:
+        if not any(hasattr(one, "losses") for one in network.modules()):  # it may be wrapped
             raise NetworkError(
                 "the network gives no boxes, and has no losses of its own", fix="choose a detector, such as retinanet"
             )
-        found: dict[str, Tensor] = losses(batch.images, batch.targets)
+        found: dict[str, Tensor] = network(batch.images, batch.targets)
         places = torch.stack([one for name, one in found.items() if name in PLACES]).sum(0)
         classes = torch.stack([one for name, one in found.items() if name not in PLACES]).sum(0)
         each = self.losses(torch.stack([classes, places], dim=1), batch.targets)

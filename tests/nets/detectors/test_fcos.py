@@ -6,6 +6,7 @@ import torch
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
+from striate.nets.detectors.fcos import assigned
 from tests.nets.detectors.made import PLAIN_PICTURES, TWO, Levels, as_rows, made, pictures, theirs, truths
 
 
@@ -26,6 +27,21 @@ def test_losses_of_one_picture_are_those_of_torchvision() -> None:
         found = detector.losses(images[number : number + 1], TWO[number : number + 1])
         for ours, name in (("classes", "classification"), ("boxes", "bbox_regression"), ("centres", "bbox_ctrness")):
             assert torch.allclose(found[ours][0], expected[name], rtol=1e-5), name
+
+
+def test_losses_of_a_batch_are_those_of_torchvision_weighed_by_positions_with_a_truth() -> None:
+    detector = made("fcos").train()
+    with torch.no_grad():
+        expected = reference(detector).train()(list(pictures()), theirs(TWO))
+        found = detector.losses(pictures(), TWO)
+        grids = detector.head(*detector.maps(pictures())).grids
+    cells, counts = detector.anchors.on(grids, torch.device("cpu")), [height * width for height, width in grids]
+    positions = torch.stack([(assigned(cells, counts, one["boxes"]) >= 0).sum() for one in theirs(TWO)])
+    assert positions.min() > 0
+    assert positions[0] != positions[1]
+    for ours, name in (("classes", "classification"), ("boxes", "bbox_regression"), ("centres", "bbox_ctrness")):
+        torch.testing.assert_close((found[ours] * positions).sum() / positions.sum(), expected[name], rtol=1e-4, atol=0)
+        assert not torch.isclose(found[ours].mean(), expected[name], rtol=1e-3)
 
 
 def test_boxes_are_those_of_torchvision() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.ssd import SSD
+from torchvision.ops import box_iou
 
 from striate.core.errors import NetworkError
 from striate.nets.detectors.ssdlite import even_shares
@@ -45,6 +46,23 @@ def test_losses_of_one_picture_are_those_of_torchvision() -> None:
         found = detector.losses(images[number : number + 1], TWO[number : number + 1])
         torch.testing.assert_close(found["classes"][0], expected["classification"])
         torch.testing.assert_close(found["boxes"][0], expected["bbox_regression"])
+
+
+def test_losses_of_a_batch_are_those_of_torchvision_weighed_by_default_boxes_with_a_truth() -> None:
+    detector = made("ssdlite").eval()
+    model = reference(detector)
+    model.training = True
+    with torch.no_grad():
+        expected = model(list(pictures()), theirs(TWO, 1))
+        found = detector.losses(pictures(), TWO)
+        anchors = detector.anchors(detector.head(*detector.maps(pictures())), (SIDE, SIDE))
+    matched = [detector.matcher(box_iou(one["boxes"], anchors)) >= 0 for one in theirs(TWO)]
+    boxes = torch.stack([one.sum() for one in matched])
+    assert boxes.min() > 0
+    assert boxes[0] != boxes[1]
+    for ours, name in (("classes", "classification"), ("boxes", "bbox_regression")):
+        torch.testing.assert_close((found[ours] * boxes).sum() / boxes.sum(), expected[name], rtol=1e-4, atol=0)
+        assert not torch.isclose(found[ours].mean(), expected[name], rtol=1e-3)
 
 
 def test_boxes_are_those_of_torchvision() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from striate.core.errors import NetworkError
 from striate.nets.detectors._taps import Body, Tap
@@ -19,6 +19,8 @@ from striate.nets.surgery import ModuleStage, module_stages
 
 _LEAST_SIDE = 128
 """Pixels of the smaller side at which stages are told apart: at fewer, the last ones all have a grid of one position.
+Of multiples of it every grid is whole, so that one that lacks a position, as without padding, is told from one that was
+rounded down.
 """
 
 
@@ -46,16 +48,18 @@ def made_body(backbone: nn.Module, shape: Shape, strides: Sequence[int]) -> Body
     """
     strides = _checked_strides(strides)
     seen = _seen(backbone, shape)
-    there = _taps(seen.stages, seen.shape)
+    there = _taps(seen)
     last = max(there)
-    wanted = [stride for stride in strides if stride <= last]
+    wanted = [stride for stride in strides if stride <= last] or [last]
     lacking = [stride for stride in wanted if stride not in there]
     if lacking:
         raise NetworkError(
             f"{type(backbone).__name__} gives no map at the stride {lacking[0]}, only at {_listed(there)}",
             fix="choose strides from these, or powers of two beyond the last",
         )
-    taps = tuple(there[stride] for stride in wanted or [last])
+    for stride in wanted:
+        _check_grid(backbone, stride, there[stride].grid, seen.shape)
+    taps = tuple(there[stride].tap for stride in wanted)
     return Body(backbone, taps, _cut(backbone, seen, taps))
 
 
@@ -76,23 +80,35 @@ class _Seen:
         stages: of it.
         shape: of the pictures.
         calls: dotted names of its modules as each began ("+") and ended ("-").
+        altered: the names of those whose first output was written over behind them.
     """
 
     stages: list[ModuleStage]
     shape: Shape
     calls: list[tuple[str, str]]
+    altered: frozenset[str]
+
+
+class _There(NamedTuple):
+    """A map: where it is taken, and how many positions it has along each axis."""
+
+    tap: Tap
+    grid: tuple[int, ...]
 
 
 def _seen(backbone: nn.Module, shape: Shape) -> _Seen:
     """A pass through a classifier: through a copy without memory where that can be run."""
     times = math.ceil(_LEAST_SIDE / min(shape[1:]))
     larger = (shape[0], *(times * size for size in shape[1:]))
+    whole = (shape[0], *(_LEAST_SIDE * math.ceil(size / _LEAST_SIDE) for size in shape[1:]))
     refused: NetworkError | None = None
     for module in (copy.deepcopy(backbone).to("meta"), backbone):
-        for side in dict.fromkeys((larger, shape)):  # some take no size but their own
+        for side in dict.fromkeys((whole, larger, shape)):  # some take no size but their own
             try:
-                with _noting(module) as calls:
-                    return _Seen(module_stages(module, side), side, calls)
+                with _noting(module) as (calls, outputs):
+                    stages = module_stages(module, side)
+                altered = frozenset(name for name, (one, before) in outputs.items() if one._version != before)
+                return _Seen(stages, side, calls, altered)
             except NetworkError as error:
                 refused = error
     assert refused is not None
@@ -100,27 +116,51 @@ def _seen(backbone: nn.Module, shape: Shape) -> _Seen:
 
 
 @contextlib.contextmanager
-def _noting(module: nn.Module) -> Iterator[list[tuple[str, str]]]:
-    """The calls of a module's parts, while entered."""
+def _noting(module: nn.Module) -> Iterator[tuple[list[tuple[str, str]], dict[str, tuple[Tensor, int]]]]:
+    """The calls of a module's parts, while entered, and the first output of each with its version then."""
     calls: list[tuple[str, str]] = []
+    outputs: dict[str, tuple[Tensor, int]] = {}
+
+    def ended(name: str, output: Any) -> None:
+        calls.append(("-", name))
+        if isinstance(output, Tensor) and not output.is_inference():  # such a tensor counts no versions
+            outputs.setdefault(name, (output, output._version))
+
     handles = []
     for name, one in module.named_modules():
         handles.append(one.register_forward_pre_hook(lambda *_, name=name: calls.append(("+", name))))
-        handles.append(one.register_forward_hook(lambda *_, name=name: calls.append(("-", name))))
+        handles.append(one.register_forward_hook(lambda _, __, output, name=name: ended(name, output)))
     try:
-        yield calls
+        yield calls, outputs
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _taps(stages: Sequence[ModuleStage], shape: Shape) -> dict[int, Tap]:
+def _taps(seen: _Seen) -> dict[int, _There]:
     """By stride, where its map is taken: the last there is."""
     found = {}
-    for stage in stages:
-        stride = 2 ** round(math.log2(shape[1] / stage.output[1]))
-        found[stride] = Tap(stage.parts[-1], stride, stage.output[0])
+    for stage in seen.stages:
+        channels, *grid = stage.output
+        stride, name = 2 ** round(math.log2(seen.shape[1] / grid[0])), stage.parts[-1]
+        found[stride] = _There(Tap(name, stride, channels, name in seen.altered), tuple(grid))
     return found
+
+
+def _check_grid(backbone: nn.Module, stride: int, grid: Sequence[int], shape: Shape) -> None:
+    """Raise `NetworkError` where positions of a map do not lie a stride apart, as anchors would.
+
+    Rounding down is taken where the side is no multiple of the stride: what lacks is at the border.
+    """
+    for side, positions in zip(shape[1:], grid, strict=True):
+        if not side // stride <= positions <= math.ceil(side / stride):
+            fewer = positions < side // stride
+            reason = "it does without padding" if fewer else "it strides otherwise"
+            raise NetworkError(
+                f"{type(backbone).__name__} gives no map that boxes could be told by: of {side} pixels its map at the "
+                f"stride {stride} has {positions} positions in place of {math.ceil(side / stride)}: {reason}",
+                fix="choose a backbone whose convolutions are padded, such as resnet18 or mobilenet_v2",
+            )
 
 
 def _cut(backbone: nn.Module, seen: _Seen, taps: Sequence[Tap]) -> tuple[str, ...]:
@@ -138,5 +178,5 @@ def _cut(backbone: nn.Module, seen: _Seen, taps: Sequence[Tap]) -> tuple[str, ..
     return tuple(gone)
 
 
-def _listed(strides: Sequence[int] | dict[int, Tap]) -> str:
+def _listed(strides: Iterable[int]) -> str:
     return ", ".join(str(one) for one in sorted(strides))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.core.boxes import COUNTS, CROWD, DIFFICULT, FOUND, FOUND_LABEL, LABEL, MOST, NONE
+from striate.core.errors import NetworkError
 from striate.nets.detectors._taps import Body, tapped
 
 IGNORED_FROM = 0.5
@@ -65,8 +66,8 @@ class Detector(nn.Module, ABC):
     """A network that finds boxes.
 
     In evaluation mode it gives what it found, (N, `MOST`, 6) in the format of `striate.core.boxes`: in pixels of the
-    input, surest first, at most `MOST` a picture. In training mode it gives what the head says of each position, by
-    which memory is told; what is learnt from comes from `losses`.
+    input, surest first, at most `MOST` a picture. Called with targets it gives its losses, see `losses`. In training
+    mode without them it gives what the head says of each position, by which memory is told.
 
     Args:
         body: the backbone.
@@ -91,6 +92,12 @@ class Detector(nn.Module, ABC):
         self.taps, self.left_out = body.taps, body.left_out
         self.outputs = outputs
 
+    def __init_subclass__(cls, **about: Any) -> None:
+        """Keep `compared` out of compiled steps: each number of truths would be compiled anew."""
+        super().__init_subclass__(**about)
+        if "compared" in vars(cls):
+            cls.compared = torch.compiler.disable(cls.compared)  # type: ignore[method-assign, no-untyped-call]
+
     @classmethod
     def complete(cls, arguments: dict[str, Any]) -> dict[str, Any]:
         """All arguments, with those worked out that None stands for: a Model says what its anchors are."""
@@ -105,8 +112,14 @@ class Detector(nn.Module, ABC):
         have other names then."""
         self.body, self.taps = maps, ()
 
-    def forward(self, images: Tensor) -> Any:
-        """What is found in standardised images (N, C, H, W): (N, `MOST`, 6); in training mode a `Dense`."""
+    def forward(self, images: Tensor, targets: Tensor | None = None) -> Any:
+        """What is found in standardised images (N, C, H, W): (N, `MOST`, 6); in training mode a `Dense`; where targets
+        are given, the losses of `losses`.
+
+        Losses come from a call, as what wraps a network, to compile or distribute it, sees nothing else.
+        """
+        if targets is not None:
+            return self._losses(images, targets)
         dense: Dense = self.head(*self.maps(images))
         if self.training or images.is_meta:
             shown = self.shown(dense)
@@ -123,6 +136,10 @@ class Detector(nn.Module, ABC):
             targets: (N, 1 + M, 7), in pixels of the input: a `Frame`, then truths, see `striate.core.boxes`. Truths
                 that are `DIFFICULT` or a `CROWD` are neither to be found nor background.
         """
+        found: dict[str, Tensor] = self(images, targets)
+        return found
+
+    def _losses(self, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
         dense: Dense = self.head(*self.maps(images))
         with _in_full(images) as mixed:
             truths = [truths_of(rows[1:]) for rows in targets.float()]
@@ -144,6 +161,21 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def compared(self, dense: Dense, truths: Sequence[Truths], size: tuple[int, int]) -> dict[str, Tensor]:
         """The losses of each picture; arguments as `found`, and the truths of each picture."""
+
+
+def check_least(least: int, **sizes: int) -> None:
+    """Raise `NetworkError` where one of these arguments of a detector, whole numbers, is below the least that makes
+    sense.
+
+    >>> check_least(1, width=256, hidden=1024)
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, int):
+            raise TypeError(f"{name} must be a whole number, not {size!r}")
+        if size < least:
+            raise NetworkError(
+                f"{name} of a detector must be {least} or more, not {size}", fix=f"leave {name} out, or set it higher"
+            )
 
 
 def truths_of(rows: Tensor) -> Truths:

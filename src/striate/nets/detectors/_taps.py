@@ -18,11 +18,13 @@ class Tap:
         name: the dotted name of the module whose output it is.
         stride: pixels of the input from one position to the next.
         channels: of the map.
+        altered: whether what follows writes over it, as ReLU in place does: it is copied before.
     """
 
     name: str
     stride: int
     channels: int
+    altered: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,14 @@ def tapped(body: nn.Module, taps: Sequence[Tap], images: Tensor) -> list[Tensor]
     found: dict[str, Tensor] = {}
     thread = threading.get_ident()
 
-    def catch(name: str) -> Any:
+    def catch(tap: Tap) -> Any:
         def hook(_: nn.Module, __: Any, output: Tensor) -> None:
-            if threading.get_ident() == thread:  # another thread may have the same network at work
-                found.setdefault(name, output)
+            if threading.get_ident() == thread and tap.name not in found:  # other threads may have the network at work
+                found[tap.name] = output.clone() if tap.altered else output
 
         return hook
 
-    handles = [body.get_submodule(tap.name).register_forward_hook(catch(tap.name)) for tap in taps]
+    handles = [body.get_submodule(tap.name).register_forward_hook(catch(tap)) for tap in taps]
     try:
         body(images)
     finally:

@@ -6,12 +6,14 @@ object detection".
 | ResNet-50 | 33.9 |
 
 In two stages: anchors are judged to be an object or none, and what is cut out of the surest is classed and moved once
-more. Parts and losses are torchvision's, and give the same as its own model by equal weights and equal draws.
+more. Parts and losses are torchvision's, and give the same as its own model by equal weights and equal draws. What each
+picture draws hangs on itself, and on none of its batch.
 """
 
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,11 +27,12 @@ from torchvision.ops.poolers import initLevelMapper
 
 from striate.core.boxes import MOST
 from striate.core.errors import NetworkError
+from striate.core.seeds import derive
 from striate.nets.detectors import DETECTORS
 from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import passed_over
-from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
+from striate.nets.detectors._detector import Dense, Detector, Truths, check_least, filled, gathered
 from striate.nets.detectors._pyramid import Pyramid, pooled
 from striate.nets.node import Shape
 
@@ -74,6 +77,8 @@ class FasterRcnn(Detector):
         hidden: int = 1024,
         rois: int = 512,
     ) -> None:
+        check_least(1, width=width, hidden=hidden, rois=rois)
+        check_least(0, depth=depth)
         if any(after != 2 * before for before, after in itertools.pairwise(strides)):
             raise NetworkError(
                 f"strides of faster_rcnn must double from one to the next, not {list(strides)}",
@@ -85,6 +90,7 @@ class FasterRcnn(Detector):
         proposals = RegionProposalNetwork(
             nn.Identity(), RPNHead(width, anchors.each, depth), 0.7, 0.3, _DRAWN, 0.5, _PROPOSALS, _PROPOSALS, 0.7
         )
+        proposals.fg_bg_sampler = _all_labelled
         cut_from = [stride for stride in strides if stride <= body.strides[-1]] or list(strides[:1])
         boxes = RoIHeads(
             _cutter(cut_from), TwoMLPHead(width * _CUT**2, hidden), FastRCNNPredictor(hidden, outputs + 1),
@@ -120,10 +126,12 @@ class FasterRcnn(Detector):
         """`objects` and `proposals`: whether anchors are objects, and their edges; `classes` and `boxes`: the same of
         what was cut out."""
         anchors = self.anchors.on(dense.grids, dense.device)
-        first = [self._first_stage(anchors, dense.of(number), true) for number, true in enumerate(truths)]
-        drawn = [
-            self._drawn(proposals, true) for proposals, true in zip(self._proposed(dense, size), truths, strict=True)
+        draws = _draws(truths)
+        first = [
+            self._first_stage(anchors, dense.of(number), true, own)
+            for number, (true, own) in enumerate(zip(truths, draws, strict=True))
         ]
+        drawn = [self._drawn(*one) for one in zip(self._proposed(dense, size), truths, draws, strict=True)]
         counts = [len(one.proposals) for one in drawn]
         logits, moves = self._judged(dense, [one.proposals for one in drawn], size)
         own_logits, own_moves = torch.split(logits, counts), torch.split(moves, counts)
@@ -146,12 +154,15 @@ class FasterRcnn(Detector):
         head: FasterHead = self.head  # type: ignore[assignment]
         return head.boxes
 
-    def _first_stage(self, anchors: Tensor, outputs: dict[str, Tensor], true: Truths) -> dict[str, Tensor]:
+    def _first_stage(
+        self, anchors: Tensor, outputs: dict[str, Tensor], true: Truths, draws: torch.Generator
+    ) -> dict[str, Tensor]:
         labels, matched = self._proposals.assign_targets_to_anchors([anchors], [{"boxes": true.boxes}])
         labels[0][(labels[0] == 0) & passed_over(anchors, true)] = -1.0
         if not bool((labels[0] >= 0).any()):
             nothing = outputs["objects"].sum() * 0
             return {"objects": nothing, "proposals": nothing}
+        labels = [chosen(labels[0], _DRAWN, 0.5, draws)]
         wanted = self._proposals.box_coder.encode(matched, [anchors])
         objects, edges = self._proposals.compute_loss(outputs["objects"][0], outputs["moves"][0], labels, list(wanted))
         return {"objects": objects, "proposals": edges}
@@ -168,16 +179,15 @@ class FasterRcnn(Detector):
             )
         return list(found)
 
-    def _drawn(self, proposals: Tensor, true: Truths) -> _Drawn:
-        """Proposals and truths of a picture, so many of them at random, as torchvision draws them."""
+    def _drawn(self, proposals: Tensor, true: Truths, draws: torch.Generator) -> _Drawn:
+        """Proposals and truths of a picture, so many of them at random."""
         every = torch.cat([proposals, true.boxes])
         matched, labels = self._boxes.assign_targets_to_proposals([every], [true.boxes], [true.labels + 1])
         labels[0][(labels[0] == 0) & passed_over(every, true)] = -1
-        places = self._boxes.subsample(labels)[0]
-        chosen = every[places]
-        boxes = true.boxes if len(true.boxes) else chosen.new_zeros(1, 4)
-        moves = self._boxes.box_coder.encode([boxes[matched[0][places]]], [chosen])[0]
-        return _Drawn(chosen, labels[0][places], moves)
+        places = torch.where(chosen(labels[0], self.rois, 0.25, draws) >= 0)[0]
+        boxes = true.boxes if len(true.boxes) else every.new_zeros(1, 4)
+        moves = self._boxes.box_coder.encode([boxes[matched[0][places]]], [every[places]])[0]
+        return _Drawn(every[places], labels[0][places], moves)
 
     def _judged(self, dense: Dense, proposals: list[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Logits and moves of all proposals, in float32."""
@@ -215,6 +225,37 @@ class FasterHead(nn.Module):
         count = len(levels[0])
         objects, moves = concat_box_prediction_layers(*self.proposals.head(levels))
         return Dense({"objects": objects.reshape(count, -1, 1), "moves": moves.reshape(count, -1, 4)}, levels)
+
+
+def chosen(labels: Tensor, count: int, share: float, draws: torch.Generator) -> Tensor:
+    """Labels (P,) with −1 in place of those that are not drawn: Ren et al. section 3.1.3.
+
+    Args:
+        labels: 1 or more of what has a truth, 0 of the background, below 0 of what counts for nothing.
+        count: to be drawn, fewer where there are not as many.
+        share: of these with a truth at most; the background fills up.
+        draws: on the processor, so that a GPU draws the same.
+    """
+    found, room = torch.full_like(labels, -1), count
+    for some, most in ((labels >= 1, int(count * share)), (labels == 0, count)):
+        places = torch.where(some)[0]
+        order = torch.randperm(len(places), generator=draws)[: min(most, room)].to(places.device)
+        found[places[order]] = labels[places[order]]
+        room -= len(order)
+    return found
+
+
+def _draws(truths: Sequence[Truths]) -> list[torch.Generator]:
+    """A generator for each picture, from one number of the global one and its own truths: the pictures before it, and
+    how many there are, change nothing."""
+    once = int(torch.randint(2**62, ()))
+    own = [zlib.crc32(torch.cat([part.flatten().float() for part in true]).cpu().numpy().tobytes()) for true in truths]
+    return [torch.Generator().manual_seed(derive(once, one)) for one in own]
+
+
+def _all_labelled(labels: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """What torchvision's network of proposals learns from: all that is labelled, as it is drawn before."""
+    return [one >= 1 for one in labels], [one == 0 for one in labels]
 
 
 def _sizes(strides: Sequence[int]) -> list[list[int]]:

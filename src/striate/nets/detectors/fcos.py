@@ -5,7 +5,8 @@
 | ResNet-50 | 37.1, improved 38.6 |
 
 No anchors: each position within a truth, near its centre, tells how far away its four edges are. Head and losses are
-torchvision's, and give the same as its own model by equal weights.
+torchvision's, and give the same as its own model by equal weights: the boxes of any pictures, and the losses of each by
+itself, as its own divides those of a batch by the positions of all of it that have a truth.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from striate.nets.detectors import DETECTORS
 from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import best, split, suppressed
-from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
+from striate.nets.detectors._detector import Dense, Detector, Truths, check_least, filled, gathered
 from striate.nets.detectors._pyramid import Pyramid, convolved, norm_layer
 from striate.nets.node import Shape
 
@@ -61,6 +62,8 @@ class Fcos(Detector):
         depth: int = 4,
         norm: str = "group",
     ) -> None:
+        check_least(1, width=width)
+        check_least(0, depth=depth)
         body = made_body(backbone, shape, strides)
         pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=convolved)
         super().__init__(body, FcosHead(pyramid, width, depth, norm, outputs), outputs)

@@ -25,7 +25,7 @@ from striate.nets.detectors import DETECTORS
 from striate.nets.detectors._anchors import Anchors
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import best, passed_over, split, suppressed
-from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
+from striate.nets.detectors._detector import Dense, Detector, Truths, check_least, filled, gathered
 from striate.nets.detectors._pyramid import Pyramid, convolved, norm_layer
 from striate.nets.node import Shape
 
@@ -64,6 +64,8 @@ class RetinaNet(Detector):
         sizes: Sequence[Sequence[float]] | None = None,
         aspects: Sequence[float] = (0.5, 1.0, 2.0),
     ) -> None:
+        check_least(1, width=width)
+        check_least(0, depth=depth)
         anchors = Anchors(octaves(strides) if sizes is None else sizes, aspects, strides)
         body = made_body(backbone, shape, strides)
         pyramid = Pyramid(body.channels, body.strides, strides, width=width, norm=norm, further=convolved)

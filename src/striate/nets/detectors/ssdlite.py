@@ -5,7 +5,8 @@
 | MobileNetV2 | 22.1 |
 
 No pyramid: each level predicts by itself, by depthwise convolutions, so that little is computed. Predictors and default
-boxes are torchvision's; losses and boxes are equal to those of its model by equal weights.
+boxes are torchvision's, and give the same as its model by equal weights: the boxes of any pictures, and the losses of
+each by itself, as its own divides those of a batch by the default boxes of all of it that have a truth.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from striate.core.errors import NetworkError
 from striate.nets.detectors import DETECTORS
 from striate.nets.detectors._body import made_body
 from striate.nets.detectors._boxes import passed_over, suppressed
-from striate.nets.detectors._detector import Dense, Detector, Truths, filled, gathered
+from striate.nets.detectors._detector import Dense, Detector, Truths, check_least, filled, gathered
 from striate.nets.detectors._pyramid import norm_layer
 from striate.nets.node import Shape
 
 _CANDIDATES = 300  # of a class, as torchvision's
 _NEGATIVES = 3  # of the background for each with a truth, Liu et al. section 2.2
 _FOREGROUND = 0.5  # section 2.2
+_LEAST_WIDTH = 8  # the smallest maps have a quarter of the channels, and half of these within
 
 
 @DETECTORS.register("ssdlite")
@@ -68,6 +70,7 @@ class SsdLite(Detector):
         shares: Sequence[float] | None = None,
         aspects: Sequence[float] = (2.0, 3.0),
     ) -> None:
+        check_least(_LEAST_WIDTH, width=width)
         steps = even_shares(len(strides)) if shares is None else list(shares)
         if len(steps) != len(strides) + 1 or min(steps) <= 0 or (aspects and min(aspects) <= 0):
             raise NetworkError(
@@ -191,12 +194,12 @@ def even_shares(levels: int) -> list[float]:
     return [round(0.2 + 0.75 * number / max(1, levels - 1), 6) for number in range(levels)] + [1.0]
 
 
-def _norm(norm: str) -> Callable[..., nn.Module]:
-    # As the authors' code has it, by which torchvision's is trained too.
-    return partial(nn.BatchNorm2d, eps=0.001, momentum=0.03) if norm == "batch" else norm_layer(norm) or nn.Identity
+def _norm(norm: str) -> Callable[..., nn.Module] | None:
+    # As the authors' code has it, by which torchvision's is trained too. With None, convolutions have a bias instead.
+    return partial(nn.BatchNorm2d, eps=0.001, momentum=0.03) if norm == "batch" else norm_layer(norm)
 
 
-def _halving(before: int, after: int, make: Callable[..., nn.Module]) -> nn.Sequential:
+def _halving(before: int, after: int, make: Callable[..., nn.Module] | None) -> nn.Sequential:
     """A map of half the sides: 1×1 to half the channels, depthwise 3×3 of stride 2, and 1×1."""
     inner = after // 2
     layers = partial(Conv2dNormActivation, norm_layer=make, activation_layer=nn.ReLU6)
