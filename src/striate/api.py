@@ -25,7 +25,7 @@ from striate.core.run import RunFolder, list_runs, new_path
 from striate.data.audit import Audit, run_audit
 from striate.data.dataset import open_as_given
 from striate.data.readers import ReadOptions
-from striate.infer import Ensemble, Model, Prediction, found_device
+from striate.infer import Ensemble, Model, Prediction, Side, found_device
 from striate.nets.calc import Calculation, Kind, calculate
 from striate.nets.gradients import NORMALISED, RELATIVE
 from striate.plan.planner import read_plan, user_decisions
@@ -372,7 +372,8 @@ def augment(
     Args:
         sheet: the PNG to draw.
         rows, views: samples, and altered pictures of each.
-        out: a new or empty folder, for altered pictures of every training sample in folders of classes.
+        out: a new or empty folder, for altered pictures of every training sample: in folders of classes, or with their
+            boxes as Pascal VOC has them.
         copies: of each sample.
         data and all others: see `plan`.
 
@@ -741,6 +742,8 @@ def predict(
     draw: str | Path | None = None,
     outlines: str | None = None,
     boxes: str | None = None,
+    tile: Side | None = None,
+    overlap: int | None = None,
 ) -> Iterator[Prediction]:
     """Predict files, folders and archives of any size, one after another, in their order.
 
@@ -753,27 +756,43 @@ def predict(
             found, over its picture.
         outlines: of masks there too: "geojson" for a file a picture, "coco" for one of all.
         boxes: of what was found there too, annotations: "coco", "csv", "json", "voc" or "yolo".
+        tile: of a Model of boxes: pictures with a longer side are looked at in tiles of so many pixels, or "auto", the
+            median of the longer sides of the training pictures.
+        overlap: pixels that tiles share at least; a quarter of the tile, or the longest side of a training box where
+            that is more, as far as it is less than half of the tile.
 
     Raises:
-        UsageError: the Model gives no masks, or no boxes, and they are asked for; or no folder is named for them.
+        UsageError: the Model gives no masks, or no boxes, and they are asked for; no folder is named for them; or there
+            are no such tiles.
     """
     found = load(_path(model), device=device) if isinstance(model, Run | str | Path) else model
-    predictions = found.predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged)
+    predictions = found.predict_paths(paths, batch_size=batch_size, on_damaged=on_damaged, tile=tile, overlap=overlap)
     files = files_of(found, draw, paths, outlines, boxes)
     return predictions if files is None else written(files, predictions)
 
 
 def evaluate(
-    run: str | Path | Run, data: str | Path, *, device: str = "auto", reporter: Reporter | None = None
+    run: str | Path | Run,
+    data: str | Path,
+    *,
+    device: str = "auto",
+    tile: Side | None = None,
+    overlap: int | None = None,
+    reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Score a Run on other labelled data, read in the way its own was; of a Run of folds the mean of its Models.
 
     Args:
         device: as for `load`.
+        tile, overlap: as for `predict`.
+
+    Raises:
+        UsageError: there are no such tiles.
     """
     opened = _run(run)
     model = load(opened.path, device=device)
-    return labelled_workflow.evaluate(opened.folder, model, str(data), reporter or Silent())
+    tilings = model.tilings(tile, overlap)
+    return labelled_workflow.evaluate(opened.folder, model, str(data), reporter or Silent(), tilings)
 
 
 def compare(first: str | Path | Run, second: str | Path | Run, *, split: str = "test") -> dict[str, Any]:

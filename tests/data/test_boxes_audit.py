@@ -177,9 +177,9 @@ def test_figures_by_hand_and_through_a_file() -> None:
     assert found["by_class"] == {"a": 2, "b": 1}
     assert audit.classes == {"a": 1, "b": 1}
     assert found["per_picture"] == {"min": 0, "p10": 0.2, "median": 1, "p90": 1.8, "max": 2}
-    assert found["width"]["max"] == 100
+    assert found["width"]["max"] == 48  # of things, not of the crowd
     assert found["share"]["min"] == pytest.approx(24 * 18 / HEIGHT / WIDTH)
-    assert found["aspect"]["max"] == 2
+    assert found["aspect"]["max"] == pytest.approx(4 / 3)
     assert found["anchors"]["3"] == {"sizes": [[24, 18], [48, 36]], "mean_iou": 1.0}
     again = Audit.from_dict(audit.to_dict())
     assert again.boxes == found
@@ -276,3 +276,12 @@ def test_equal_boxes_in_another_order_are_in_no_conflict_and_have_one_fingerprin
         found = twins(Boxes(boxes), other)
         assert found.conflicts == (("00", "01"),)
         assert found.fingerprint != plain.fingerprint
+
+
+def test_more_things_than_a_network_finds_are_told() -> None:
+    many = [Box("a", x, y, x + 5, y + 5) for x in range(0, 120, 6) for y in range(0, 36, 6)]
+    assert len(many) == 120
+    found = findings(planted(*many))["more boxes than are found"]
+    assert "up to 12" in found.text  # with those that are there anyway
+    assert found.count == 1
+    assert "more boxes than are found" not in findings(planted(*many[:90]))

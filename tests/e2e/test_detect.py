@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 import shutil
@@ -14,21 +15,25 @@ import pytest
 from PIL import Image
 
 import striate as st
-from striate.core.boxes import FOUND, TRUTH, joined, stacked
+from striate.cli import main
+from striate.core.boxes import FOUND, TRUTH, joined, parted, stacked
 from striate.core.errors import DataError, Interrupted, NetworkError, PlanError, StriateError, UnknownName, UsageError
 from striate.core.events import Silent
 from striate.core.plan import Decision, Plan
+from striate.core.records import Boxes
 from striate.core.run import RunFolder
 from striate.data.dataset import open_dataset
 from striate.data.decode import decode
 from striate.data.readers import ReadOptions
+from striate.explain import box_colours
 from striate.metrics import METRICS
-from striate.tasks import make_task
+from striate.tasks import Scale, make_task
 from striate.tasks.detect import Detect
 from striate.train import loop
 from striate.workflows.checks import check_plan
 from striate.workflows.labelled import labelled, scored
-from tests.shapes import CLASSES, write_boxes
+from tests.made_boxes import xml
+from tests.shapes import CLASSES, scene, write_boxes
 
 NAMES = tuple(sorted(CLASSES[1:]))
 ARGUMENTS: dict[str, Any] = {
@@ -74,6 +79,11 @@ def weights_of(run: st.Run) -> bytes:
     return (run.path / "model" / "model.safetensors").read_bytes()
 
 
+def keys_of(run: st.Run, part: str) -> set[str]:
+    with open(run.path / "split.csv", newline="") as file:
+        return {row["key"] for row in csv.DictReader(file) if row["split"] == part}
+
+
 def rows_of(run: st.Run, part: str) -> dict[str, dict[str, str]]:
     with open(run.path / "predictions.csv", newline="") as file:
         return {row["key"]: row for row in csv.DictReader(file) if row["split"] == part}
@@ -94,6 +104,11 @@ def test_a_run_has_scores_tables_and_drawings(run: st.Run) -> None:
     drawn = json.loads((run.path / "figures" / "index.json").read_text())
     assert sum(one["section"] == "boxes" for one in drawn) >= 4
     assert all((run.path / "figures" / one["file"]).exists() for one in drawn)
+    (sheet,) = (one for one in drawn if one["section"] == "augmentation")
+    pixels = np.asarray(Image.open(run.path / "figures" / sheet["file"]).convert("RGB"))
+    assert all((pixels == colour).all(2).sum() > 100 for colour in box_colours(len(NAMES)))
+    assert ("Mosaics are of the pictures on this sheet" in sheet["caption"]) == ("mosaic" in sheet["caption"])
+    assert "not drawn" not in sheet["caption"]
 
 
 def test_the_figures_are_those_of_the_models_own_boxes(run: st.Run, data: Path) -> None:
@@ -113,6 +128,21 @@ def test_the_figures_are_those_of_the_models_own_boxes(run: st.Run, data: Path) 
     each = model.task.each(rows)
     for place, sample in enumerate(samples):
         assert int(float(keys[sample.key]["found"])) == each["found"][place]
+
+
+def test_what_reaches_out_of_its_picture_is_scored_alike_everywhere(tmp_path: Path) -> None:
+    folder = write_boxes(tmp_path / "data", 12)
+    for path in (folder / "Annotations").iterdir():  # every box ends beyond the right border
+        path.write_text(re.sub(r"<xmax>[^<]*<", "<xmax>90<", path.read_text()))
+    run = st.train(folder, out=tmp_path / "run", epochs=1, set=PLAN)
+    model = st.load(run.path, device="cpu")
+    dataset = labelled(RunFolder(run.path), model, None, Silent())
+    rows, samples, _ = scored(dataset, dataset.samples, model)
+    with np.load(run.path / "scores.npz", allow_pickle=False) as kept:
+        known = kept["test"]
+    assert len(rows) == len(known) == len(samples)
+    np.testing.assert_allclose(parted(rows)[1], parted(known)[1], atol=1e-3)
+    assert parted(rows)[1][..., 2].max() == 64
 
 
 def test_a_prediction_says_what_is_where(run: st.Run, data: Path) -> None:
@@ -159,7 +189,55 @@ def test_what_is_found_is_drawn_and_written_and_the_report_tells_it(run: st.Run,
     for section in ("boxes", "confusion", "kinds", "classes", "ranking", "data"):
         assert re.search(rf'<section [^>]*id="{section}"', page)
     assert "Of 100 things in new pictures like these" in page
-    assert "Anchors that follow" in page
+    assert "Sizes that stand for all boxes" in page
+
+
+def test_large_pictures_are_looked_at_in_tiles_of_the_training_pictures_size(
+    run: st.Run, data: Path, tmp_path: Path
+) -> None:
+    model = st.load(run.path, device="cpu")
+    assert isinstance(model, st.Model)
+    longest = max(
+        max(box.x2 - box.x1, box.y2 - box.y1)
+        for sample in open_dataset(data, ReadOptions()).samples
+        if isinstance(sample.target, Boxes) and sample.key in keys_of(run, "train")
+        for box in sample.target.boxes
+    )
+    assert model.task.settings.scale == Scale(64, float(longest))
+    (tiling,) = model.tilings("auto")
+    assert tiling == (64, min(31, max(16, int(longest))))
+    large = write_boxes(tmp_path / "large", 3, (150, 110), shapes=6, seed=7)
+    paths = sorted((large / "JPEGImages").iterdir())
+    whole, parts = (list(st.predict(model, paths, tile=tile)) for tile in (None, "auto"))
+    assert [one.key for one in parts] == [one.key for one in whole]
+    assert parts != whole
+    assert parts == [model.predict(path, tile="auto") for path in paths]
+    small = data / "JPEGImages" / "003.png"
+    assert model.predict(small, tile="auto") == model.predict(small)
+    scored_so = [st.evaluate(run.path, large, tile=tile) for tile in (None, "auto")]
+    assert scored_so[1]["tiles"] == [{"side": 64, "overlap": tiling.overlap}]
+    assert scored_so[0]["metrics"] != scored_so[1]["metrics"]
+    assert 0 <= scored_so[1]["metrics"]["map50"] <= 1
+    with pytest.raises(UsageError, match="nothing can be told"):
+        st.evaluate(run.path, large, tile=16)
+
+
+def test_the_command_says_which_tiles(run: st.Run, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = str(data / "JPEGImages" / "003.png")
+    assert main(["predict", str(run.path), small, "--tile", "48", "--overlap", "20", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["tiles"] == [{"side": 48, "overlap": 20}]
+    assert "tiles of that, which share 20 px" in told.err
+    assert main(["evaluate", str(run.path), str(data), "--tile", "auto", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tiles"][0]["side"] == 64
+    for flags, said in (
+        (["--tile", "much"], "no number of pixels"),
+        (["--tile", "20"], "nothing can be told"),
+        (["--tile", "64", "--overlap", "32"], "cannot share 32 px"),
+        (["--overlap", "8"], "there are none"),
+    ):
+        assert main(["predict", str(run.path), small, *flags]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_stopped_and_resumed_it_ends_in_the_same_bits(
@@ -179,6 +257,7 @@ def test_stopped_and_resumed_it_ends_in_the_same_bits(
             st.train(data, out=tmp_path / "cut", epochs=4, set={**PLAN, "train.checkpoint_seconds": 0})
     resumed = st.resume(tmp_path / "cut")
     assert weights_of(resumed) == weights_of(run)
+    assert st.load(resumed.path).task.settings == st.load(run.path).task.settings
     assert (resumed.path / "predictions.csv").read_bytes() == (run.path / "predictions.csv").read_bytes()
 
 
@@ -210,7 +289,12 @@ def test_folds_are_scored_together_and_predict_together(data: Path, tmp_path: Pa
     one = several.predict(data / "JPEGImages" / "003.png")
     assert not isinstance(one, list)
     assert one.boxes is not None
-    assert st.evaluate(run.path, write_boxes(tmp_path / "other", 5, seed=5))["samples"] == 5
+    other = write_boxes(tmp_path / "other", 5, (100, 100), seed=5)
+    assert st.evaluate(run.path, other)["samples"] == 5
+    in_tiles = st.evaluate(run.path, other, tile="auto")
+    assert {one["side"] for one in in_tiles["tiles"]} == {64}
+    large = other / "JPEGImages" / "003.png"
+    assert list(st.predict(run, [large], tile="auto")) == [several.predict(large, tile="auto")]
 
 
 def test_two_runs_are_compared(run: st.Run, data: Path, tmp_path: Path) -> None:
@@ -264,6 +348,8 @@ def planned(data: Path) -> Plan:
         ("input.margin", 1.2, PlanError, "input.margin=1.2"),
         ("predict.views", "mirrored", PlanError, "predict.views=mirrored"),
         ("train.start_size", 0.5, PlanError, "train.start_size=0.5"),
+        ("evaluate.shortcuts", True, PlanError, "evaluate.shortcuts=True"),
+        ("transfer.probe", True, PlanError, "transfer.probe=True"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -340,10 +426,10 @@ def test_what_asks_for_one_answer_a_picture_is_refused(run: st.Run, data: Path, 
         calls[verb]()
 
 
-@pytest.mark.slow
-def test_shapes_are_found_in_minutes(tmp_path: Path) -> None:
-    """A floor of what 320 pictures of 64 px teach, from scratch, in a minute; mAP50 is 0.97 and more."""
-    data = write_boxes(tmp_path / "data", 320, shapes=2)
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> st.Run:
+    """What 320 pictures of 64 px teach, from scratch, in a minute."""
+    folder = tmp_path_factory.mktemp("learnt")
     arguments = {
         **ARGUMENTS,
         "backbone_arguments": {**ARGUMENTS["backbone_arguments"], "width": 16},
@@ -351,5 +437,38 @@ def test_shapes_are_found_in_minutes(tmp_path: Path) -> None:
         "depth": 2,
     }
     plan = {**PLAN, "network.arguments": arguments, "batch.size": 8}
-    run = st.train(data, out=tmp_path / "run", epochs=30, set=plan)
-    assert run.metrics["test"]["map50"] >= 0.95
+    return st.train(write_boxes(folder / "data", 320, shapes=2), out=folder / "run", epochs=30, set=plan)
+
+
+@pytest.mark.slow
+def test_shapes_are_found_in_minutes(learnt: st.Run) -> None:
+    """A floor of what these pictures teach: mAP50 is 0.97 and more."""
+    assert learnt.metrics["test"]["map50"] >= 0.95
+
+
+@pytest.mark.slow
+def test_in_tiles_large_pictures_are_as_those_that_were_learnt_from(learnt: st.Run, tmp_path: Path) -> None:
+    large = write_large(tmp_path / "large", 6)
+    whole, in_tiles = (st.evaluate(learnt, large, tile=tile)["metrics"]["map50"] for tile in (None, "auto"))
+    assert whole < 0.5
+    assert in_tiles >= 0.85
+
+
+def write_large(folder: Path, count: int) -> Path:
+    """Twenty scenes in one picture, cut at its border so that its tiles lie across them."""
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    down, across, height, width = 9, 13, 4 * 64 - 20, 5 * 64 - 30
+    for number in range(count):
+        pixels, boxes = np.zeros((4 * 64, 5 * 64, 3), np.uint8), []
+        for place, (top, left) in enumerate(itertools.product(range(0, 4 * 64, 64), range(0, 5 * 64, 64))):
+            made = scene(50_000 + 100 * number + place, (64, 64), 2)
+            pixels[top : top + 64, left : left + 64] = made.pixels
+            for kind, *edges in made.boxes:
+                x1, y1, x2, y2 = np.array(edges) + [left - across, top - down] * 2
+                box = (CLASSES[kind], max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
+                if min(box[3] - box[1], box[4] - box[2]) > 4:
+                    boxes.append(box)
+        Image.fromarray(pixels[down:, across:][:height, :width]).save(folder / "JPEGImages" / f"{number}.png")
+        (folder / "Annotations" / f"{number}.xml").write_text(xml(boxes, f"{number}.png", size=(width, height)))
+    return folder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate.core.boxes import CROWD, DIFFICULT, FOUND, TRUTH, Floats, empty, joined
-from striate.explain import BOX_ERRORS, box_colours, box_errors_over, box_overlay, box_sorts
+from striate.explain import BOX_ERRORS, box_colours, box_errors_over, box_overlay, box_sorts, box_truths_over
 from striate.metrics import box_confusion
 
 NAMES = ("cat", "dog", "hare")
@@ -44,6 +44,23 @@ def test_boxes_follow_a_picture_that_is_enlarged_or_reduced(side: int, longest: 
     assert own[drawn // 2, drawn // 2 :].all()
     assert own[drawn - 1, drawn // 2 :].all()
     assert not own[drawn // 2 + 5 : drawn - 5, : drawn // 2 - 1].any()
+
+
+def test_true_boxes_are_drawn_in_their_class_s_colour_dashed_where_they_need_not_be_found() -> None:
+    plain, difficult = truths((50, 80, 150, 180, 1)), truths((50, 80, 150, 180, 1, DIFFICULT))
+    drawn, dashed = (np.asarray(box_truths_over(GREY, one, NAMES)) for one in (plain, difficult))
+    own, broken = ((one == box_colours(3)[1]).all(2) for one in (drawn, dashed))
+    assert own[80, 50:150].all()
+    assert own[80:180, 149].all()
+    assert 0 < broken[179, 50:150].sum() < 100
+    assert own[60:79].any()  # its name
+    small = np.asarray(box_truths_over(GREY, plain, NAMES, longest=200))
+    assert not (small == box_colours(3)[1]).all(2)[:50].any()  # too small for one
+    assert (np.asarray(box_truths_over(GREY, empty(1, 2, TRUTH)[0], NAMES)) == 128).all()
+    inner = truths((20, 20, 280, 220, 0), (50, 80, 150, 180, 1))
+    for order in (inner, inner[::-1]):  # the smaller lies above the larger
+        both = np.asarray(box_truths_over(GREY, order, NAMES))
+        assert (both == box_colours(3)[1]).all(2)[80, 60:140].all()
 
 
 def test_names_lie_over_no_other_and_the_surest_are_kept() -> None:

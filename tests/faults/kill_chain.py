@@ -42,9 +42,21 @@ NETWORKS = {
     "compact": {"width": 8, "blocks": [1, 1], "dropout": 0.2},
     "cifarnet": {"widths": [8, 16], "stem": 8, "dropout": 0.2},
     "unet": {"width": 4, "depth": 2, "norm": True},
+    "retinanet": {
+        "backbone": "compact",
+        "backbone_arguments": {"width": 4, "blocks": [1, 1], "stem_stride": 2},
+        "strides": [4],
+        "width": 8,
+        "depth": 1,
+        "norm": "group",
+        "sizes": [[12, 20]],
+        "aspects": [1.0],
+    },
 }
-NOT_OF_MASKS = ("train.start_size", "augment.mixup")
-"""What a training on masks refuses."""
+NOT_OF_EACH = dict.fromkeys(("unet", "retinanet"), ("train.start_size", "augment.mixup"))
+"""What a training on masks, or on boxes, refuses."""
+ALSO = {"retinanet": {"augment.mosaic": 0.5, "input.height": 48, "input.width": 48, "split.near_duplicates": False}}
+"""What is set for it beside."""
 
 
 def die() -> None:
@@ -87,8 +99,8 @@ def live(data: str, out: Path, workers: int, epochs: int, network: str, end: tup
     if (out / "environment.json").exists():
         api.resume(out, reporter=reporter)
     else:
-        chosen = {"execution.workers": workers, "network.arguments": NETWORKS[network]}
-        left_out = NOT_OF_MASKS if network == "unet" else ()
+        chosen = {"execution.workers": workers, "network.arguments": NETWORKS[network], **ALSO.get(network, {})}
+        left_out = NOT_OF_EACH.get(network, ())
         settings = {key: value for key, value in {**SETTINGS, **chosen}.items() if key not in left_out}
         api.train(data, out=out, model=network, epochs=epochs, seed=3, set=settings, reporter=reporter)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from striate.plan.planner import read_plan
-from tests.shapes import write_scenes
+from tests.shapes import write_boxes, write_scenes
 
 CHAIN = Path(__file__).with_name("kill_chain.py")
 
@@ -64,9 +64,13 @@ def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path: Path, photos: 
 
 
 @pytest.mark.slow
-def test_a_run_on_masks_killed_six_times_ends_in_the_same_bits(tmp_path: Path) -> None:
-    shapes = write_scenes(tmp_path / "shapes", 24, ((32, 48), (24, 24)))
-    chain(shapes, tmp_path / "whole", 0, kills=0, seed=0, epochs=8, network="unet")
-    said = chain(shapes, tmp_path / "killed", 0, kills=6, seed=1, epochs=8, network="unet")
+@pytest.mark.parametrize("network", ["unet", "retinanet"])
+def test_a_run_on_masks_or_boxes_killed_six_times_ends_in_the_same_bits(tmp_path: Path, network: str) -> None:
+    if network == "unet":
+        shapes = write_scenes(tmp_path / "shapes", 24, ((32, 48), (24, 24)))
+    else:
+        shapes = write_boxes(tmp_path / "shapes", 60, (48, 48))
+    chain(shapes, tmp_path / "whole", 0, kills=0, seed=0, epochs=8, network=network)
+    said = chain(shapes, tmp_path / "killed", 0, kills=6, seed=1, epochs=8, network=network)
     assert "killed 6" in said, said
     same(tmp_path / "whole", tmp_path / "killed")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from striate.core.plan import Decision
 from striate.nets import build, resolve
 from striate.nets.detectors import DETECTORS
 from striate.plan import boxes
@@ -82,10 +83,25 @@ def test_each_detector_is_planned_with_arguments_that_it_takes(name: str) -> Non
     assert sum(one.numel() for one in build(spec).parameters()) > 10_000
 
 
+def test_what_you_name_lies_over_what_the_boxes_decide() -> None:
+    mine = Decision({"backbone": "timm/resnet18", "strides": [4, 8]}, "set by you", "user")
+    seen = Seen(**{"network.arguments": mine.value})
+    laid = boxes.laid_over(cast(Context, seen), mine)
+    assert laid.by == "user"
+    assert laid.value["backbone"] == "timm/resnet18"
+    assert laid.value["strides"] == [4, 8]
+    assert (laid.value["norm"], laid.value["width"]) == ("group", 128)
+    assert [len(laid.value["sizes"]), laid.value["sizes"][0][0]] == [2, 8]
+    assert "norm" in laid.because
+    assert boxes.laid_over(cast(Context, seen), laid) == laid
+
+
 def test_one_shape_has_one_aspect_and_unknown_boxes_the_usual() -> None:
     seen = Seen()
     seen.audit.boxes["aspect"] = dict.fromkeys(("p10", "median", "p90"), 2.0)
     assert seen.network[1]["aspects"] == [0.5]  # height over width
+    seen.audit.boxes["aspect"] |= {"p10": 1.9, "p90": 4.0}
+    assert seen.network[1]["aspects"] == [0.25, 0.5]  # none twice
     seen.audit.boxes = {}
     assert seen.network[1]["strides"] == [8, 16, 32]
     assert boxes.size(cast(Context, seen))["input.width"][0] == 320

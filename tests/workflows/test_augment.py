@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,10 +15,15 @@ from PIL import Image
 
 import striate as st
 from striate.core.errors import RunError, UsageError
+from striate.core.records import Box, Boxes
+from striate.data.dataset import open_dataset
+from striate.data.readers import ReadOptions
 from striate.plan import Budget
 from striate.workflows import stages
 from striate.workflows.sheet import GAP
+from tests.made_boxes import Edges, coco, coco_content
 from tests.made_data import Listener
+from tests.shapes import CLASSES, FILLS, GROUND, write_boxes
 
 SET = {"augment.shift": 0.25, "augment.flip": "horizontal", "augment.mixup": 0.2}
 
@@ -91,6 +98,96 @@ def test_values_are_not_written_in_folders_of_classes(tmp_path: Path) -> None:
         st.augment(arrays, sheet=tmp_path / "a.png", out=tmp_path / "out", task="regress")
     assert not (tmp_path / "out").exists()
     assert st.augment(arrays, sheet=tmp_path / "a.png", task="regress", rows=2, views=2)["shown"]
+
+
+BOXES: dict[str, Any] = {
+    "network.name": "ssdlite",
+    "network.arguments": {
+        "backbone": "compact",
+        "backbone_arguments": {"width": 4, "blocks": [1, 1], "stem_stride": 2},
+        "strides": [4],
+        "width": 8,
+    },
+    "input.height": 64,
+    "input.width": 64,
+    "augment.flip": "horizontal",
+    "augment.shift": 0.2,
+    "augment.mosaic": 0.6,
+    "split.near_duplicates": False,
+}
+NAMES = ("disc", "square", "triangle")
+
+
+def test_the_sheet_shows_boxes_as_they_move(tmp_path: Path) -> None:
+    data = write_boxes(tmp_path / "data", 16)
+    found = st.augment(data, sheet=tmp_path / "a.png", rows=3, views=3, set=BOXES)
+    assert found["settings"]["mosaic"] == 0.6
+    pictures = cells(found["sheet"], 3, 4)
+    times = pictures.shape[2] // 64
+    for key, row in zip(found["shown"], pictures, strict=True):
+        own = np.asarray(Image.open(data / key)).repeat(times, 0).repeat(times, 1)
+        changed = (row[0] != own).any(2)
+        assert 0 < changed.mean() < 0.5
+        root = ElementTree.parse(data / "Annotations" / f"{Path(key).stem}.xml").getroot()
+        for one in root.iter("object"):
+            edges = {edge.tag: int(edge.text or "") * times for edge in one.iterfind("bndbox/*")}
+            across, down = slice(edges["xmin"], edges["xmax"]), slice(edges["ymin"], edges["ymax"])
+            lines = (down.start, across), (down.stop - 1, across), (down, across.start), (down, across.stop - 1)
+            assert all(changed[line].all() for line in lines)
+        assert any((view != row[0]).any() for view in row[1:])
+    without = st.augment(data, sheet=tmp_path / "b.png", rows=3, views=3, set={**BOXES, "augment.mosaic": 0.0})
+    assert (cells(without["sheet"], 3, 4)[:, 1:] != pictures[:, 1:]).any()
+
+
+def test_pictures_are_written_with_their_boxes_and_are_read_back(tmp_path: Path) -> None:
+    """Each box holds its thing: the picture there is of the class's colour."""
+    data = write_boxes(tmp_path / "data", 16, shapes=1)
+    set_ = {**BOXES, "augment.color": 0.0, "augment.scale": 0.0}
+    found = st.augment(data, sheet=tmp_path / "a.png", out=tmp_path / "out", copies=2, rows=1, views=1, set=set_)
+    back = open_dataset(tmp_path / "out", ReadOptions())
+    assert (back.task, back.target_names) == ("detect", NAMES)
+    assert len(back.samples) == found["written"] == 2 * (found["written"] // 2)
+    counts = []
+    for sample in back.samples:
+        assert isinstance(sample.target, Boxes)
+        pixels = np.asarray(Image.open(tmp_path / "out" / sample.key), float)
+        assert pixels.shape == (64, 64, 3)
+        assert sample.target.size == (64, 64)
+        counts.append(len(sample.target.boxes))
+        for box in sample.target.boxes:
+            assert 0 <= box.x1 < box.x2 <= 64
+            assert 0 <= box.y1 < box.y2 <= 64
+            if min(box.x2 - box.x1, box.y2 - box.y1) < 8 or box.label == "triangle":
+                continue  # a corner of it may be all that is left
+            x, y = int((box.x1 + box.x2) / 2), int((box.y1 + box.y2) / 2)
+            middle = pixels[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean((0, 1))
+            nearest = [np.abs(middle - np.array(colour)).sum() for colour in (GROUND, *FILLS)]
+            assert CLASSES[int(np.argmin(nearest))] == box.label
+    assert min(counts) <= 1 < max(counts)  # of one thing a picture, more are there where four were laid together
+    assert st.audit(tmp_path / "out").samples == found["written"]
+    with pytest.raises(RunError, match="not empty"):
+        st.augment(data, sheet=tmp_path / "a.png", out=tmp_path / "out", set=BOXES)
+
+
+def test_what_need_not_be_found_is_written_as_difficult_and_nothing_as_nothing(tmp_path: Path) -> None:
+    scenes: dict[str, list[Edges]] = {
+        f"{n}": [("cat", 2, 3, 20, 22), ("dog", 15, 5, 38, 28)] if n % 2 else [] for n in range(12)
+    }
+    data = coco(tmp_path / "data", scenes=scenes)
+    path = data / "annotations" / "instances.json"
+    content = coco_content(scenes)
+    for one in content["annotations"]:
+        one["iscrowd"] = int(one["category_id"] == 0)  # cats
+    path.write_text(json.dumps(content))
+    off = {"augment.flip": "none", "augment.shift": 0.0, "augment.scale": 0.0, "augment.mosaic": 0.0}
+    plain = {**BOXES, **off, "input.height": 30, "input.width": 40}
+    found = st.augment(data, sheet=tmp_path / "a.png", out=tmp_path / "out", rows=1, views=1, set=plain)
+    targets = [sample.target for sample in open_dataset(tmp_path / "out", ReadOptions()).samples]
+    assert len(targets) == found["written"]
+    boxes = [target.boxes for target in targets if isinstance(target, Boxes)]
+    assert len(boxes) == len(targets)
+    cat, dog = Box("cat", 2.0, 3.0, 20.0, 22.0, difficult=True), Box("dog", 15.0, 5.0, 38.0, 28.0)
+    assert set(boxes) == {(), (cat, dog)}
 
 
 def test_nothing_of_the_users_is_written_over(photos: Path, tmp_path: Path) -> None:

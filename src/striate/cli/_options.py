@@ -31,7 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; all e
 Task = Annotated[
     str | None,
     typer.Option(
-        help=f"In place of what the targets suggest: {_names('striate.tasks')}; detect, which is not trained yet.",
+        help=f"In place of what the targets suggest: {_names('striate.tasks')}.",
         rich_help_panel=_READ,
     ),
 ]
@@ -140,6 +140,13 @@ Augment = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="Where to compute: " + "|".join(DEVICES), metavar="DEVICE", rich_help_panel=_DECIDE)
 ]
+Tile = Annotated[
+    str | None,
+    typer.Option(help="Look for things in tiles of so many pixels; auto: as large as training pictures.", metavar="PX"),
+]
+Overlap = Annotated[
+    int | None, typer.Option(help="Pixels that tiles share at least; a quarter of one or more without.", metavar="PX")
+]
 
 
 def parse_settings(texts: list[str] | None) -> dict[str, str] | None:
@@ -221,3 +228,16 @@ def check_budget(minutes: float | None, epochs: int | None) -> None:
 def given(**options: Any) -> dict[str, Any]:
     """The options that the user gave, so that what is not given keeps the default of the called function."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def parse_tile(text: str | None) -> int | str | None:
+    """Pixels, or auto. Raises `UsageError`.
+
+    >>> parse_tile("640"), parse_tile("auto"), parse_tile(None)
+    (640, 'auto', None)
+    """
+    if text is None or text == "auto":
+        return text
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"--tile {text} is no number of pixels", fix="for example 640, or auto")
+    return int(text)

@@ -13,6 +13,8 @@ from striate.cli._console import figure, interval, note, print_json, print_table
 def evaluate(
     run: _options.Run,
     data: Annotated[str, typer.Argument(help="Labelled data, read as the Run's own was.", metavar="DATA")],
+    tile: _options.Tile = None,
+    overlap: _options.Overlap = None,
     device: _options.Device = None,
     as_json: _options.Json = False,
 ) -> None:
@@ -22,10 +24,11 @@ def evaluate(
     [bold]Example[/]
     striate evaluate runs/photos more-photos/
     """
+    cut = _options.given(tile=_options.parse_tile(tile), overlap=overlap)
     from striate import api
 
     with reporting() as reporter:
-        result = api.evaluate(run, data, device=_options.check_device(device) or "auto", reporter=reporter)
+        result = api.evaluate(run, data, device=_options.check_device(device) or "auto", reporter=reporter, **cut)
     for one in result["damaged"]:
         note(f"damaged: {one['path']}: {one['reason']}")
     if as_json:

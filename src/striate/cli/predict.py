@@ -98,6 +98,8 @@ def predict(
     boxes: Annotated[
         str | None, typer.Option(help="With --draw, boxes as coco, csv, json, voc or yolo too.", metavar="FORMAT")
     ] = None,
+    tile: _options.Tile = None,
+    overlap: _options.Overlap = None,
     device: _options.Device = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object in place of the predictions.")
@@ -113,9 +115,11 @@ def predict(
     striate predict runs/photos new.zip --format csv > predictions.csv
     striate predict runs/cells new/ --draw masks --outlines geojson
     striate predict runs/birds new/ --draw birds --boxes coco
+    striate predict runs/birds aerial/ --tile auto
     """
     if format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
+    cut = _options.given(tile=_options.parse_tile(tile), overlap=overlap)
     from striate import api
 
     keep_freed_memory()
@@ -128,8 +132,13 @@ def predict(
 
     model = api.load(run, device=_options.check_device(device) or "auto")
     found = api.predict(
-        model, paths, batch_size=batch_size, on_damaged=on_damaged, draw=draw, outlines=outlines, boxes=boxes
+        model, paths, batch_size=batch_size, on_damaged=on_damaged, draw=draw, outlines=outlines, boxes=boxes, **cut
     )
+    tiles = [one._asdict() for one in dict.fromkeys(model.tilings(**cut))] if cut else []
+    for one in tiles:
+        note(
+            f"pictures with a side above {one['side']:,} px: tiles of that, which share {one['overlap']:,} px at least"
+        )
     labels: Counter[str] = Counter()
     things: Counter[str] | None = None
     count = unsure = 0
@@ -157,6 +166,7 @@ def predict(
         summary: dict[str, Any] = {"model": run, "predicted": count, "damaged": damaged}
         summary |= {"labels": dict(labels.most_common())} if labels else {}
         summary |= {} if things is None else {"things": dict(things.most_common())}
+        summary |= {"tiles": tiles} if tiles else {}
         summary |= {"unsure": unsure} if told else {}
         print_json({**summary, "seconds": round(time.monotonic() - began, 3)})
 

@@ -82,7 +82,9 @@ def box_figures(dataset: Dataset, samples: Sequence[Sample], facts: Sequence[Fac
     targets = [sample.target for sample in samples]
     known = [target for target in targets if isinstance(target, Boxes)]
     dropped = [reason for target in known for reason in target.dropped]
-    width, height = (found.edges[:, 2:] - found.edges[:, :2]).T
+    spans = found.cut[:, 2:] - found.cut[:, :2]
+    things = ~found.crowd & (spans > 0).all(1)
+    width, height = spans[things].T
     counts = Counter(found.labels)
     figures: dict[str, Any] = {
         "boxes": len(found.labels),
@@ -97,13 +99,13 @@ def box_figures(dataset: Dataset, samples: Sequence[Sample], facts: Sequence[Fac
             "unlabelled": len(targets) - len(known),
         },
     }
-    if not found.labels:
+    if not things.any():
         return figures
     figures |= {
         "per_picture": _spread(np.array([len(target.boxes) for target in known], np.float64)),
         "width": _spread(width),
         "height": _spread(height),
-        "share": _spread(width * height / found.sides.prod(1)),
+        "share": _spread(width * height / found.sides[things].prod(1)),
         "aspect": _spread(width / height),
         "anchors": _anchors(found),
     }

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.core.boxes import LABEL, TRUTH, Floats, Frame, stacked
+from striate.core.boxes import LABEL, NONE, TRUTH, Floats, Frame
 from striate.data.prepare import Preprocessing
 
 
@@ -26,9 +26,14 @@ def placed(truths: Sequence[Floats], sides: Sequence[tuple[int, int]], preproces
         (N, 1 + M, 7) float32: line 0 of a picture is its `Frame`, the others its boxes, first those that there are.
     """
     frames = [preprocessing.placed(height, width) for height, width in sides]
-    rows = [_within(found, frame) for found, frame in zip(truths, frames, strict=True)]
-    heads = np.array([[*frame, 0.0] for frame in frames], np.float64).reshape(-1, 1, TRUTH)
-    return torch.from_numpy(np.concatenate([heads, stacked(rows, TRUTH)], axis=1).astype(np.float32))
+    within = [_within(found, frame) for found, frame in zip(truths, frames, strict=True)]
+    most = max((len(rows) for rows in within), default=0)
+    targets = np.zeros((len(truths), 1 + most, TRUTH), np.float32)
+    targets[:, 1:, LABEL] = NONE
+    for place, frame, rows in zip(targets, frames, within, strict=True):
+        place[0, : len(frame)] = frame
+        place[1 : 1 + len(rows)] = rows
+    return torch.from_numpy(targets)
 
 
 def _within(truths: Floats, frame: Frame) -> Floats:

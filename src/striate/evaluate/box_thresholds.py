@@ -27,7 +27,7 @@ class BoxThresholds:
         values: the score from which on its detections are shown.
         pooled: the classes, by place, that too few boxes are of, or of which none was found: theirs is `overall`.
         overall: the threshold of all classes together; a half where no box was found.
-        before, after: F1 on the validation that chose them, with a half and with these, as a mean over classes that
+        before, after: F1 on the validation that chose them, with `overall` and with these, as a mean over classes that
             have boxes; NaN where none has.
         notes: sentences about classes that have no threshold of their own.
     """
@@ -64,9 +64,9 @@ def choose_box_thresholds(rows: Floats, names: Sequence[str]) -> BoxThresholds:
     overall = THRESHOLD if np.isnan(common) else common
     pooled = tuple(np.flatnonzero((support < LEAST_TRUTHS) | np.isnan(own)).tolist())
     values = tuple(overall if place in pooled else float(own[place]) for place in range(classes))
-    after = boxes_by_class(rows, classes, values)
+    before, after = (boxes_by_class(rows, classes, one)["f1"] for one in ([overall] * classes, values))
     notes = _notes(names, support, pooled, common)
-    return BoxThresholds(values, pooled, overall, _mean(halves["f1"]), _mean(after["f1"]), notes)
+    return BoxThresholds(values, pooled, overall, _mean(before), _mean(after), notes)
 
 
 def _mean(values: Floats) -> float:

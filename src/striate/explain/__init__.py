@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.core.registry import Registry
-from striate.explain._boxes import BOX_ERRORS, box_colours, box_errors_over, box_overlay, box_sorts
+from striate.explain._boxes import BOX_ERRORS, box_colours, box_errors_over, box_overlay, box_sorts, box_truths_over
 from striate.explain._masks import (
     ERRORS,
     class_colours,
@@ -49,6 +49,7 @@ __all__ = [
     "box_errors_over",
     "box_overlay",
     "box_sorts",
+    "box_truths_over",
     "class_colours",
     "colour_mask",
     "colour_png",

@@ -19,6 +19,7 @@ _SHADE = 128.0  # of a colour, from which on black is more easily read on it tha
 _PART = 320  # of a picture's longer side that a line is wide, at least 2 px
 _LETTERS = 45  # of a picture's longer side that letters are high
 _SMALLEST = 11  # pixels that letters need to be read
+_NAMED = 20  # times the smallest letters that a picture's longer side is for names to leave something to be seen
 _HAIR = 0.35  # of a light colour's own light, in the line beside it
 _DASH, _GAP = 4, 3  # widths of a line
 
@@ -86,6 +87,32 @@ def box_overlay(
         board.box(things[one, :4], _colour(colours[labels[one]]))
     for one in order:
         board.name(things[one, :4], f"{names[labels[one]]} {things[one, SCORE]:.2f}", _colour(colours[labels[one]]))
+    return board.picture
+
+
+def box_truths_over(
+    pixels: NDArray[Any], truths: Floats, names: Sequence[str], *, longest: int | None = None
+) -> Image.Image:
+    """True boxes over their picture, each in its class's colour; dashed where it is difficult or a crowd.
+
+    Names are left out in pictures that are drawn too small for them, and where others take their place; smaller things
+    lie above larger ones.
+
+    Args:
+        truths: (G, 7), as `striate.core.boxes` has them, in the picture's pixels.
+
+    The further arguments and the result are those of `box_overlay`.
+    """
+    ground, _ = shown(pixels, (), longest)
+    board = _Board(ground, pixels.shape[1:])
+    colours = box_colours(len(names))
+    things = truths[truths[:, LABEL] != NONE]
+    things = things[np.argsort(-(things[:, 2:4] - things[:, :2]).prod(1), kind="stable")]
+    for row in things:
+        board.box(row[:4], _colour(colours[int(row[LABEL])]), dashed=row[COUNTS] != PLAIN)
+    if max(board.picture.size) >= _NAMED * _SMALLEST:
+        for row in things[::-1]:
+            board.name(row[:4], names[int(row[LABEL])], _colour(colours[int(row[LABEL])]))
     return board.picture
 
 

@@ -1,6 +1,7 @@
 """The one forward loop, and the Model: weights and one JSON that predict anywhere, to the bit."""
 
 from striate.infer.agreed import agreed
+from striate.infer.box_tiles import Side, Tiling, tiling_of
 from striate.infer.ensemble import Ensemble
 from striate.infer.forward import (
     VIEWS,
@@ -35,6 +36,8 @@ __all__ = [
     "Model",
     "Prediction",
     "Ready",
+    "Side",
+    "Tiling",
     "Views",
     "Whole",
     "agreed",
@@ -50,6 +53,7 @@ __all__ = [
     "on_whole",
     "predict_outputs",
     "stream_outputs",
+    "tiling_of",
     "wait_for",
     "waves",
 ]

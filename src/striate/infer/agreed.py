@@ -12,18 +12,19 @@ OVERLAP = 0.55
 """From which on boxes of a class are of one thing (Solovyev et al. 2021, section 4)."""
 
 
-def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
+def agreed(found: Sequence[Floats], overlap: float = OVERLAP, most: int = MOST) -> Floats:
     """Boxes of several networks fused: Solovyev, Wang and Gabruseva 2021, "Weighted boxes fusion", section 3.
 
-    From the surest on, a box joins the first cluster of its class whose fused box it overlaps by more than `overlap`,
-    or begins one. The edges of a cluster are the mean of its boxes by score; its score is their mean, times the share
-    of networks that found it, so that what one alone has found is less sure.
+    From the surest on, a box joins the cluster of its class whose fused box it overlaps most, if by more than
+    `overlap`, or begins one. The edges of a cluster are the mean of its boxes by score; its score is their mean, times
+    the share of networks that found it, so that what one alone has found is less sure.
 
     Args:
         found: of each network (D, 6), in the pixels of one picture.
+        most: boxes that are given at most; `MOST` for each tile of a large picture.
 
     Returns:
-        (D, 6), the surest first, `MOST` at most.
+        (D, 6), the surest first.
 
     >>> one = np.array([[0.0, 0, 10, 10, 0.8, 0]])
     >>> agreed([one, one + [2, 0, 2, 0, -0.4, 0]]).round(2).tolist()
@@ -31,31 +32,33 @@ def agreed(found: Sequence[Floats], overlap: float = OVERLAP) -> Floats:
     """
     rows = np.concatenate([np.zeros((0, FOUND)), *found])
     rows = rows[np.argsort(-rows[:, SCORE], kind="stable")]
-    fused: list[Floats] = []
-    members: list[list[Floats]] = []
+    parts = [_of_class(rows[rows[:, FOUND_LABEL] == label], len(found), overlap) for label in np.unique(rows[:, -1])]
+    result = np.concatenate([np.zeros((0, FOUND)), *parts])
+    return result[np.argsort(-result[:, SCORE], kind="stable")][:most]
+
+
+def _of_class(rows: Floats, networks: int, overlap: float) -> Floats:
+    """The clusters of boxes of one class, the surest of which come first."""
+    fused, sums = np.zeros((len(rows), LABEL)), np.zeros((len(rows), LABEL))
+    weights, counts, scores = (np.zeros(len(rows)) for _ in range(3))
+    used = 0
     for row in rows:
-        near = [_overlap(row, one) if row[FOUND_LABEL] == one[FOUND_LABEL] else 0.0 for one in fused]
-        place = int(np.argmax(near)) if near and max(near) > overlap else len(fused)
-        if place == len(fused):
-            fused.append(row)
-            members.append([])
-        members[place].append(row)
-        cluster = np.stack(members[place])
-        weights = cluster[:, SCORE].clip(1e-9)
-        edges = (weights[:, None] * cluster[:, :LABEL]).sum(0) / weights.sum()
-        fused[place] = np.array([*edges, cluster[:, SCORE].mean(), row[FOUND_LABEL]])
-    scored = [
-        np.array([*one[:LABEL], one[SCORE] * min(1.0, len(its) / len(found)), one[FOUND_LABEL]])
-        for one, its in zip(fused, members, strict=True)
-    ]
-    result = np.stack(scored) if scored else np.zeros((0, FOUND))
-    return result[np.argsort(-result[:, SCORE], kind="stable")][:MOST]
+        near = _overlaps(row[:LABEL], fused[:used])
+        place = int(near.argmax()) if used and near.max() > overlap else used
+        used = max(used, place + 1)
+        weight = max(float(row[SCORE]), 1e-9)
+        sums[place] += weight * row[:LABEL]
+        weights[place] += weight
+        scores[place] += row[SCORE]
+        counts[place] += 1
+        fused[place] = sums[place] / weights[place]
+    share = scores[:used] / counts[:used] * np.minimum(1.0, counts[:used] / networks)
+    return np.concatenate([fused[:used], share[:, None], np.full((used, 1), rows[0, FOUND_LABEL])], axis=1)
 
 
-def _overlap(one: Floats, other: Floats) -> float:
-    """Intersection over union of two boxes."""
-    spans = np.minimum(one[2:4], other[2:4]) - np.maximum(one[:2], other[:2])
-    if (spans <= 0).any():
-        return 0.0
-    both = float(spans.prod())
-    return both / float((one[2:4] - one[:2]).prod() + (other[2:4] - other[:2]).prod() - both)
+def _overlaps(box: Floats, others: Floats) -> Floats:
+    """Intersection over union of a box and others (C, 4), (C,)."""
+    spans = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    both = spans.clip(0).prod(1)
+    areas = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1)
+    return np.asarray(np.divide(both, areas - both, out=np.zeros_like(both), where=both > 0))

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.core.boxes import Floats, Frame
-from striate.core.errors import UsageError
+from striate.core.boxes import MOST, Floats, Frame
+from striate.core.errors import DataError, UsageError
 from striate.core.machine import processors
 from striate.core.records import Picture
 from striate.data.prepare import Preprocessing
 from striate.infer.agreed import agreed
+from striate.infer.box_tiles import Side, Tiling, tiles
 from striate.infer.intake import OnDamaged, Read, whole
 from striate.infer.model import Model
 from striate.infer.prediction import Prediction, found_prediction, prediction_of
@@ -123,6 +124,23 @@ class Ensemble(Predictor):
         ]
         return [agreed(found) for found in zip(*each, strict=True)]
 
+    def tilings(self, tile: Side | None, overlap: int | None = None) -> tuple[Tiling, ...]:
+        """How each of its Models cuts pictures, see `Predictor.tilings`: "auto" is of its own training pictures."""
+        return tuple(one for model in self.models for one in model.tilings(tile, overlap))
+
+    def found_in_tiles(self, picture: Picture, tilings: tuple[Tiling, ...], key: str = "the picture") -> Floats:
+        """All that the Models find together in one picture, each looking at its own tiles, fused as `found` does.
+
+        Args:
+            tilings: what `tilings` gave.
+            key: what it is called in an error.
+
+        Returns:
+            (D, 6), the surest first, as many as the Model with the most tiles gives at most.
+        """
+        each = [model.found_in_tiles(picture, (one,), key) for model, one in zip(self.models, tilings, strict=True)]
+        return agreed(each, most=MOST * max(len(tiles(picture.pixels.shape[:2], one)) for one in tilings))
+
     def _mask(self, key: str, each: Prepared) -> NDArray[np.uint8]:
         if not isinstance(self.task, Segment):
             raise UsageError(f"these Models are of the task {self.task.name}, and give no masks", fix="use `predict`")
@@ -135,9 +153,17 @@ class Ensemble(Predictor):
         return mask
 
     def _predict(
-        self, items: Iterable[tuple[str, Read]], batch_size: int, workers: int | None, on_damaged: OnDamaged
+        self,
+        items: Iterable[tuple[str, Read]],
+        batch_size: int,
+        workers: int | None,
+        on_damaged: OnDamaged,
+        tilings: tuple[Tiling, ...],
     ) -> Iterator[Prediction]:
         threads = processors() if workers is None else workers
+        if isinstance(self.task, Detect) and tilings:
+            yield from self._predict_tiles(self.task, items, threads, on_damaged, tilings)
+            return
         if isinstance(self.task, Detect):
             yield from self._predict_boxes(self.task, items, batch_size, threads, on_damaged)
             return
@@ -163,6 +189,22 @@ class Ensemble(Predictor):
         while some := list(itertools.islice(pairs, batch_size)):
             found = self.found([images for _, (images, _) in some], [frames for _, (_, frames) in some])
             yield from (found_prediction(task, key, rows) for (key, _), rows in zip(some, found, strict=True))
+
+    def _predict_tiles(
+        self,
+        task: Detect,
+        items: Iterable[tuple[str, Read]],
+        threads: int,
+        on_damaged: OnDamaged,
+        tilings: tuple[Tiling, ...],
+    ) -> Iterator[Prediction]:
+        for key, picture in whole(items, lambda one: one, min(threads, 1), 1, on_damaged, turns=True):
+            try:
+                found = self.found_in_tiles(picture, tilings, key)
+            except DataError as error:
+                on_damaged(key, error.message)
+                continue
+            yield found_prediction(task, key, found)
 
     def __repr__(self) -> str:
         return f"Ensemble({len(self.models)} Models, task={self.task.name}, outputs={len(self.classes)})"

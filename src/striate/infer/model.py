@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from striate.core.boxes import Floats, Frame
 from striate.core.errors import DataError, UsageError
 from striate.core.machine import processors
 from striate.core.memory import freed_memory_kept
-from striate.core.records import Picture, Pixels
+from striate.core.records import Damaged, Picture, Pixels
 from striate.core.tensors import read_tensors, write_tensors
 from striate.data.loader import Batch
 from striate.data.prepare import Preprocessing
 from striate.infer.artifact import DESCRIPTION, FORMAT, WEIGHTS, checksum, description, find, load_strictly, verify
+from striate.infer.box_tiles import Side, Tile, Tiling, merged, tiles, tiling_of
 from striate.infer.forward import VIEWS, Views, evaluating, over_views, stream_outputs
 from striate.infer.intake import Images, OnDamaged, Read, batch_of, batches_of, stack, whole
 from striate.infer.prediction import Prediction, found_prediction, prediction_of
@@ -310,6 +311,66 @@ class Model(Predictor):
             found.update(zip(ids.tolist(), task.back(outputs, [frames[place] for place in ids]), strict=True))
         return [found[place] for place in range(len(images))]
 
+    def tilings(self, tile: Side | None, overlap: int | None = None) -> tuple[Tiling, ...]:
+        """How it cuts pictures into tiles, see `Predictor.tilings`: one, or none."""
+        tiling = tiling_of(self.task, tile, overlap)
+        return () if tiling is None else (tiling,)
+
+    def found_in_tiles(self, picture: Picture, tilings: tuple[Tiling, ...], key: str = "the picture") -> Floats:
+        """All that is found in one picture that is looked at tile by tile, as `found` has it.
+
+        Args:
+            tilings: what `tilings` gave.
+            key: what it is called in an error.
+
+        Returns:
+            (D, 6), the surest first, put together as `striate.infer.box_tiles.merged` does.
+
+        Raises:
+            DataError: the picture's channels are not the network's, or a pixel is not finite.
+        """
+        ((_, found),) = self._in_tiles([(key, picture)], self.batch_size, tilings)
+        if isinstance(found, Damaged):
+            raise DataError(found.reason)
+        return found
+
+    def _in_tiles(
+        self, pictures: Iterable[tuple[str, Picture]], batch_size: int, tilings: tuple[Tiling, ...]
+    ) -> Iterator[tuple[str, Floats | Damaged]]:
+        """What is found in each picture, in their order.
+
+        Tiles are prepared, each as a picture of its own, when a batch has room for them, so that of a picture no more
+        is in memory than itself and a batch. A batch holds tiles of several pictures where these have few.
+        """
+        (tiling,) = tilings
+        under_way: deque[_InTiles] = deque()
+        parts = self._tiles(pictures, tiling, under_way)
+        while some := list(itertools.islice(parts, batch_size)):
+            keys = [one.key for one, _, _ in some]
+            frames = [self.preprocessing.placed(at.bottom - at.top, at.right - at.left) for _, at, _ in some]
+            images = stack([pixels for _, _, pixels in some])
+            ((outputs, _),) = self._stream([batch_of(images)], keys.__getitem__)
+            for (one, at, _), rows in zip(some, self._of_things.back(outputs, frames), strict=True):
+                rows[:, :4] += [at.left, at.top, at.left, at.top]
+                one.found.append(rows)
+            while under_way and under_way[0].done:
+                yield under_way.popleft().result()
+        yield from (one.result() for one in under_way)
+
+    def _tiles(
+        self, pictures: Iterable[tuple[str, Picture]], tiling: Tiling, under_way: deque[_InTiles]
+    ) -> Iterator[tuple[_InTiles, Tile, Pixels]]:
+        """The tiles of each picture, prepared; those that were begun stand in `under_way`, in order."""
+        for key, picture in pictures:
+            one = _InTiles(key, tiles(picture.pixels.shape[:2], tiling))
+            under_way.append(one)
+            try:
+                for at in one.places:
+                    part = replace(picture, pixels=picture.pixels[at.top : at.bottom, at.left : at.right])
+                    yield one, at, self._prepared(part)
+            except DataError as error:
+                one.damaged = error.message
+
     @property
     def _of_things(self) -> Detect:
         if not isinstance(self.task, Detect):
@@ -332,11 +393,15 @@ class Model(Predictor):
         batch_size: int,
         workers: int | None,
         on_damaged: OnDamaged,
+        tilings: tuple[Tiling, ...],
     ) -> Iterator[Prediction]:
         keys: deque[str] = deque()
         workers = processors() if workers is None else workers
         if self.task.per_pixel:
             yield from self._predict_masks(items, workers, on_damaged)
+            return
+        if tilings:
+            yield from self._predict_tiles(items, batch_size, workers, on_damaged, tilings)
             return
         if self.task.finds:
             yield from self._predict_boxes(items, batch_size, workers, on_damaged)
@@ -393,6 +458,24 @@ class Model(Predictor):
                 ((outputs, _),) = self._stream([batch_of(images)], keys.__getitem__)
                 for key, rows in zip(keys, task.back(outputs, frames), strict=True):
                     yield found_prediction(task, key, rows)
+
+    def _predict_tiles(
+        self,
+        items: Iterable[tuple[str, Read]],
+        batch_size: int,
+        workers: int,
+        on_damaged: OnDamaged,
+        tilings: tuple[Tiling, ...],
+    ) -> Iterator[Prediction]:
+        """The same of pictures in tiles. One is decoded at a time, as one may be as large as many."""
+        task, ahead = self._of_things, min(workers, 1)
+        with freed_memory_kept() if workers else contextlib.nullcontext():
+            pictures = whole(items, lambda one: one, ahead, 1, on_damaged, turns=self.device.type == "cpu")
+            for key, found in self._in_tiles(pictures, batch_size, tilings):
+                if isinstance(found, Damaged):
+                    on_damaged(key, found.reason)
+                else:
+                    yield found_prediction(task, key, found)
 
     def _alone(self, image: Tensor, key: str) -> Tensor:
         """The raw outputs of one picture (C, H, W), (1, …)."""
@@ -489,6 +572,32 @@ class Model(Predictor):
             for name, value in self.describe().items()
         )
         return f"<table><caption>striate Model</caption>{rows}</table>"
+
+
+@dataclass
+class _InTiles:
+    """A picture that is looked at in tiles.
+
+    Args:
+        key: the picture.
+        places: its tiles.
+        found: in each, as far as they were looked at, in the picture's pixels.
+        damaged: why it cannot be.
+    """
+
+    key: str
+    places: list[Tile]
+    found: list[Floats] = field(default_factory=list)
+    damaged: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it is known that will be."""
+        return bool(self.damaged) or len(self.found) == len(self.places)
+
+    def result(self) -> tuple[str, Floats | Damaged]:
+        """What was found in all of it."""
+        return self.key, Damaged(self.key, self.damaged) if self.damaged else merged(self.found, self.places)
 
 
 def _checked_extra(extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from striate.infer.forward import in_parts
 from striate.infer.fusing import fused, onednn_computes
 from striate.infer.graphs import CannotRecord, ForwardGraph
 from striate.nets import find_folds, fold_for_good, head_name
-from striate.nets.detectors import Detector
-from striate.nets.detectors._taps import Maps
+from striate.nets.detectors import Detector, Maps
 from striate.nets.folding import seen
 
 Precision = Literal["float32", "bfloat16"]

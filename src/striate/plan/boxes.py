@@ -7,9 +7,11 @@ shapes say which anchors there are.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from striate.core.options import options_of
+from striate.core.plan import Decision
 from striate.nets import form_of
 from striate.nets.detectors import DETECTORS
 from striate.plan.context import Context
@@ -31,6 +33,8 @@ FINEST, COARSEST = 8, 128
 PER_STRIDE = 2
 """A map of stride s looks for things of 2 s pixels and up to twice that: in smaller pictures than the usual, things are
 smaller too (Lin et al. 2017, "Focal loss", section 4, look for 4 s in pictures of 600 px)."""
+APART = 1.2
+"""Shapes of anchors differ by more than that, or they would find the same things."""
 PARTS = 3
 """Sizes of anchors on a map, a third of an octave apart (there too)."""
 FEW = 500
@@ -74,6 +78,9 @@ def network(context: Context) -> Decisions:
     name = "retinanet" if chosen is None else str(chosen.value)
     source = (weights.source, "given: they begin the body, what finds things is new") if weights is not None else None
     strides, why = _strides(context)
+    mine = context.overrides.get("network.arguments")
+    if mine is not None and "strides" in mine.value:  # what hangs on them follows
+        strides, why = list(mine.value["strides"]), "maps of your strides"
     arguments: dict[str, Any] = {
         "strides": strides,
         "width": 128 if context.machine.device == "cpu" else 256,
@@ -101,6 +108,17 @@ def network(context: Context) -> Decisions:
         "network.arguments": (arguments, why),
         "network.weights": source or (None, "none are at hand: trained from scratch"),
     }
+
+
+def laid_over(context: Context, mine: Decision) -> Decision:
+    """Arguments of the user's over those of the rule: to name another backbone is not to give up the anchors."""
+    value, because = network(context)["network.arguments"]
+    more = [key for key in value if key not in mine.value]
+    if not more:
+        return mine
+    return replace(
+        mine, value={**value, **mine.value}, because=f"{mine.because}; {', '.join(more)} by the boxes: {because}"
+    )
 
 
 def _strides(context: Context) -> tuple[list[int], str]:
@@ -132,7 +150,7 @@ def _default_boxes(context: Context, levels: int) -> dict[str, Any]:
     low, high = (math.sqrt(boxes["share"][end]) for end in ("p10", "max"))
     steps = [low * (max(high, 1.5 * low) / low) ** (step / levels) for step in range(levels + 1)]
     longest = round(max(boxes["aspect"]["p90"], 1 / boxes["aspect"]["p10"]), 2)
-    return {"shares": [round(step, 4) for step in steps], "aspects": [longest] if longest > 1.2 else []}
+    return {"shares": [round(step, 4) for step in steps], "aspects": [longest] if longest > APART else []}
 
 
 def _aspects(context: Context) -> list[float]:
@@ -140,8 +158,11 @@ def _aspects(context: Context) -> list[float]:
     spread = context.audit.boxes.get("aspect")
     if not spread:
         return [0.5, 1.0, 2.0]
-    found = [round(1 / spread[share], 2) for share in ("p90", "median", "p10")]
-    return found if found[-1] / found[0] > 1.2 else [found[1]]
+    found: list[float] = []
+    for one in (1 / spread[share] for share in ("median", "p90", "p10")):
+        if all(max(one / other, other / one) > APART for other in found):
+            found.append(round(one, 2))
+    return sorted(found)
 
 
 def loss() -> Decisions:

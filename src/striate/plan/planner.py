@@ -14,6 +14,7 @@ from striate.core.records import Dataset
 from striate.data.audit import Audit
 from striate.data.split import SplitTable
 from striate.nets import Weights
+from striate.plan import boxes
 from striate.plan.context import Budget, Context, Machine
 from striate.plan.leaves import Leaf, check_value, parse_value
 from striate.plan.remedies import check_remedies, reconciled
@@ -117,6 +118,9 @@ def make_plan(
     """
     chosen = reconciled(overrides or {})
     context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, chosen)
+    if context.finds and "network.arguments" in chosen:
+        chosen = {**chosen, "network.arguments": boxes.laid_over(context, chosen["network.arguments"])}
+        context = _Planning(dataset, audit, split, machine, budget or Budget(), weights, chosen)
     decided = {key: context.decision(key) for _, found in RULES.items() for key in found.leaves}
     smallest = min((count for count in context.class_counts.values() if count), default=0)
     check_remedies(decided, smallest, validated=bool(split.keys("val")))

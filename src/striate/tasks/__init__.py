@@ -9,6 +9,7 @@ from striate.core.errors import RunError
 from striate.core.records import Sample
 from striate.core.registry import Registry
 from striate.tasks._costs import cost_matrix
+from striate.tasks._scale import Scale
 from striate.tasks._settings import Sets, TaskSettings, Weighting
 from striate.tasks._task import Task
 from striate.tasks._tidying import Tidying, region_sizes, tidied
@@ -47,7 +48,7 @@ def make_task(
     )
 
 
-LATER = ("temperature", "thresholds", "sets", "tidying")
+LATER = ("temperature", "thresholds", "sets", "tidying", "scale")
 """Settings that Models from before they were known have not: None is what those do."""
 
 
@@ -69,6 +70,7 @@ def task_from_dict(content: Mapping[str, Any]) -> Task:
 
 __all__ = [
     "TASKS",
+    "Scale",
     "Sets",
     "Task",
     "TaskSettings",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from striate.tasks._costs import Costs
+from striate.tasks._scale import Scale
 from striate.tasks._tidying import Tidying
 
 Weighting: TypeAlias = str | Mapping[str, float]
@@ -44,6 +45,7 @@ class TaskSettings:
         thresholds: the probability from which on each label is held present, or None where it is a half.
         sets: what is held possible, or None where that is not said.
         tidying: what is done to predicted masks, or None.
+        scale: where things are looked for, how large training pictures and things were; None where that is not known.
     """
 
     loss: str
@@ -57,6 +59,7 @@ class TaskSettings:
     thresholds: tuple[float, ...] | None = None
     sets: Sets | None = None
     tidying: Tidying | None = None
+    scale: Scale | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -67,6 +70,7 @@ class TaskSettings:
     def from_dict(cls, content: Mapping[str, Any]) -> TaskSettings:
         """The settings from plain values, as JSON gives them."""
         temperature, sets, tidying = content["temperature"], content["sets"], content["tidying"]
+        scale = content["scale"]
         return cls(
             loss=content["loss"],
             loss_options=dict(content["loss_options"]),
@@ -79,6 +83,7 @@ class TaskSettings:
             thresholds=_numbers(content["thresholds"]),
             sets=None if sets is None else Sets(float(sets["coverage"]), tuple(map(float, sets["bounds"]))),
             tidying=None if tidying is None else Tidying.from_dict(tidying),
+            scale=None if scale is None else Scale(int(scale["picture"]), float(scale["thing"])),
         )
 
 

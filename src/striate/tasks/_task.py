@@ -370,10 +370,11 @@ class Task(ABC):
     # -- on disk
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the Model's JSON; of tidying only where masks are tidied."""
+        """Plain values, for the Model's JSON; of tidying and scale only where there is one."""
         settings = asdict(self.settings)
-        if self.settings.tidying is None:
-            del settings["tidying"]
+        for name in ("tidying", "scale"):
+            if settings[name] is None:
+                del settings[name]
         return {"name": self.name, "target_names": list(self.target_names), **settings}
 
     # -- for subclasses

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -34,8 +35,10 @@ from striate.core.errors import NetworkError, UsageError
 from striate.core.records import Boxes, Sample
 from striate.core.wording import apart
 from striate.data.loader import Batch
+from striate.data.placed import cut
 from striate.metrics import THRESHOLD, box_confusion, boxes_by_class, each_picture
 from striate.tasks import TASKS
+from striate.tasks._scale import Scale
 from striate.tasks._settings import TaskSettings, Weighting
 from striate.tasks._task import Task, defined, no_target
 
@@ -71,6 +74,21 @@ class Detect(Task):
                 fix="leave it out",
             )
         return self.settings
+
+    def with_scale(self, samples: Sequence[Sample], sides: Sequence[tuple[int, int]]) -> Self:
+        """The same task, knowing how large training pictures and their things are.
+
+        Args:
+            samples: of training, at least one.
+            sides: height and width of each.
+        """
+        longest = 0.0
+        for sample, (height, width) in zip(samples, sides, strict=True):
+            rows = cut(self.truths(sample), height, width)
+            things = rows[rows[:, COUNTS] != CROWD]
+            longest = max(longest, float((things[:, 2:LABEL] - things[:, :2]).max(initial=0.0)))
+        scale = Scale(round(float(np.median([max(one) for one in sides]))), longest)
+        return type(self)(self.target_names, replace(self.settings, scale=scale))
 
     def row(self, sample: Sample) -> NDArray[np.float64]:
         """No numbers: the truth is of its own shape, see `truths`."""
@@ -185,6 +203,9 @@ class Detect(Task):
         found[..., SCORE] = random.random(found.shape[:2])
         for rows, column in ((found, FOUND_LABEL), (truths, LABEL)):
             rows[..., column] = random.integers(self.outputs, size=rows.shape[:2])
+        right = found[:, : truths.shape[1]]  # what is rightly found takes the most of the time of resamples
+        right[..., :LABEL] = truths[..., :LABEL] + random.random((*truths.shape[:2], LABEL))
+        right[..., FOUND_LABEL] = truths[..., LABEL]
         return joined(found, truths), np.zeros((samples, 0))
 
     def per_class(self, scores: NDArray[Any], targets: NDArray[Any]) -> list[dict[str, Any]]:

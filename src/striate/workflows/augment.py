@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, UnidentifiedImageError
 
 from striate.core.artifacts import make_folder, write_bytes
+from striate.core.boxes import COUNTS, LABEL, NONE, PLAIN, Floats
 from striate.core.errors import DataError, RunError, UsageError
 from striate.core.events import Reporter
-from striate.core.records import Label, Sample
+from striate.core.records import Box, Label, Sample
 from striate.data.augment import Augmenter, switched_on
 from striate.data.loader import EvalBatches
 from striate.data.pack import pack
 from striate.data.pictures import Pictures
+from striate.data.writers import WRITERS, Scene
 from striate.workflows import sheet as drawing
 from striate.workflows.augmenting import augmenter_of, tell_minority
-from striate.workflows.planned import Prepared, preprocessing_of
+from striate.workflows.materials import boxes_of
+from striate.workflows.planned import Prepared, preprocessing_of, task_of
 from striate.workflows.request import ReadRequest, refuse_inside
 
 CHUNK = 64
@@ -72,13 +76,15 @@ def augment(
     """Draw the sheet, and write altered pictures where a folder is named.
 
     A row is a training sample: first as validation would show it, then as the first epochs will show it, by the very
-    draws of that training. What mixes samples is not drawn.
+    draws of that training. What mixes samples is not drawn; boxes are drawn as they move, and pictures that are laid
+    together are those of the sheet.
 
     Args:
         prepared: up to the plan.
         rows: samples, spread evenly over the training split.
         views: altered pictures of each.
-        out: a new or empty folder, for `copies` altered pictures of each training sample in folders of classes.
+        out: a new or empty folder, for `copies` altered pictures of each training sample: in folders of classes, or
+            with their boxes as Pascal VOC has them.
     """
     if out is not None:
         _refuse(prepared, out)
@@ -100,12 +106,18 @@ def augment(
     shown = [keys[int(place)] for place in places]
     reporter.stage("sheet")
     pictures = _pictures(prepared, shown, reporter)
-    columns = drawing.columns(pictures, np.arange(len(shown)), augmenter, places, [size] * views)
+    rows_of, task = np.arange(len(shown)), task_of(prepared)
+    if task.finds:
+        boxes = boxes_of(task, [known[key] for key in shown], prepared.audit, preprocessing)
+        columns = drawing.box_columns(pictures, boxes, task.target_names, rows_of, augmenter, places, views)
+    else:
+        columns = drawing.columns(pictures, rows_of, augmenter, places, [size] * views)
     write_bytes(sheet, drawing.as_png(drawing.sheet(columns), made_by=MADE_BY))
     found = Augmented(sheet, switched_on(plan.section("augment")), tuple(shown))
     if out is None:
         return found
-    written = _write(prepared, augmenter, keys, out, copies, reporter)
+    write = _write_boxes if task.finds else _write
+    written = write(prepared, augmenter, keys, out, copies, reporter)
     return Augmented(found.sheet, found.settings, found.shown, written, out)
 
 
@@ -124,9 +136,10 @@ def _pictures(prepared: Prepared, keys: Sequence[str], reporter: Reporter) -> Pi
 
 def _refuse(prepared: Prepared, out: Path) -> None:
     """Raise an error where pictures cannot be written out."""
-    if prepared.plan["task.kind"] != "classify":
+    if prepared.plan["task.kind"] not in ("classify", "detect"):
         raise UsageError(
-            f"pictures are written out in folders of classes, and the task is {prepared.plan['task.kind']}",
+            "pictures are written out in folders of classes, or with boxes, and the task is "
+            f"{prepared.plan['task.kind']}",
             fix="leave --out out; training alters them as it goes",
         )
     if prepared.plan["input.channels"] not in (1, 3, 4):
@@ -156,6 +169,42 @@ def _write(
     finally:
         pictures.close()
     return written
+
+
+def _write_boxes(
+    prepared: Prepared, augmenter: Augmenter, keys: Sequence[str], out: Path, copies: int, reporter: Reporter
+) -> int:
+    """Write altered pictures with their boxes as Pascal VOC has them; how many pictures."""
+    samples, task = {sample.key: sample for sample in prepared.dataset.samples}, task_of(prepared)
+    boxes = boxes_of(task, [samples[key] for key in keys], prepared.audit, preprocessing_of(prepared.plan))
+    writer, written, total = WRITERS.get("voc"), 0, len(keys) * copies
+    reporter.stage("writing")
+    pictures = _pictures(prepared, keys, reporter)
+    try:
+        for number, places in enumerate(EvalBatches(pictures, batch_size=CHUNK).order):
+            pixels, truths = pictures.batch(places), boxes[torch.from_numpy(places)]
+            for copy in range(copies):
+                found, moved = augmenter.with_boxes(pixels, truths, places, copy, number)
+                for place, image, rows in zip(places, drawing.as_bytes(found), moved[:, 1:], strict=True):
+                    things = _boxes_of(rows.double().numpy(), task.target_names)
+                    scene = Scene(f"{int(place):07d}-{copy}", ".png", (image.shape[0], image.shape[1]), things)
+                    files = {writer.picture(scene): drawing.as_png(image), **dict(writer.files([scene], ()))}
+                    for name, content in files.items():
+                        write_bytes(make_folder((out / name).parent) / Path(name).name, content)
+                    written += 1
+                reporter.progress(written, total)
+    finally:
+        pictures.close()
+    return written
+
+
+def _boxes_of(rows: Floats, names: Sequence[str]) -> tuple[Box, ...]:
+    """Rows of truths as boxes. A crowd is called difficult, as the format knows none: neither need be found."""
+    found = []
+    for row in rows[rows[:, LABEL] != NONE]:
+        x1, y1, x2, y2 = row[:LABEL].tolist()
+        found.append(Box(names[int(row[LABEL])], x1, y1, x2, y2, difficult=bool(row[COUNTS] != PLAIN)))
+    return tuple(found)
 
 
 def _class_of(sample: Sample) -> str:

@@ -95,6 +95,8 @@ def _refuse_unplaced(plan: Plan, task: Task) -> None:
         "input.margin": (1, "things may lie at the border"),
         "predict.views": ("single", "what is found in several views has no mean"),
         "train.start_size": (1, "anchors and boxes are of one size"),
+        "evaluate.shortcuts": (False, "it is told by accuracy, which it does not have"),
+        "transfer.probe": (False, "its head is no dense layer that could be fitted alone"),
     }
     for leaf, (wanted, why) in refused.items():
         if plan[leaf] != wanted:

@@ -42,18 +42,28 @@ def augmentation_sheet(folder: Path, recipe: Recipe) -> dict[str, str]:
     plan, batches = recipe.plan, recipe.batches
     places = sheet.even_places(len(batches.pictures), ROWS)
     sizes = [recipe.size(epoch) for epoch in range(min(VIEWS, plan["train.epochs"]))]
-    columns = sheet.columns(batches.pictures, places, batches.augmenter, places, sizes)
-    write_bytes(folder / "augmentation.png", sheet.as_png(sheet.sheet(columns, SIDE // 2)))
+    if recipe.task.finds:
+        names = recipe.task.target_names
+        columns = sheet.box_columns(
+            batches.pictures, batches.targets, names, places, batches.augmenter, places, len(sizes), LONGEST
+        )
+        drawn = sheet.sheet(columns)
+    else:
+        columns = sheet.columns(batches.pictures, places, batches.augmenter, places, sizes)
+        drawn = sheet.sheet(columns, SIDE // 2)
+    write_bytes(folder / "augmentation.png", sheet.as_png(drawn))
     return {"file": "augmentation.png", "caption": _altered(plan, len(sizes)), "section": "augmentation"}
 
 
 def _altered(plan: Plan, epochs: int) -> str:
     """What a sheet of so many epochs shows, and what is on."""
     on = switched_on(plan.section("augment"))
-    mixing: dict[str, Any] = {name: on.pop(name) for name in ("mixup", "cutmix", "mosaic") if name in on}
+    mixing: dict[str, Any] = {name: on.pop(name) for name in ("mixup", "cutmix") if name in on}
     seen = "as the first epoch showed it" if epochs == 1 else f"as the first {epochs} epochs showed it"
     said = f"Training samples, one a row: as validation would show it, then {seen}. "
     said += f"On: {sheet.named(on)}." if on else "Nothing is altered: all augmentation of single pictures is off."
+    if "mosaic" in on:
+        said += " Mosaics are of the pictures on this sheet."
     if on and plan.get("augment.minority", 1.0) != 1:
         said += f" For small classes {plan['augment.minority']:g} times as strong."
     return said + (f" Mixing is not drawn: {sheet.named(mixing)}." if mixing else "")

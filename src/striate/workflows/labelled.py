@@ -17,10 +17,11 @@ from striate.core.records import Boxes, Dataset, Label, Labels, Picture, Sample
 from striate.core.run import RunFolder
 from striate.data.decode import DecodeError, decode_sample
 from striate.data.masks import decode_mask
+from striate.data.placed import cut
 from striate.data.split import SplitTable
 from striate.data.store import Store
 from striate.evaluate import judge_sets, score, units_of
-from striate.infer import Ensemble, Model
+from striate.infer import Ensemble, Model, Tiling
 from striate.infer.intake import Images
 from striate.metrics import statistics
 from striate.tasks import Task
@@ -90,18 +91,23 @@ def _read_other(read: ReadRequest, reporter: Reporter) -> Dataset:
         return found
 
 
-def evaluate(run: RunFolder, model: Model | Ensemble, data: str, reporter: Reporter) -> dict[str, Any]:
+def evaluate(
+    run: RunFolder, model: Model | Ensemble, data: str, reporter: Reporter, tilings: tuple[Tiling, ...] = ()
+) -> dict[str, Any]:
     """Score a Run's model on other labelled data: flat metrics with intervals, tables, what was left out, and how what
     it holds possible holds, see `judge_sets`.
 
     A chunk of pictures is decoded and scored at a time, so that memory stays flat.
+
+    Args:
+        tilings: how pictures are cut where things are looked for in tiles; see `Model.tilings`.
     """
     dataset = labelled(run, model, data, reporter)
     reporter.stage("evaluating")
     scores, targets, groups, damaged = [], [], [], []
     at_once = MASKS if model.task.per_pixel else CHUNK
     for first in range(0, len(dataset), at_once):
-        found, samples, reasons = scored(dataset, dataset.samples[first : first + at_once], model)
+        found, samples, reasons = scored(dataset, dataset.samples[first : first + at_once], model, tilings)
         damaged += [{"path": key, "reason": reason} for key, reason in reasons]
         if samples:
             groups += [sample.group for sample in samples]
@@ -112,6 +118,8 @@ def evaluate(run: RunFolder, model: Model | Ensemble, data: str, reporter: Repor
         raise _none_whole()
     result = score(model.task, model.task.together(scores), np.concatenate(targets), groups, seed=0)
     content = {"task": model.task.name, "samples": sum(map(len, scores)), "damaged": damaged, "metrics": result}
+    if tilings:
+        content["tiles"] = [one._asdict() for one in dict.fromkeys(tilings)]
     if model.task.settings.sets is not None:
         rows = model.task.together(scores), np.concatenate(targets)
         held = judge_sets(model.task, *rows, units_of(groups), seed=0)
@@ -157,10 +165,20 @@ def _check_known(dataset: Dataset, model: Model | Ensemble) -> None:
 
 
 def scored(
-    dataset: Dataset, samples: Sequence[Sample], model: Model | Ensemble
+    dataset: Dataset, samples: Sequence[Sample], model: Model | Ensemble, tilings: tuple[Tiling, ...] = ()
 ) -> tuple[NDArray[Any], Sequence[Sample], Sequence[tuple[str, str]]]:
     """Scores of the whole ones of some samples, (N, K), or what their masks or boxes are judged by; those samples; keys
     and reasons of the damaged ones."""
+    if tilings:  # of a large picture all that is kept is what was found
+        sizes: list[tuple[int, int]] = []
+
+        def looked_at(picture: Picture, sample: Sample) -> Floats:
+            found = model.found_in_tiles(picture, tilings, sample.key)
+            sizes.append((picture.pixels.shape[0], picture.pixels.shape[1]))
+            return found
+
+        things, kept, damaged = _decoded(dataset, samples, looked_at)
+        return _found(model.task, things, kept, sizes), kept, damaged
     if isinstance(model, Ensemble):
         masks: list[NDArray[np.uint8]] = []
         frames: list[tuple[Frame, ...]] = []
@@ -176,22 +194,31 @@ def scored(
 
         each, kept, damaged = _decoded(dataset, samples, prepared)
         if model.task.finds:
-            return _found(model.task, model.found(each, frames), kept), kept, damaged
+            rows = _found(model.task, model.found(each, frames), kept, _sizes([one[0] for one in frames]))
+            return rows, kept, damaged
         if not model.task.per_pixel:
             return model.scores(each), kept, damaged
         return _judged(model.masks(each), masks, len(model.classes)), kept, damaged
     found = _load(dataset, samples, model)
     if model.task.finds:
-        return _found(model.task, model.found(found.images, found.frames), found.samples), found.samples, found.damaged
+        rows = _found(model.task, model.found(found.images, found.frames), found.samples, _sizes(found.frames))
+        return rows, found.samples, found.damaged
     if not model.task.per_pixel:
         return model.scores(found.images), found.samples, found.damaged
     return _judged(model.masks(found.images), found.masks, len(model.classes)), found.samples, found.damaged
 
 
-def _found(task: Task, found: Sequence[Floats], samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """A row of what was found and of the truth for each sample."""
+def _found(
+    task: Task, found: Sequence[Floats], samples: Sequence[Sample], sizes: Sequence[tuple[int, int]]
+) -> NDArray[np.float64]:
+    """A row of what was found and of the truth for each sample, both within the picture."""
     assert isinstance(task, Detect)
-    return joined(stacked(found, FOUND, MOST), stacked([task.truths(sample) for sample in samples], TRUTH))
+    truths = [cut(task.truths(sample), *size) for sample, size in zip(samples, sizes, strict=True)]
+    return joined(stacked(found, FOUND, MOST), stacked(truths, TRUTH))
+
+
+def _sizes(frames: Sequence[Frame]) -> list[tuple[int, int]]:
+    return [(int(one.height), int(one.width)) for one in frames]
 
 
 def _judged(found: Iterable[NDArray[np.uint8]], true: Sequence[NDArray[np.uint8]], classes: int) -> NDArray[np.float64]:

@@ -382,12 +382,12 @@ def gather(run: RunFolder | None, prepared: Prepared, reporter: Reporter) -> Mat
     if preprocessing.sizing == "own" and sizes is not None:
         _tell_sizes(numbered(sizes), plan, reporter)
     targets = {part: task.encode(samples[part]) for part in pictures}
-    boxes = {part: _boxes(task, samples[part], prepared.audit, preprocessing) for part in pictures if task.finds}
+    boxes = {part: boxes_of(task, samples[part], prepared.audit, preprocessing) for part in pictures if task.finds}
     normalize = Normalize(preprocessing.mean, preprocessing.std).to(plan["execution.device"])
     return Materials(prepared, task, preprocessing, spec, normalize, samples, pictures, targets, boxes)
 
 
-def _boxes(task: Task, samples: Sequence[Sample], audit: Audit, preprocessing: Preprocessing) -> Tensor:
+def boxes_of(task: Task, samples: Sequence[Sample], audit: Audit, preprocessing: Preprocessing) -> Tensor:
     """What batches of these samples have for targets, where things are looked for."""
     assert isinstance(task, Detect)
     sides = [audit.sides[sample.key] for sample in samples]

@@ -21,6 +21,7 @@ from striate.core.errors import PlanError
 from striate.core.events import Reporter
 from striate.core.memory import ran_out_of_memory
 from striate.core.plan import AUTO, Decision, Plan
+from striate.core.seeds import generator
 from striate.data.loader import Batch, EvalBatches
 from striate.data.pictures import Pictures
 from striate.infer import VIEWS, ForwardWay, batch_rates, forward_rates, in_parts, made_ready, wait_for
@@ -29,6 +30,7 @@ from striate.plan.rules.growing import size_at
 from striate.plan.rules.length import epochs_in
 from striate.plan.rules.optimizer import chosen_rate, usual_rate
 from striate.plan.rules.prediction import batches_of, best_batch, forward_ways
+from striate.tasks import Task
 from striate.train.checkpoints import save_checkpoint
 from striate.train.frozen import cached_seconds
 from striate.train.lengths import refuse_longer
@@ -303,6 +305,8 @@ def _length(
     validated = len(validation.pictures) if validation is not None else 0
     trained = len(recipe.batches.pictures) if recipe.task.per_pixel else recipe.batches.shown
     beside = sample * validated + saving
+    if recipe.task.finds:  # what was found is matched with the truth after each epoch
+        beside += quiet.measure(partial(_metrics_seconds, recipe.task, validated), seconds=allowed)
     judged = quiet.measure(partial(judging_seconds, recipe.task, scored), seconds=allowed)
     if plan["evaluate.shortcuts"] and recipe.task.one_answer:
         judged += quiet.measure(partial(searching_seconds, scored, shown.images.shape[1:]), seconds=allowed)
@@ -330,6 +334,16 @@ def _length(
     epochs, because = epochs_in(max(0.0, left), spent)
     quiet.reporter.line(f"epochs: {epochs} ({because})")
     return plan.replace(train={"epochs": Decision(epochs, because, "measured")})
+
+
+def _metrics_seconds(task: Task, samples: int) -> float:
+    """Seconds that all metrics of so many samples take."""
+    if not samples:
+        return 0.0
+    scores, targets = task.made(samples, generator(0, "metrics"))
+    started = time.perf_counter()
+    task.metrics(scores, targets)
+    return time.perf_counter() - started
 
 
 def _validates_from_memory(recipe: Recipe, networks: dict[str, nn.Module], shown: Batch) -> bool:

@@ -16,6 +16,7 @@ from striate.nets import Weights, resolve
 from striate.plan import leaves, read_plan
 from striate.plan.context import as_planned
 from striate.tasks import Task, make_task
+from striate.tasks.detect import Detect
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,21 @@ def preprocessing_of(plan: Plan) -> Preprocessing:
 
 
 def task_of(prepared: Prepared) -> Task:
-    """The task, with its loss, weights of classes and scale of values from the training samples."""
-    plan = prepared.plan
-    return make_task(
+    """The task, with its loss, weights of classes and scale of values, or of things, from the training samples."""
+    plan, samples = prepared.plan, training_samples(prepared)
+    task = make_task(
         plan["task.kind"],
         prepared.dataset.target_names,
-        training_samples(prepared),
+        samples,
         loss=plan["loss.name"],
         loss_options=_loss_options(plan),
         class_weights=plan["loss.class_weights"],
         costs=plan["evaluate.costs"],
     )
+    sides = prepared.audit.sides
+    if isinstance(task, Detect) and samples and all(sample.key in sides for sample in samples):
+        return task.with_scale(samples, [sides[sample.key] for sample in samples])
+    return task  # an audit that was read from its file knows no sides
 
 
 def training_samples(prepared: Prepared) -> list[Sample]:

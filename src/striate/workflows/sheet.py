@@ -14,8 +14,10 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn import functional
 
+from striate.core.boxes import Floats
 from striate.data.augment import Augmenter, centre
 from striate.data.pictures import Pictures
+from striate.explain import box_truths_over
 
 GAP, CELL = 4, 96
 """Pixels between the pictures of a sheet, and the side that small ones are enlarged to about."""
@@ -56,6 +58,40 @@ def _columns(
     pixels = pictures.batch(places)[:, : pictures.shape[0]]  # without a mask
     altered = (augmenter.images(pixels, samples, epoch, size) for epoch, size in enumerate(sizes))
     return [pixels if augmenter.size is None else centre(pixels, augmenter.size), *altered]
+
+
+def box_columns(
+    pictures: Pictures,
+    boxes: Tensor,
+    names: Sequence[str],
+    places: NDArray[np.int64],
+    augmenter: Augmenter,
+    samples: NDArray[np.int64],
+    epochs: int,
+    longest: int | None = None,
+) -> list[Tensor]:
+    """The same of pictures with boxes, which are drawn over them as they were moved. Where pictures are laid together,
+    those on the sheet are, as if they were a batch.
+
+    Args:
+        boxes: what batches of all pictures have for targets, (N, 1 + M, 7), see `striate.data.placed`.
+        names: of the classes.
+        epochs: how many are shown, from the first.
+        longest: pixels of the longer side to which larger pictures are reduced before they are drawn on.
+    """
+    pixels, truths = pictures.batch(places), boxes[torch.from_numpy(places)]
+    plain = pixels if augmenter.size is None else centre(pixels, augmenter.size)
+    seen = [(plain, truths), *(augmenter.with_boxes(pixels, truths, samples, epoch, 0) for epoch in range(epochs))]
+    return [_drawn(images, rows[:, 1:].double().numpy(), names, longest) for images, rows in seen]
+
+
+def _drawn(images: Tensor, truths: Floats, names: Sequence[str], longest: int | None) -> Tensor:
+    """Pictures with their boxes, (N, 3, H, W)."""
+    drawn = [
+        np.asarray(box_truths_over(image, rows, names, longest=longest))
+        for image, rows in zip(images.numpy(), truths, strict=True)
+    ]
+    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
 
 
 def _framed(rows: Sequence[Sequence[Tensor]]) -> list[Tensor]:

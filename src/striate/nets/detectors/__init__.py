@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from striate.core.registry import Registry
 from striate.nets.detectors._detector import Detector
+from striate.nets.detectors._taps import Maps
 
 DETECTORS: Registry[type[Detector]] = Registry("detector", "striate.nets.detectors")
 
-__all__ = ["DETECTORS", "Detector"]
+__all__ = ["DETECTORS", "Detector", "Maps"]
