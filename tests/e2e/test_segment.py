@@ -188,7 +188,7 @@ def test_masks_are_written_and_never_written_over(run: st.Run, data: Path, tmp_p
         list(st.predict(run.path, [data / "images"], draw=out))
     with pytest.raises(UnknownName):
         st.predict(run.path, [data / "images"], draw=tmp_path / "x", outlines="svg")
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="none is given"):
         st.predict(run.path, [data / "images"], outlines="coco")
 
 
