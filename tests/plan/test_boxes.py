@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from striate.core.errors import UsageError
 from striate.core.plan import Decision
 from striate.nets import build, resolve
 from striate.nets.detectors import DETECTORS
@@ -94,6 +95,33 @@ def test_what_you_name_lies_over_what_the_boxes_decide() -> None:
     assert [len(laid.value["sizes"]), laid.value["sizes"][0][0]] == [2, 8]
     assert "norm" in laid.because
     assert boxes.laid_over(cast(Context, seen), laid) == laid
+
+
+@pytest.mark.parametrize("strides", [8, "8", None, [], ["a", "b"], [8.5]])
+def test_strides_that_are_none_leave_the_refusal_to_the_network(strides: object) -> None:
+    mine = Decision({"strides": strides}, "set by you", "user")
+    laid = boxes.laid_over(cast(Context, Seen(**{"network.arguments": mine.value})), mine)
+    assert laid.value["strides"] == strides
+    assert laid.value["sizes"] == Seen().network[1]["sizes"]
+
+
+def test_the_weights_of_a_detector_begin_no_other() -> None:
+    sidecar = {"network": "retinanet", "arguments": {"strides": [8, 16]}, "source": "made pictures"}
+    weights = SimpleNamespace(sidecar=sidecar, source="run")
+    for chosen in ({}, {"network.name": "retinanet"}):
+        seen = Seen(**chosen)
+        seen.weights = cast(Any, weights)
+        assert seen.network == ("retinanet", {"strides": [8, 16]})
+    seen = Seen(**{"network.name": "fcos"})
+    seen.weights = cast(Any, weights)
+    with pytest.raises(UsageError, match="retinanet, and cannot begin another, fcos"):
+        boxes.network(cast(Context, seen))
+
+
+@pytest.mark.parametrize("name", DETECTORS.names())
+def test_what_is_said_of_a_detector_is_its_own(name: str) -> None:
+    because = boxes.network(cast(Context, Seen(**{"network.name": name})))["network.name"][1]
+    assert because == f"{boxes.LOOKS[name]} over a small network from scratch"
 
 
 def test_one_shape_has_one_aspect_and_unknown_boxes_the_usual() -> None:

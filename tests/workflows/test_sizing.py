@@ -10,7 +10,7 @@ import pytest
 
 import striate as st
 from striate.core.plan import Decision, Plan
-from striate.plan.rules.optimizer import default_rate, usual_rate
+from striate.plan.rules.optimizer import THING_COUNTS, default_rate, usual_rate
 from striate.train.noise import Noise
 from striate.workflows import sizing
 from striate.workflows.sizing import scaled
@@ -48,6 +48,13 @@ def test_the_rate_goes_with_the_batch(name: str, factor: float, words: str) -> N
     fixed = scaled(made(name, rate=0.1), 1024, 128, "the noise").decisions["optimizer.rate"]
     assert (fixed.value, fixed.by) == (pytest.approx(0.1 * factor, rel=1e-3), "measured")
     assert words in fixed.because
+
+
+@pytest.mark.parametrize(("name", "factor"), [("sgd", 8), ("adamw", 8**0.5)])
+def test_that_a_picture_has_many_answers_does_not_change_how_the_rate_grows(name: str, factor: float) -> None:
+    plan = scaled(made(name), 1024, 128, "the noise").replace(task={"kind": Decision("detect", "for the test")})
+    start = default_rate(name, THING_COUNTS * 128, tuned=False)
+    assert usual_rate(plan, 1024, 10**6) == pytest.approx(factor * start)
 
 
 def test_what_you_set_stays() -> None:

@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from striate.core.errors import UsageError
 from striate.core.options import options_of
 from striate.core.plan import Decision
 from striate.nets import form_of
@@ -35,6 +36,13 @@ PER_STRIDE = 2
 smaller too (Lin et al. 2017, "Focal loss", section 4, look for 4 s in pictures of 600 px)."""
 APART = 1.2
 """Shapes of anchors differ by more than that, or they would find the same things."""
+LOOKS = {
+    "retinanet": "one look at a pyramid of maps finds all things,",
+    "fcos": "one look at a pyramid of maps finds all things without anchors,",
+    "faster_rcnn": "a second look corrects what a first one proposes,",
+    "ssdlite": "one look at maps of falling size finds all things cheaply,",
+}
+"""What is said of a detector."""
 PARTS = 3
 """Sizes of anchors on a map, a third of an octave apart (there too)."""
 FEW = 500
@@ -65,11 +73,20 @@ def size(context: Context) -> Decisions:
 
 
 def network(context: Context) -> Decisions:
-    """A detector over the weights' network, or over a small one from scratch."""
+    """A detector over the weights' network, or over a small one from scratch.
+
+    Raises:
+        UsageError: another detector is named than the weights are of.
+    """
     weights = context.weights
     sidecar = weights.sidecar if weights is not None else None
     chosen = context.overrides.get("network.name")
     if sidecar is not None and form_of(sidecar["network"]) == "boxes":
+        if chosen is not None and chosen.value != sidecar["network"]:
+            raise UsageError(
+                f"the weights are of a whole detector, {sidecar['network']}, and cannot begin another, {chosen.value}",
+                fix=f"leave the model to the weights, or begin {chosen.value} from a network's weights or from scratch",
+            )
         return {
             "network.name": (sidecar["network"], f"the weights are of a detector that has seen {sidecar['source']}"),
             "network.arguments": (dict(sidecar["arguments"]), "what the weights need"),
@@ -79,8 +96,9 @@ def network(context: Context) -> Decisions:
     source = (weights.source, "given: they begin the body, what finds things is new") if weights is not None else None
     strides, why = _strides(context)
     mine = context.overrides.get("network.arguments")
-    if mine is not None and "strides" in mine.value:  # what hangs on them follows
-        strides, why = list(mine.value["strides"]), "maps of your strides"
+    own = mine.value.get("strides") if mine is not None else None
+    if isinstance(own, list) and own and all(type(stride) is int for stride in own):  # what hangs on them follows
+        strides, why = own, "maps of your strides"
     arguments: dict[str, Any] = {
         "strides": strides,
         "width": 128 if context.machine.device == "cpu" else 256,
@@ -92,7 +110,7 @@ def network(context: Context) -> Decisions:
         body = f"over {sidecar['network']}, which has seen {sidecar['source']}"
     else:
         arguments |= {"backbone": "resnet18", "backbone_arguments": {"width": 32}}
-        body = "over a residual network of half the usual width, from scratch"
+        body = "over a small network from scratch"
     if name == "retinanet":
         arguments |= {"aspects": _aspects(context), "sizes": [_octave(stride) for stride in strides]}
     if name == "faster_rcnn":  # a second look corrects the first, so that one size a map does
@@ -104,7 +122,7 @@ def network(context: Context) -> Decisions:
     known = {"backbone", "backbone_arguments", *options_of(DETECTORS.get(name))} if name in DETECTORS else set()
     arguments = {key: value for key, value in arguments.items() if key in known}
     return {
-        "network.name": (name, f"one look at a pyramid of maps finds all things, {body}"),
+        "network.name": (name, f"{LOOKS.get(name, 'things are looked for')} {body}"),
         "network.arguments": (arguments, why),
         "network.weights": source or (None, "none are at hand: trained from scratch"),
     }
@@ -133,8 +151,8 @@ def _strides(context: Context) -> tuple[list[int], str]:
     last = min((stride for stride in ladder if 2 * PER_STRIDE * stride >= high), default=COARSEST)
     found = [stride for stride in ladder if first <= stride <= max(last, 2 * first)]
     return found, (
-        f"boxes are from {low:.0f} to {high:.0f} px at this size: maps of strides {', '.join(map(str, found))} look "
-        f"for things of {PER_STRIDE} to {2 * PER_STRIDE} times that"
+        f"boxes are from {low:.0f} to {high:.0f} px at this size: maps of strides {', '.join(map(str, found))} suit "
+        f"things of {PER_STRIDE} to {2 * PER_STRIDE} times that"
     )
 
 
