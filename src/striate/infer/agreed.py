@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.core.boxes import FOUND, FOUND_LABEL, LABEL, MOST, SCORE, Floats
+from striate.metrics import overlaps
 
 OVERLAP = 0.55
 """From which on boxes of a class are of one thing (Solovyev et al. 2021, section 4)."""
@@ -43,7 +44,7 @@ def _of_class(rows: Floats, networks: int, overlap: float) -> Floats:
     weights, counts, scores = (np.zeros(len(rows)) for _ in range(3))
     used = 0
     for row in rows:
-        near = _overlaps(row[:LABEL], fused[:used])
+        near = overlaps(row[None, :LABEL], fused[:used])[0]
         place = int(near.argmax()) if used and near.max() > overlap else used
         used = max(used, place + 1)
         weight = max(float(row[SCORE]), 1e-9)
@@ -54,11 +55,3 @@ def _of_class(rows: Floats, networks: int, overlap: float) -> Floats:
         fused[place] = sums[place] / weights[place]
     share = scores[:used] / counts[:used] * np.minimum(1.0, counts[:used] / networks)
     return np.concatenate([fused[:used], share[:, None], np.full((used, 1), rows[0, FOUND_LABEL])], axis=1)
-
-
-def _overlaps(box: Floats, others: Floats) -> Floats:
-    """Intersection over union of a box and others (C, 4), (C,)."""
-    spans = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    both = spans.clip(0).prod(1)
-    areas = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1)
-    return np.asarray(np.divide(both, areas - both, out=np.zeros_like(both), where=both > 0))

@@ -22,6 +22,7 @@ from torchvision.ops import batched_nms
 from striate.core.boxes import FOUND, FOUND_LABEL, LABEL, MOST, SCORE, Floats
 from striate.core.errors import UsageError
 from striate.infer.tiles import starts
+from striate.metrics import overlaps
 from striate.tasks import Task
 
 Side: TypeAlias = int | Literal["auto"]
@@ -207,7 +208,7 @@ def _agreed(
     if not len(mine) or not len(its):
         return []
     shared, found = _shared(places[pair[0]], places[pair[1]]), []
-    agreement = _overlaps(*(_shared(rows[which, :4], shared) for which in (mine, its)))
+    agreement = overlaps(_shared(rows[mine, :4], shared), _shared(rows[its, :4], shared))
     agreement *= rows[mine, None, FOUND_LABEL] == rows[None, its, FOUND_LABEL]
     while agreement.max() >= SAME:
         first, second = divmod(int(agreement.argmax()), len(its))
@@ -255,10 +256,3 @@ def _shared(one: Floats, other: Floats) -> Floats:
 
 def _areas(edges: Floats) -> Floats:
     return np.asarray((edges[..., 2:4] - edges[..., :2]).clip(min=0).prod(-1))
-
-
-def _overlaps(some: Floats, others: Floats) -> Floats:
-    """Intersection over union of boxes, (D, 4) and (E, 4) to (D, E); 0 where both are empty."""
-    both = _areas(_shared(some[:, None], others[None]))
-    union = _areas(some)[:, None] + _areas(others)[None] - both
-    return np.asarray(both / np.where(union > 0, union, 1.0))

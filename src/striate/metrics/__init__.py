@@ -24,6 +24,7 @@ from striate.metrics._box_figures import (
     errors_by_kind,
     pooled_threshold,
 )
+from striate.metrics._boxes import overlaps
 from striate.metrics._classes import ByClass, ClassCounts, class_counts, confusion_matrix, decide, moved, possible
 from striate.metrics._costs import ExpectedCost, least_cost
 from striate.metrics._metric import THRESHOLD, Additive, Floats, Mean, Metric, checked, divide
@@ -85,6 +86,7 @@ __all__ = [
     "moved",
     "of_all_pairs",
     "of_each_class",
+    "overlaps",
     "pooled_threshold",
     "possible",
     "split_rows",
